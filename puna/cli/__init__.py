@@ -1,0 +1,1 @@
+"""The puna command: one file per command. It talks to a server over HTTP only."""

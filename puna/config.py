@@ -1,0 +1,255 @@
+"""Settings: read once from the environment into one frozen value and handed down. Facts: CLI spec, section 3.
+
+The names of the reference stay (`OLLAMA_…`); settings of our own are `PUNA_…`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from puna.fmt import SECOND, BadDuration, parse_duration
+
+__all__ = ["FOREVER", "Host", "Settings", "parse_host", "read_settings"]
+
+FOREVER = float("inf")
+"""A keep-alive that never ends, in seconds."""
+
+DEFAULT_PORT = 11434
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a server listens, and where clients find it: `http://127.0.0.1:11434`."""
+
+    scheme: str = "http"
+    name: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    path: str = ""
+
+    @property
+    def authority(self) -> str:
+        """`name:port`, with brackets around an IPv6 address."""
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return f"{name}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address with its path prefix, without a closing slash."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+    def connectable(self) -> Host:
+        """The address to dial: an address meaning "every interface" becomes this machine's loopback."""
+        name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.name, self.name)
+        return dataclasses.replace(self, name=name)
+
+
+def parse_host(text: str, warn: Callable[[str], None] = lambda _: None) -> Host:
+    """Read an OLLAMA_HOST value (CLI spec, section 3.2). Never fails: bad parts fall back to defaults."""
+    text = text.strip()
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "http", text
+        port = DEFAULT_PORT
+        if text == "ollama.com":
+            scheme, port = "https", 443
+    else:
+        port = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
+    authority, slash, path = rest.partition("/")
+    name, number = _split_authority(authority)
+    if number is not None:
+        try:
+            given = int(number) if number.isascii() and number.isdigit() else -1
+        except ValueError:
+            given = -1
+        if 0 <= given <= 65535:
+            port = given
+        else:
+            warn(f"invalid port, using default: port={number} default={port}")
+    return Host(scheme, name, port, (slash + path).rstrip("/"))
+
+
+def _split_authority(authority: str) -> tuple[str, str | None]:
+    """Split `name:port`; the port is None when there is none."""
+    bare = authority.removeprefix("[").removesuffix("]")
+    try:
+        ipaddress.IPv6Address(bare)
+    except ValueError:
+        pass
+    else:
+        return bare, None
+    if authority.startswith("["):
+        name, _, number = authority[1:].partition("]")
+        return name, number.removeprefix(":") if number.startswith(":") else None
+    name, colon, number = authority.rpartition(":")
+    if not colon:
+        return authority or "127.0.0.1", None
+    return name, number
+
+
+class _BadValue(ValueError):
+    """A setting's text that cannot be read; the default is used and a warning given."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    """Go's ParseBool; anything unreadable counts as true."""
+    return value not in {"0", "f", "F", "FALSE", "false", "False"}
+
+
+def _whole(value: str) -> int:
+    if not (value.isascii() and value.isdigit()):
+        raise _BadValue(value)
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    """A Go duration, or a whole number of seconds."""
+    try:
+        return parse_duration(value) / SECOND
+    except BadDuration:
+        digits = value.removeprefix("-").removeprefix("+")
+        if not (digits.isascii() and digits.isdigit()):
+            raise _BadValue(value) from None
+        return float(int(value))
+
+
+def _keep_alive(value: str) -> float:
+    seconds = _seconds(value)
+    return FOREVER if seconds < 0 else seconds
+
+
+def _limit(value: str) -> float:
+    """A time limit where zero and below mean none."""
+    seconds = _seconds(value)
+    return FOREVER if seconds <= 0 else seconds
+
+
+def _items(value: str) -> tuple[str, ...]:
+    return tuple(value.split(","))
+
+
+def _level(value: str) -> int:
+    """OLLAMA_DEBUG as a `logging` level: 0 INFO, 1 DEBUG, 2 TRACE (5), -1 WARNING, -2 ERROR."""
+    number = 1
+    if value.removeprefix("-").isdigit():
+        number = int(value)
+    elif not _flag(value):
+        number = 0
+    return {0: 20, 1: 10, -1: 30}.get(number, 5 if number > 0 else 40)
+
+
+def _folder(value: str) -> Path:
+    return Path(value).expanduser()
+
+
+def env(name: str, read: Callable[[str], Any], default: Any, about: str) -> Any:
+    """A field of Settings that comes from the environment variable `name`."""
+    return field(default=default, metadata={"env": name, "read": read, "about": about})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, read once. The manual's table of variables is made from these fields."""
+
+    host: Host = env("OLLAMA_HOST", parse_host, Host(), "address to listen on and to connect to")
+    models: Path | None = env(
+        "OLLAMA_MODELS", _folder, None, "model store (default: models in PUNA_HOME)"
+    )
+    home: Path = env(
+        "PUNA_HOME", _folder, Path("~/.puna"), "folder for models, logs, keys and history"
+    )
+    keep_alive: float = env(
+        "OLLAMA_KEEP_ALIVE",
+        _keep_alive,
+        300.0,
+        "idle time before a model is unloaded: a duration or seconds; negative: never (default 5m)",
+    )
+    load_timeout: float = env(
+        "OLLAMA_LOAD_TIMEOUT",
+        _limit,
+        300.0,
+        "how long a load may make no progress; 0: no limit (default 5m)",
+    )
+    context_length: int = env(
+        "OLLAMA_CONTEXT_LENGTH", _whole, 0, "default num_ctx; 0: 4096 (default 0)"
+    )
+    num_parallel: int = env(
+        "OLLAMA_NUM_PARALLEL",
+        _whole,
+        1,
+        "how many contexts of num_ctx tokens the shared pool of a model holds (default 1)",
+    )
+    max_loaded_models: int = env(
+        "OLLAMA_MAX_LOADED_MODELS", _whole, 0, "models loaded at a time; 0: 3 (default 0)"
+    )
+    max_queue: int = env(
+        "OLLAMA_MAX_QUEUE", _whole, 512, "requests that may wait for a model (default 512)"
+    )
+    origins: tuple[str, ...] = env(
+        "OLLAMA_ORIGINS", _items, (), "more browser origins that may call the server, by commas"
+    )
+    no_prune: bool = env("OLLAMA_NOPRUNE", _flag, False, "keep blobs that no model uses")
+    no_history: bool = env("OLLAMA_NOHISTORY", _flag, False, "write no history of the prompt")
+    flash_attention: bool | None = env(
+        "OLLAMA_FLASH_ATTENTION", _flag, None, "force flash attention on or off (default: automatic)"
+    )
+    kv_cache_type: str = env(
+        "OLLAMA_KV_CACHE_TYPE", str.lower, "f16", "type of the KV cache: f16, q8_0 or q4_0"
+    )
+    log_level: int = env(
+        "OLLAMA_DEBUG", _level, 20, "log more: 1 debug, 2 trace; -1 warnings only (default 0)"
+    )
+    max_sequences: int = env(
+        "PUNA_MAX_SEQUENCES", _whole, 32, "requests that one model decodes together (default 32)"
+    )
+    default_gguf: Path | None = env(
+        "PUNA_DEFAULT_GGUF", _folder, None, "GGUF file that `make run` makes its model of"
+    )
+    no_start: bool = env(
+        "PUNA_NO_START", _flag, False, "commands do not start a server by themselves"
+    )
+    warnings: tuple[str, ...] = ()
+    """What was wrong in the environment and what was used instead."""
+
+    @property
+    def models_dir(self) -> Path:
+        """The folder of the model store."""
+        return self.models if self.models is not None else self.home / "models"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of this process, or of the given environment. Never fails."""
+    values: dict[str, Any] = {}
+    warnings: list[str] = []
+    source = os.environ if environ is None else environ  # noqa: TID251 - the one place
+    for spec in dataclasses.fields(Settings):
+        if "env" not in spec.metadata:
+            continue
+        name = spec.metadata["env"]
+        text = source.get(name, "").strip().strip("\"'")
+        if not text:
+            continue
+        if spec.metadata["read"] is parse_host:
+            values[spec.name] = parse_host(text, warnings.append)
+            continue
+        try:
+            values[spec.name] = spec.metadata["read"](text)
+        except ValueError:
+            warnings.append(
+                f"invalid environment variable, using default: {name}={text} "
+                f"default={spec.default}"
+            )
+    home = Path(values.get("home", Settings.__dataclass_fields__["home"].default)).expanduser()
+    values["home"] = home
+    values["num_parallel"] = max(1, values.get("num_parallel", 1))
+    values["max_sequences"] = min(256, max(1, values.get("max_sequences", 32)))
+    return Settings(**values, warnings=tuple(warnings))

@@ -1,0 +1,234 @@
+"""What can go wrong, how it is worded and which HTTP status it means. Who catches it is not decided here.
+
+PunaError            500
+├─ BadRequest        400   InvalidName · InvalidDigest · InvalidOption · ModelfileError · BadModelFile · Unsupported
+├─ Forbidden         403
+├─ NotFound          404   ModelNotFound · BlobNotFound
+├─ Cancelled         499
+├─ EngineError       500   StartFailed · EngineDied · OutOfMemory
+├─ StoreError        500   BadManifest · BlobMissing · StoreFull
+├─ TemplateError     500
+├─ ClientError       500   Unreachable (the command line's side)
+└─ Busy              503
+
+The texts are those that clients of the reference compare (API spec, section 21).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadManifest",
+    "BadModelFile",
+    "BadRequest",
+    "BlobMissing",
+    "BlobNotFound",
+    "Busy",
+    "Cancelled",
+    "ClientError",
+    "DigestMismatch",
+    "EngineDied",
+    "EngineError",
+    "Forbidden",
+    "InvalidDigest",
+    "InvalidName",
+    "InvalidOption",
+    "ModelNotFound",
+    "ModelfileError",
+    "NotFound",
+    "OutOfMemory",
+    "PunaError",
+    "StartFailed",
+    "StoreError",
+    "StoreFull",
+    "TemplateError",
+    "Unreachable",
+    "Unsupported",
+    "quoted",
+]
+
+
+def quoted(text: str) -> str:
+    r"""Write `text` in double quotes with backslash escapes, as Go's %q does: `a"b` becomes `"a\"b"`."""
+    out = ['"']
+    for char in text:
+        match char:
+            case '"' | "\\":
+                out.append("\\" + char)
+            case "\n":
+                out.append("\\n")
+            case "\r":
+                out.append("\\r")
+            case "\t":
+                out.append("\\t")
+            case _ if char.isprintable():
+                out.append(char)
+            case _ if ord(char) < 0x80:
+                out.append(f"\\x{ord(char):02x}")
+            case _ if ord(char) <= 0xFFFF:
+                out.append(f"\\u{ord(char):04x}")
+            case _:
+                out.append(f"\\U{ord(char):08x}")
+    out.append('"')
+    return "".join(out)
+
+
+class PunaError(Exception):
+    """Anything Puna reports to a person or a client.
+
+    `status` is the HTTP status it means, `str(error)` the text that goes out.
+    """
+
+    status = 500
+
+
+class BadRequest(PunaError, ValueError):
+    """The caller's own mistake."""
+
+    status = 400
+
+
+class InvalidName(BadRequest):
+    """A model name that does not match the grammar (models spec, section 1)."""
+
+    def __init__(self, message: str = "invalid model name") -> None:
+        super().__init__(message)
+
+
+class InvalidDigest(BadRequest):
+    """A digest that is not `sha256:` or `sha256-` and 64 hexadecimal digits."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__("invalid digest format")
+        self.text = text
+
+
+class DigestMismatch(BadRequest):
+    """Bytes that do not have the digest their sender announced."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        super().__init__(f"digest mismatch, expected {quoted(expected)}, got {quoted(got)}")
+
+
+class InvalidOption(BadRequest):
+    """An option of the wrong type. The reference answers 500 here, and clients compare only the text."""
+
+    status = 500
+
+
+class ModelfileError(BadRequest):
+    """A Modelfile that does not parse; the text names the line where there is one."""
+
+
+class BadModelFile(BadRequest):
+    """A model file that is damaged, truncated, hostile or of another format."""
+
+
+class Unsupported(BadRequest):
+    """Something this model, or this version of Puna, cannot do."""
+
+
+class Forbidden(PunaError, PermissionError):
+    """Refused by a host, origin or access rule."""
+
+    status = 403
+
+
+class NotFound(PunaError, LookupError):
+    """Something named that is not there."""
+
+    status = 404
+
+
+class ModelNotFound(NotFound):
+    """No manifest under that name. `name` is spelled as the route demands (raw, or with its tag)."""
+
+    def __init__(self, name: str) -> None:  # a str: errors stand below models
+        super().__init__(f"model '{name}' not found")
+        self.name = name
+
+
+class BlobNotFound(NotFound):
+    """No blob of that digest."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"blob {quoted(digest)} not found")
+        self.digest = digest
+
+
+class Cancelled(PunaError):
+    """The client went away before its request was served."""
+
+    status = 499
+
+    def __init__(self, message: str = "request canceled") -> None:
+        super().__init__(message)
+
+
+class EngineError(PunaError):
+    """The engine refused or failed."""
+
+
+class StartFailed(EngineError):
+    """A runner that could not start or could not load its model."""
+
+
+class EngineDied(EngineError):
+    """A runner that ended while requests were waiting for it."""
+
+    def __init__(self, cause: str = "") -> None:
+        super().__init__(
+            "model runner has unexpectedly stopped, this may be due to resource limitations or an "
+            "internal error, check ollama server logs for details" + (f": {cause}" if cause else "")
+        )
+
+
+class OutOfMemory(EngineError, MemoryError):
+    """A model or context that does not fit."""
+
+
+class StoreError(PunaError, OSError):
+    """The model store on disk is not as it should be."""
+
+
+class BadManifest(StoreError):
+    """A manifest that cannot be read."""
+
+
+class BlobMissing(StoreError):
+    """A manifest names a blob that is not on disk."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"blob {digest} is missing from the store: pull or create the model again")
+        self.digest = digest
+
+
+class StoreFull(StoreError):
+    """No space left on the store's disk. What was there before is still there."""
+
+
+class TemplateError(PunaError):
+    """A prompt template that does not parse, or that failed while rendering."""
+
+
+class ClientError(PunaError):
+    """The command line's view: a server answered with an error."""
+
+    def __init__(self, message: str, status: int = 500) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unreachable(ClientError, ConnectionError):
+    """No server answers."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=503)
+
+
+class Busy(PunaError):
+    """The queue of waiting requests is full. The two blanks are in the text clients know."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("server busy, please try again.  maximum pending requests exceeded")

@@ -1,0 +1,1 @@
+"""The GGUF file format: strict reader and description."""

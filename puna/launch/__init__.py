@@ -1,0 +1,1 @@
+"""Set up other tools to use Puna: one file per tool."""

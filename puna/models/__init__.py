@@ -1,0 +1,1 @@
+"""A model at rest: names, manifests, blobs, Modelfile."""

@@ -1,0 +1,1 @@
+"""Messages to text, and text back to content, thoughts and tool calls."""

@@ -1,0 +1,1 @@
+"""Who is loaded, who waits, who must go."""

@@ -1,0 +1,1 @@
+"""HTTP: routes, checks, encoders. The only room that knows HTTP."""
