@@ -1,6 +1,7 @@
-"""Settings: read once from the environment into one frozen value and handed down. Facts: CLI spec, section 3.
+"""Settings: read once from the environment into one frozen value and handed down.
 
-The names of the reference stay (`OLLAMA_…`); settings of our own are `PUNA_…`.
+The names of the reference stay (`OLLAMA_…`); settings of our own are `PUNA_…`. Facts: CLI spec,
+section 3.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ class Host:
         return f"{self.scheme}://{self.authority}{self.path}"
 
     def connectable(self) -> Host:
-        """The address to dial: an address meaning "every interface" becomes this machine's loopback."""
+        """The address to dial: where every interface is meant, this machine's loopback."""
         name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.name, self.name)
         return dataclasses.replace(self, name=name)
 
 
 def parse_host(text: str, warn: Callable[[str], None] = lambda _: None) -> Host:
-    """Read an OLLAMA_HOST value (CLI spec, section 3.2). Never fails: bad parts fall back to defaults."""
+    """Read an OLLAMA_HOST value (CLI spec, section 3.2). Bad parts fall back to defaults."""
     text = text.strip()
     scheme, separator, rest = text.partition("://")
     if not separator:
@@ -200,7 +201,10 @@ class Settings:
     no_prune: bool = env("OLLAMA_NOPRUNE", _flag, False, "keep blobs that no model uses")
     no_history: bool = env("OLLAMA_NOHISTORY", _flag, False, "write no history of the prompt")
     flash_attention: bool | None = env(
-        "OLLAMA_FLASH_ATTENTION", _flag, None, "force flash attention on or off (default: automatic)"
+        "OLLAMA_FLASH_ATTENTION",
+        _flag,
+        None,
+        "force flash attention on or off (default: automatic)",
     )
     kv_cache_type: str = env(
         "OLLAMA_KV_CACHE_TYPE", str.lower, "f16", "type of the KV cache: f16, q8_0 or q4_0"
@@ -245,8 +249,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             values[spec.name] = spec.metadata["read"](text)
         except ValueError:
             warnings.append(
-                f"invalid environment variable, using default: {name}={text} "
-                f"default={spec.default}"
+                f"invalid environment variable, using default: {name}={text} default={spec.default}"
             )
     home = Path(values.get("home", Settings.__dataclass_fields__["home"].default)).expanduser()
     values["home"] = home

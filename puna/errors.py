@@ -1,7 +1,8 @@
-"""What can go wrong, how it is worded and which HTTP status it means. Who catches it is not decided here.
+"""What can go wrong, how it is worded and which HTTP status it means, but not who catches it.
 
 PunaError            500
-├─ BadRequest        400   InvalidName · InvalidDigest · InvalidOption · ModelfileError · BadModelFile · Unsupported
+├─ BadRequest        400   InvalidName · InvalidDigest · DigestMismatch · InvalidOption ·
+│                          ModelfileError · BadModelFile · Unsupported
 ├─ Forbidden         403
 ├─ NotFound          404   ModelNotFound · BlobNotFound
 ├─ Cancelled         499
@@ -48,7 +49,7 @@ __all__ = [
 
 
 def quoted(text: str) -> str:
-    r"""Write `text` in double quotes with backslash escapes, as Go's %q does: `a"b` becomes `"a\"b"`."""
+    r"""Write `text` in double quotes with backslash escapes, as Go's %q does."""
     out = ['"']
     for char in text:
         match char:
@@ -110,7 +111,7 @@ class DigestMismatch(BadRequest):
 
 
 class InvalidOption(BadRequest):
-    """An option of the wrong type. The reference answers 500 here, and clients compare only the text."""
+    """An option of the wrong type. The reference answers 500 here."""
 
     status = 500
 
@@ -140,7 +141,7 @@ class NotFound(PunaError, LookupError):
 
 
 class ModelNotFound(NotFound):
-    """No manifest under that name. `name` is spelled as the route demands (raw, or with its tag)."""
+    """No manifest under that name. `name` is spelled as the route demands."""
 
     def __init__(self, name: str) -> None:  # a str: errors stand below models
         super().__init__(f"model '{name}' not found")

@@ -1,4 +1,4 @@
-"""How numbers, sizes, times and durations are written and read: people's forms and Go's duration syntax.
+"""How numbers, sizes, times and durations are written and read.
 
 Facts: CLI spec, section 1.3; models spec, section 23; API spec, section 3.1.
 """
@@ -29,7 +29,7 @@ _UNITS = {
     "ns": NANOSECOND,
     "us": 1_000,
     "µs": 1_000,  # U+00B5
-    "μs": 1_000,  # U+03BC # noqa: RUF001 - both spellings of micro are accepted
+    "μs": 1_000,  # U+03BC
     "ms": 1_000_000,
     "s": SECOND,
     "m": 60 * SECOND,
@@ -102,7 +102,7 @@ def _trimmed(value: int, unit: int) -> str:
 
 
 def human_bytes(count: int) -> str:
-    """Write a size in decimal units: `999 B`, `1.5 KB`, `15 GB`. From ten units up it is truncated."""
+    """Write a size in decimal units: `999 B`, `1.5 KB`, `15 GB`, truncated from ten units up."""
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "KB")):
         scale = 1000**power
         if count >= scale:
@@ -125,7 +125,11 @@ def human_number(count: int) -> str:
     """Write a count of parameters: `7B`, `2.9B`, `133.70M`, `1K`, `12`."""
     for scale, unit, decimals in ((10**9, "B", 1), (10**6, "M", 2)):
         if count >= scale:
-            return f"{count // scale}{unit}" if count % scale == 0 else f"{count / scale:.{decimals}f}{unit}"
+            return (
+                f"{count // scale}{unit}"
+                if count % scale == 0
+                else f"{count / scale:.{decimals}f}{unit}"
+            )
     return f"{count / 1000:.0f}K" if count >= 1000 else str(count)
 
 
@@ -168,7 +172,7 @@ def _human_span(seconds: float) -> str:
 def rfc3339(moment: datetime, nanosecond: int | None = None) -> str:
     """Write a moment as RFC 3339 with its fraction's trailing zeros trimmed, `Z` for UTC.
 
-    `nanosecond` (0 to 999,999,999) replaces the moment's microseconds where more precision is known.
+    `nanosecond` (0 to 999,999,999) replaces the moment's microseconds where more is known.
     """
     fraction = moment.microsecond * 1000 if nanosecond is None else nanosecond
     digits = f".{fraction:09d}".rstrip("0").rstrip(".")

@@ -1,0 +1,117 @@
+"""From the bytes of a request to its type, as tolerant as the reference (API spec, section 1.3).
+
+Keys match without regard to ASCII case, null is the same as absent, the last of duplicate keys
+wins, what follows the first JSON value is ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any, TypeVar, get_args, get_origin
+
+import msgspec
+
+from puna.api.fields import read_field
+from puna.errors import BadRequest
+
+__all__ = ["decode"]
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_first_value = json.JSONDecoder(strict=True).raw_decode
+
+
+def decode(kind: type[T], body: bytes) -> T:
+    """Read a JSON body into `kind`. Raises BadRequest with the decoder's words."""
+    value = _parse(body)
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise BadRequest(f"json: cannot unmarshal {_kind(value)} into {kind.__name__}")
+    try:
+        return msgspec.convert(_renamed(value, kind), kind, dec_hook=read_field)
+    except msgspec.ValidationError as error:
+        raise _explained(error) from None
+
+
+def _explained(error: msgspec.ValidationError) -> BadRequest:
+    """Our own errors come out of the conversion wrapped; they go on as they were."""
+    cause = error.__cause__
+    return cause if isinstance(cause, BadRequest) else BadRequest(f"json: {error}")
+
+
+def _parse(body: bytes) -> Any:
+    if not body.strip():
+        raise BadRequest("missing request body")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # data after the first value is fine: the slower reader decides
+    try:
+        text = body.decode("utf-8", errors="replace").lstrip(" \t\r\n")
+        return _whole(_first_value(text)[0])
+    except json.JSONDecodeError as error:
+        at_end = error.pos >= len(text.rstrip())
+        message = "unexpected EOF" if at_end else f"invalid character: {error.msg}"
+        raise BadRequest(message) from None
+    except (RecursionError, ValueError) as error:
+        raise BadRequest(f"unreadable JSON: {error or 'nested too deep'}") from None
+
+
+def _whole(value: Any) -> Any:
+    """Replace halves of surrogate pairs, which no UTF-8 text can hold, by U+FFFD."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_whole(item) for item in value]
+        case dict():
+            return {_whole(key): _whole(item) for key, item in value.items()}
+    return value
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+    return "object"
+
+
+def _renamed(value: Any, kind: Any) -> Any:
+    """Spell keys as the type does and drop nulls, through nested types."""
+    if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        exact, folded = _fields(kind)
+        out: dict[str, Any] = {}
+        for key, item in value.items():
+            name = key if key in exact else folded.get(key.lower()) if key.isascii() else None
+            if name is None or item is None or (name != key and name in value):
+                continue
+            out[name] = _renamed(item, exact[name])
+        return out
+    if isinstance(value, list) and get_origin(kind) is list:
+        (item_kind,) = get_args(kind)
+        if isinstance(item_kind, type) and issubclass(item_kind, msgspec.Struct):
+            return [_renamed({} if item is None else item, item_kind) for item in value]
+    return value
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Wire name to type, and lower-cased wire name to wire name."""
+    exact = {spec.encode_name: _plain(spec.type) for spec in msgspec.structs.fields(kind)}
+    return exact, {name.lower(): name for name in exact}
+
+
+def _plain(kind: Any) -> Any:
+    """The type without `| None`."""
+    if type(None) not in get_args(kind):
+        return kind
+    choices = [item for item in get_args(kind) if item is not type(None)]
+    return choices[0] if len(choices) == 1 else kind

@@ -1,0 +1,105 @@
+"""The one stream of events that answers a request; every wire format is an encoding of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec import Struct
+
+from puna.api.requests import ToolCall
+
+__all__ = [
+    "Answer",
+    "Content",
+    "Done",
+    "DoneReason",
+    "Event",
+    "Logprob",
+    "Progress",
+    "Rendered",
+    "Thinking",
+    "ToolCalls",
+]
+
+DoneReason = Literal["stop", "length", "load", "unload"]
+
+
+class Logprob(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One token and its natural-log probability; `top_logprobs` are the likeliest alternatives."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...] = ()
+    top_logprobs: tuple[Logprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A piece of the answer's text."""
+
+    text: str
+    logprobs: tuple[Logprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A piece of the model's reasoning."""
+
+    text: str
+    logprobs: tuple[Logprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalls:
+    """Complete calls, never fragments."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What `_debug_render_only` shows: the prompt as text. Nothing was generated."""
+
+    text: str
+    image_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of an answer. Durations are nanoseconds; zero counts are left out on the wire.
+
+    `context` holds the tokens of prompt and answer where the route returns them, else None.
+    """
+
+    reason: DoneReason
+    total_ns: int = 0
+    load_ns: int = 0
+    prompt_tokens: int = 0
+    prompt_ns: int = 0
+    eval_tokens: int = 0
+    eval_ns: int = 0
+    context: tuple[int, ...] | None = None
+
+
+Event = Content | Thinking | ToolCalls | Rendered | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, collected from its events (for replies that are not streamed)."""
+
+    text: str
+    thinking: str
+    tool_calls: tuple[ToolCall, ...]
+    logprobs: tuple[Logprob, ...]
+    last: Done | Rendered
+
+
+class Progress(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One step of create, pull or push. Sizes in bytes."""
+
+    status: str
+    digest: str = ""
+    total: int = 0
+    completed: int = 0

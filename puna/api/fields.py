@@ -1,0 +1,103 @@
+"""Field types that JSON has no word for: keep-alive times, think values, base64 images.
+
+Facts: API spec, section 3.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from puna.config import FOREVER
+from puna.errors import BadRequest, quoted
+from puna.fmt import SECOND, BadDuration, parse_duration
+
+__all__ = ["ImageData", "KeepAlive", "Think", "read_field"]
+
+_LEVELS = ("high", "medium", "low", "max")
+_ANY_THINK = 'must be "high", "medium", "low", "max", true, or false'
+
+
+# Plain classes, not dataclasses: msgspec would read those itself, without asking `read_field`.
+
+
+class KeepAlive:
+    """How long a model stays loaded after its last request: seconds, `inf` for ever."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    @classmethod
+    def parse(cls, value: Any) -> KeepAlive:
+        """Read a number of seconds or a Go duration; negative means for ever. Raises BadRequest."""
+        match value:
+            case bool():
+                raise BadRequest("Unsupported type: 'bool'")
+            case int() | float():
+                seconds = float(value)
+            case str():
+                try:
+                    seconds = parse_duration(value) / SECOND
+                except BadDuration as bad:
+                    raise BadRequest(str(bad)) from None
+            case list():
+                raise BadRequest("Unsupported type: '[]interface {}'")
+            case _:
+                raise BadRequest("Unsupported type: 'map[string]interface {}'")
+        return cls(FOREVER if seconds < 0 else seconds)
+
+
+class Think:
+    """Whether a model should think, and how hard: true, false or a level."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: bool | str) -> None:
+        self.value = value
+
+    @property
+    def enabled(self) -> bool:
+        """Any level counts as thinking."""
+        return self.value is not False
+
+    @classmethod
+    def parse(cls, value: Any) -> Think:
+        """Read a boolean or a level. Raises BadRequest."""
+        if isinstance(value, bool):
+            return cls(value)
+        if isinstance(value, str):
+            if value in _LEVELS:
+                return cls(value)
+            raise BadRequest(f"invalid think value: {quoted(value)} ({_ANY_THINK})")
+        raise BadRequest(
+            'think must be a boolean or string ("high", "medium", "low", "max", true, or false)'
+        )
+
+
+class ImageData(bytes):
+    """An image's bytes, sent as standard base64."""
+
+    @classmethod
+    def parse(cls, value: Any) -> ImageData:
+        """Decode padded base64; line breaks inside are skipped. Raises BadRequest."""
+        if not isinstance(value, str):
+            raise BadRequest("images must be base64 strings")
+        text = value.replace("\n", "").replace("\r", "")
+        try:
+            return cls(base64.b64decode(text, validate=True))
+        except (binascii.Error, ValueError):
+            raise BadRequest("illegal base64 data: images are sent as plain base64") from None
+
+
+def read_field(kind: type, value: Any) -> Any:
+    """Turn a JSON value into one of the types above; the hook for msgspec's conversion."""
+    if kind is KeepAlive:
+        return KeepAlive.parse(value)
+    if kind is Think:
+        return Think.parse(value)
+    if kind is ImageData:
+        return ImageData.parse(value)
+    raise NotImplementedError(kind)

@@ -1,0 +1,97 @@
+"""The options of a request: names, types, defaults, and which of them belong to loading.
+
+Facts: API spec, section 3.4.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from puna.errors import InvalidOption
+
+__all__ = ["KINDS", "LOAD_TIME", "Options", "merge_options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Every option with its default. None: not set, decided from model and machine."""
+
+    num_ctx: int | None = None
+    num_batch: int | None = None
+    num_gpu: int = -1
+    main_gpu: int | None = None
+    use_mmap: bool | None = None
+    num_thread: int = 0
+    draft_num_predict: int | None = None
+
+    num_keep: int = 4
+    seed: int = -1
+    num_predict: int = -1
+    top_k: int = 40
+    top_p: float = 0.9
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_last_n: int = 64
+    temperature: float = 0.8
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    stop: tuple[str, ...] = field(default=())
+
+
+LOAD_TIME = frozenset(
+    {"num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread", "draft_num_predict"}
+)
+"""Options that shape the loaded model; the others may differ between requests to one runner."""
+
+_FLOATS = {"top_p", "min_p", "typical_p", "temperature", "repeat_penalty"} | {
+    "presence_penalty",
+    "frequency_penalty",
+}
+_SPECIAL = {"use_mmap": "boolean", "stop": "array"}
+
+KINDS: dict[str, str] = {
+    spec.name: _SPECIAL.get(spec.name, "float32" if spec.name in _FLOATS else "integer")
+    for spec in dataclasses.fields(Options)
+}
+"""Option name to the name of its type, as error texts spell it."""
+
+_INT_LIMIT = 2**63
+
+
+def merge_options(*sources: Mapping[str, Any]) -> tuple[Options, tuple[str, ...]]:
+    """Lay option maps over the defaults, later ones winning key by key.
+
+    Nulls and unknown names are ignored; the unknown names are returned for the log.
+    Raises InvalidOption for a value of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    unknown: list[str] = []
+    for source in sources:
+        for name, value in source.items():
+            if name not in KINDS:
+                unknown.append(name)
+            elif value is not None:
+                values[name] = _typed(name, value)
+    return Options(**values), tuple(unknown)
+
+
+def _typed(name: str, value: Any) -> Any:
+    kind = KINDS[name]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match kind:
+        case "integer" if is_number and math.isfinite(value) and abs(value) < _INT_LIMIT:
+            return int(value)
+        case "float32" if is_number and math.isfinite(value):
+            return float(value)
+        case "boolean" if isinstance(value, bool):
+            return value
+        case "array" if isinstance(value, list | tuple):
+            if not all(isinstance(item, str) for item in value):
+                raise InvalidOption(f'option "{name}" must be of an array of strings')
+            return tuple(value)
+    raise InvalidOption(f'option "{name}" must be of type {kind}')

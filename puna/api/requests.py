@@ -1,0 +1,140 @@
+"""The bodies that clients send on the native routes. Facts: API spec, 3, 7, 8, 13-17."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from puna.api.fields import ImageData, KeepAlive, Think
+
+__all__ = [
+    "ChatRequest",
+    "CopyRequest",
+    "CreateRequest",
+    "DeleteRequest",
+    "FunctionCall",
+    "GenerateRequest",
+    "Message",
+    "ShowRequest",
+    "ToolCall",
+]
+
+
+class FunctionCall(Struct, kw_only=True):
+    """The function of a tool call, with its arguments as an object."""
+
+    index: int = 0
+    name: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+class ToolCall(Struct, kw_only=True, omit_defaults=True):
+    """A call that the model asks for."""
+
+    id: str = ""
+    function: FunctionCall = field(default_factory=FunctionCall)
+
+
+class Message(Struct, kw_only=True, omit_defaults=True):
+    """One message of a chat; the role is lower-cased when it is read."""
+
+    role: str = ""
+    content: str = ""
+    thinking: str = ""
+    images: list[ImageData] = field(default_factory=list)
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.role = self.role.lower()
+
+
+class _Inference(Struct, kw_only=True):
+    """What generate and chat have in common."""
+
+    model: str = ""
+    stream: bool | None = None
+    format: Any = None
+    keep_alive: KeepAlive | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    think: Think | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+    logprobs: bool = False
+    top_logprobs: int = 0
+    debug_render_only: bool = field(default=False, name="_debug_render_only")
+
+
+class GenerateRequest(_Inference, kw_only=True):
+    """POST /api/generate."""
+
+    prompt: str = ""
+    suffix: str = ""
+    system: str = ""
+    template: str = ""
+    context: list[int] | None = None
+    raw: bool = False
+    images: list[ImageData] = field(default_factory=list)
+
+
+class ChatRequest(_Inference, kw_only=True):
+    """POST /api/chat."""
+
+    messages: list[Message] = field(default_factory=list)
+    tools: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Named(Struct, kw_only=True):
+    """A request whose model may also be spelled `name`, as old clients do."""
+
+    model: str = ""
+    name: str = ""
+
+    @property
+    def target(self) -> str:
+        """The model that is meant; `model` wins."""
+        return self.model or self.name
+
+
+class ShowRequest(_Named, kw_only=True):
+    """POST /api/show."""
+
+    verbose: bool = False
+    system: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class DeleteRequest(_Named, kw_only=True):
+    """DELETE /api/delete."""
+
+
+class CopyRequest(Struct, kw_only=True):
+    """POST /api/copy."""
+
+    source: str = ""
+    destination: str = ""
+
+
+class CreateRequest(_Named, kw_only=True):
+    """POST /api/create. `from_` is the field `from`."""
+
+    from_: str = field(default="", name="from")
+    files: dict[str, str] | None = None
+    adapters: dict[str, str] | None = None
+    draft_files: dict[str, str] | None = None
+    draft_quantize: str = ""
+    template: str = ""
+    system: str = ""
+    license: Any = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    quantize: str = ""
+    quantization: str = ""
+    renderer: str = ""
+    parser: str = ""
+    requires: str = ""
+    info: dict[str, Any] = field(default_factory=dict)
+    remote_host: str = ""
+    stream: bool | None = None

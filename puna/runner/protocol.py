@@ -1,0 +1,161 @@
+"""The contract of a runner: what a loaded model is asked and what it answers.
+
+The same values travel between the server and the runner child (wire.py frames them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from puna.api.events import Logprob
+
+__all__ = [
+    "Engine",
+    "EngineInfo",
+    "Finished",
+    "Generation",
+    "LoadPlan",
+    "Piece",
+    "Sampling",
+    "StopReason",
+    "TokenEvent",
+]
+
+StopReason = Literal["stop", "length"]
+
+
+class LoadPlan(Struct, frozen=True, kw_only=True):
+    """What to load and how. Equal plans make interchangeable runners.
+
+    `n_ctx` is the most that one sequence may hold; the pool of KV cells is `n_ctx * n_parallel`.
+    """
+
+    model: str
+    adapters: tuple[str, ...] = ()
+    n_ctx: int = 4096
+    n_parallel: int = 1
+    max_sequences: int = 32
+    n_batch: int = 512
+    n_threads: int = 0
+    n_gpu_layers: int = -1
+    main_gpu: int | None = None
+    use_mmap: bool | None = None
+    flash_attention: bool | None = None
+    kv_type: str = "f16"
+
+
+class EngineInfo(Struct, frozen=True, kw_only=True):
+    """What a loaded model says about itself. Sizes in bytes."""
+
+    n_ctx: int
+    n_ctx_train: int
+    n_vocab: int
+    n_cells: int
+    size: int
+    size_vram: int
+    bos: str = ""
+    eos: str = ""
+    adds_bos: bool = False
+    can_shift: bool = True
+    pid: int = 0
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How the next token is drawn (serving spec, section 7.1). `seed` -1 is random."""
+
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.9
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_last_n: int = 64
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int = -1
+
+
+class Generation(Struct, frozen=True, kw_only=True):
+    """One request to continue a prompt.
+
+    `prefix` are tokens put before the prompt's (the `context` of generate). `max_tokens` -1 is no
+    limit but the context's. `grammar` is GBNF, empty for none. `top_logprobs` None asks for no
+    log probabilities at all. With `truncate` an over-long prompt loses its middle; without, or with
+    `shift` off, it is refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
+    """
+
+    prompt: str
+    prefix: tuple[int, ...] = ()
+    n_ctx: int = 4096
+    n_keep: int = 4
+    max_tokens: int = -1
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = Sampling()
+    grammar: str = ""
+    truncate: bool = True
+    shift: bool = True
+    top_logprobs: int | None = None
+    want_tokens: bool = False
+
+
+class Piece(Struct, frozen=True, array_like=True):
+    """Text that can be shown: whole characters, no part of a stop word."""
+
+    text: str
+    logprobs: tuple[Logprob, ...] = ()
+
+
+class Finished(Struct, frozen=True, kw_only=True):
+    """The end of a generation. Durations in nanoseconds; `prompt_tokens` counts cached ones too."""
+
+    reason: StopReason
+    prompt_tokens: int
+    prompt_ns: int
+    eval_tokens: int
+    eval_ns: int
+    truncated: bool = False
+    tokens: tuple[int, ...] | None = None
+
+
+TokenEvent = Piece | Finished
+
+
+class Engine(Protocol):
+    """One loaded model: the first of the six seams.
+
+    runner/handle.py drives a child process, runner/fake.py says what it is told.
+    """
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    @property
+    def alive(self) -> bool:
+        """False once the runner died; requests then fail with EngineDied."""
+
+    def generate(self, order: Generation) -> AbstractAsyncContextManager[AsyncIterator[TokenEvent]]:
+        """Admit an order; iterate over its pieces, the last event is Finished.
+
+        Leaving the context early cancels the sequence within one decode step. The iterator raises
+        EngineDied when the runner dies, BadRequest when the order itself is refused.
+        """
+
+    async def tokenize(self, text: str, *, special: bool = True) -> list[int]:
+        """Token ids of a text, without BOS; `special` reads control tokens written as text."""
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of token ids, control tokens included. Raises BadRequest for unknown ids."""
+
+    async def close(self) -> None:
+        """End the runner. Running generations fail with EngineDied. Idempotent."""
+
+
+class Launcher(Protocol):
+    """Starts runners: the seam where processes (and later machines) are replaced."""
+
+    async def launch(self, plan: LoadPlan) -> Engine:
+        """Load a model. Raises StartFailed, OutOfMemory or BadModelFile with the cause in words."""
