@@ -83,9 +83,10 @@ class Generation(Struct, frozen=True, kw_only=True):
     """One request to continue a prompt.
 
     `prefix` are tokens put before the prompt's (the `context` of generate). `max_tokens` -1 is no
-    limit but the context's. `grammar` is GBNF, empty for none. `top_logprobs` None asks for no
-    log probabilities at all. With `truncate` an over-long prompt loses its middle; without, or with
-    `shift` off, it is refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
+    limit but ten times the context. `format` is the JSON text of the request's format, "json" in
+    quotes or a schema, empty for free text. `top_logprobs` None asks for no log probabilities.
+    With `truncate` an over-long prompt loses its middle; without, or with `shift` off, it is
+    refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
     """
 
     prompt: str
@@ -95,7 +96,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     max_tokens: int = -1
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
-    grammar: str = ""
+    format: str = ""
     truncate: bool = True
     shift: bool = True
     top_logprobs: int | None = None

@@ -1,0 +1,64 @@
+"""Which tokens enter the next decode: a pure decision over what each sequence still has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Share", "Want", "discard_count", "plan_batch", "prompt_limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A running sequence: `pending` tokens are not in the KV cache yet.
+
+    A sequence that has just sampled wants exactly one; more than one means prefill.
+    """
+
+    key: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`count` tokens of the sequence `key` go into this decode."""
+
+    key: int
+    count: int
+
+
+def plan_batch(wants: Sequence[Want], budget: int) -> list[Share]:
+    """Divide `budget` tokens: first one for everybody, then evenly between those still reading.
+
+    Nobody's stream waits for another's prompt, and a short prompt does not wait behind a long one.
+    Sequences beyond the budget get nothing this time: the caller passes them in a fair order.
+    """
+    counts = {want.key: 1 for want in wants[:budget] if want.pending > 0}
+    left = budget - len(counts)
+    hungry = [want for want in wants if want.key in counts and want.pending > 1]
+    while left > 0 and hungry:
+        portion = max(1, left // len(hungry))
+        still: list[Want] = []
+        for want in hungry:
+            extra = min(portion, want.pending - counts[want.key], left)
+            counts[want.key] += extra
+            left -= extra
+            if counts[want.key] < want.pending:
+                still.append(want)
+        hungry = still
+    return [Share(key, count) for key, count in counts.items()]
+
+
+def prompt_limit(n_ctx: int, n_keep: int) -> int:
+    """How long a prompt may be that had to be cut: half of what is not kept stays free.
+
+    `n_keep` negative keeps as much as possible (prompting spec, section 2.4).
+    """
+    keep = min(n_keep if n_keep >= 0 else n_ctx, n_ctx - 1)
+    return n_ctx - max((n_ctx - keep) // 2, 1)
+
+
+def discard_count(n_ctx: int, n_keep: int, length: int) -> int:
+    """How many tokens after the kept ones a context shift drops (serving spec, section 6.5)."""
+    target_free = max((n_ctx - n_keep) // 2, 1)
+    return max(target_free - (n_ctx - length), 0)

@@ -1,0 +1,327 @@
+"""The parent's side of a runner: start the child, frame requests, hand its events to who waits.
+
+Everything here runs on the event loop. The child and its reader belong to the launcher's scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from puna.config import FOREVER, child_environment
+from puna.errors import (
+    BadRequest,
+    EngineDied,
+    EngineError,
+    OutOfMemory,
+    PunaError,
+    StartFailed,
+)
+from puna.runner.protocol import EngineInfo, Finished, Generation, LoadPlan, TokenEvent
+from puna.runner.wire import (
+    HEAD,
+    Admit,
+    Cancel,
+    Detokenize,
+    Failed,
+    FromRunner,
+    Loading,
+    Open,
+    Ready,
+    Refused,
+    Step,
+    Text,
+    Tokenize,
+    Tokens,
+    ToRunner,
+    encode_frame,
+    frame_length,
+    from_runner,
+)
+
+__all__ = ["ProcessEngine", "ProcessLauncher"]
+
+log = logging.getLogger(__name__)
+
+_LAST_WORDS = 20  # lines of a child's stderr kept for the error message
+_CLOSE_SECONDS = 5.0
+
+_Answer = TokenEvent | Tokens | Text | PunaError
+_Inbox = asyncio.Queue[_Answer]
+
+
+class ProcessLauncher:
+    """Starts runner children; leaving its scope ends all of them."""
+
+    def __init__(self, load_timeout: float = FOREVER) -> None:
+        """`load_timeout`: seconds that a load may go on without any progress."""
+        self._load_timeout = load_timeout
+        self._tasks = asyncio.TaskGroup()
+        self._engines: set[ProcessEngine] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for engine in list(self._engines):
+            await engine.close()
+        await self._tasks.__aexit__(kind, error, trace)
+
+    async def launch(self, plan: LoadPlan) -> ProcessEngine:
+        """Load a model in a child of its own. Raises StartFailed, OutOfMemory, BadRequest."""
+        engine = await ProcessEngine.start(self._tasks, self._engines.discard)
+        self._engines.add(engine)
+        try:
+            await engine.load(plan, self._load_timeout)
+        except BaseException:
+            await engine.close()
+            raise
+        return engine
+
+
+class ProcessEngine:
+    """One runner child."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self._ids = itertools.count(1)
+        self._inboxes: dict[int, _Inbox] = {}
+        self._opening: asyncio.Queue[FromRunner | PunaError] = asyncio.Queue()
+        self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._info: EngineInfo | None = None
+        self._alive = True
+        self._ended = asyncio.Event()
+
+    @classmethod
+    async def start(
+        cls, tasks: asyncio.TaskGroup, forget: Callable[[ProcessEngine], None]
+    ) -> ProcessEngine:
+        """Start a child; `tasks` owns its readers, `forget` is called when it has ended."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "puna.runner.worker",
+                str(theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env=child_environment(),
+                pass_fds=[theirs.fileno()],
+            )
+        reader, writer = await asyncio.open_connection(sock=ours)
+        engine = cls(process, reader, writer)
+        tasks.create_task(engine._serve(forget), name=f"runner {process.pid}")
+        return engine
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the loaded model says about itself."""
+        if self._info is None:
+            raise EngineError("the model is not loaded yet")
+        return self._info
+
+    @property
+    def alive(self) -> bool:
+        """False once the child ended or was told to."""
+        return self._alive
+
+    async def load(self, plan: LoadPlan, stall_seconds: float) -> None:
+        """Wait until the child has loaded the plan. Raises StartFailed, OutOfMemory."""
+        self._send(Open(plan))
+        progress = 0.0
+        while True:
+            try:
+                async with asyncio.timeout(None if stall_seconds == FOREVER else stall_seconds):
+                    news = await self._opening.get()
+            except TimeoutError:
+                raise StartFailed(
+                    f"timed out waiting for model runner to start - progress {progress:.2f}"
+                ) from None
+            match news:
+                case Loading(fraction):
+                    progress = fraction
+                case Ready(info):
+                    self._info = info
+                    return
+                case Failed(message, out_of_memory):
+                    raise (OutOfMemory if out_of_memory else StartFailed)(message)
+                case PunaError():
+                    raise StartFailed(f"model runner process has terminated: {self._cause()}")
+
+    @contextlib.asynccontextmanager
+    async def generate(self, order: Generation) -> AsyncIterator[AsyncIterator[TokenEvent]]:
+        """See protocol.Engine."""
+        with self._inbox() as (id, inbox):
+            self._send(Admit(id, order))
+            events = _TokenEvents(inbox)
+            try:
+                yield events
+            finally:
+                if not events.ended and self._alive:
+                    self._send(Cancel(id))
+
+    async def tokenize(self, text: str, *, special: bool = True) -> list[int]:
+        """See protocol.Engine."""
+        with self._inbox() as (id, inbox):
+            self._send(Tokenize(id, text, special))
+            answer = await inbox.get()
+        if isinstance(answer, Tokens):
+            return list(answer.tokens)
+        raise _as_error(answer)
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        """See protocol.Engine."""
+        with self._inbox() as (id, inbox):
+            self._send(Detokenize(id, tuple(tokens)))
+            answer = await inbox.get()
+        if isinstance(answer, Text):
+            return answer.text
+        raise _as_error(answer)
+
+    async def close(self) -> None:
+        """Kill the child: it keeps nothing that could be lost. Idempotent."""
+        self._alive = False
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        await self._ended.wait()
+
+    @contextlib.contextmanager
+    def _inbox(self) -> Iterator[tuple[int, _Inbox]]:
+        if not self._alive:
+            raise EngineDied(self._cause())
+        id = next(self._ids)
+        inbox: _Inbox = asyncio.Queue()
+        self._inboxes[id] = inbox
+        try:
+            yield id, inbox
+        finally:
+            self._inboxes.pop(id, None)
+
+    def _send(self, message: ToRunner) -> None:
+        # no drain: requests are small against the socket's buffer, and the child always reads
+        self._writer.write(encode_frame(message))
+
+    async def _serve(self, forget: Callable[[ProcessEngine], None]) -> None:
+        """Hand out the child's frames until it ends, then fail everybody who still waits."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_last_words())
+                await self._dispatch()
+        finally:
+            self._alive = False
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+            await self._process.wait()
+            self._writer.close()
+            died = EngineDied(self._cause())
+            for inbox in self._inboxes.values():
+                inbox.put_nowait(died)
+            self._opening.put_nowait(died)
+            self._ended.set()
+            forget(self)
+
+    async def _dispatch(self) -> None:
+        while (message := await self._receive()) is not None:
+            match message:
+                case Step(said, ended):
+                    for id, piece in ((item.id, item.piece) for item in said):
+                        self._deliver(id, piece)
+                    for id, result in ((item.id, item.result) for item in ended):
+                        self._deliver(id, result)
+                case Refused(id, status, text):
+                    self._deliver(id, _refusal(status, text))
+                case Tokens(id) | Text(id):
+                    self._deliver(id, message)
+                case Loading() | Ready() | Failed():
+                    self._opening.put_nowait(message)
+
+    def _deliver(self, id: int, answer: _Answer) -> None:
+        inbox = self._inboxes.get(id)
+        if inbox is not None:  # a cancelled request's last words are for nobody
+            inbox.put_nowait(answer)
+
+    async def _receive(self) -> FromRunner | None:
+        try:
+            head = await self._reader.readexactly(HEAD)
+            body = await self._reader.readexactly(frame_length(head))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        return from_runner.decode(body)
+
+    async def _keep_last_words(self) -> None:
+        stderr = self._process.stderr
+        while stderr is not None:
+            try:
+                line = await stderr.readline()
+            except ValueError:  # longer than the stream's limit: skipped by asyncio
+                continue
+            if not line:
+                return
+            text = line.decode("utf-8", "replace").rstrip()
+            self._last_words.append(text)
+            log.info("runner", extra={"pid": self._process.pid, "line": text})
+
+    def _cause(self) -> str:
+        code = self._process.returncode
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                return f"killed by {signal.Signals(-code).name}"
+        words = "; ".join(list(self._last_words)[-3:])
+        return f"exit status {code}" + (f": {words}" if words else "")
+
+
+class _TokenEvents:
+    """The events of one generation, in order."""
+
+    def __init__(self, inbox: _Inbox) -> None:
+        self._inbox = inbox
+        self.ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> TokenEvent:
+        if self.ended:
+            raise StopAsyncIteration
+        event = await self._inbox.get()
+        if isinstance(event, PunaError):
+            self.ended = True
+            raise event
+        if isinstance(event, Tokens | Text):
+            raise EngineError("the runner mixed up its answers")
+        self.ended = isinstance(event, Finished)
+        return event
+
+
+def _as_error(answer: _Answer) -> PunaError:
+    return answer if isinstance(answer, PunaError) else EngineError("the runner gave no answer")
+
+
+def _refusal(status: int, text: str) -> PunaError:
+    return BadRequest(text) if 400 <= status < 500 else EngineError(text)

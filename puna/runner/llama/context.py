@@ -1,0 +1,154 @@
+"""A context of libllama: the pool of KV cells, and decoding a batch of tokens of many sequences."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from puna.errors import EngineError
+from puna.runner.llama.library import LOG, lib, start_failure
+from puna.runner.llama.model import Model
+from puna.runner.protocol import LoadPlan
+
+__all__ = ["Context", "Decoded"]
+
+_KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7}
+_RECURRENT_SEQUENCES = 8  # every sequence costs a whole state, used or not
+
+
+class Decoded(Enum):
+    """How a decode ended."""
+
+    OK = 0
+    NO_CELLS = 1
+
+
+class Context:
+    """One unified pool of cells shared by all sequences of a model. Not thread-safe: one owner."""
+
+    def __init__(self, model: Model, plan: LoadPlan, n_threads: int) -> None:
+        """Allocate the pool. Raises StartFailed or OutOfMemory with libllama's words."""
+        LOG.forget_errors()
+        self.n_sequences = plan.max_sequences
+        if model.is_recurrent:
+            self.n_sequences = min(plan.max_sequences, max(plan.n_parallel, _RECURRENT_SEQUENCES))
+        self.n_batch = max(plan.n_batch, self.n_sequences)
+        self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
+        if not self._handle:
+            raise start_failure("failed to create the context")
+        self._memory = lib.llama_get_memory(self._handle)
+        self.n_cells = int(lib.llama_n_ctx(self._handle))
+        self.can_shift = bool(lib.llama_memory_can_shift(self._memory))
+        self._n_vocab = model.n_vocab
+        self._batch = _Batch(self.n_batch)
+
+    def _params(self, plan: LoadPlan, n_threads: int) -> Any:
+        params = lib.llama_context_default_params()
+        params.n_ctx = plan.n_ctx * plan.n_parallel
+        params.n_batch = self.n_batch
+        params.n_ubatch = min(self.n_batch, 512)
+        params.n_seq_max = self.n_sequences
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = n_threads
+        if plan.flash_attention is not None:
+            params.flash_attn_type = (
+                lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
+                if plan.flash_attention
+                else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            )
+        params.type_k = params.type_v = _KV_TYPES.get(plan.kv_type, _KV_TYPES["f16"])
+        params.no_perf = True
+        return params
+
+    @property
+    def handle(self) -> Any:
+        """libllama's pointer to the context."""
+        return self._handle
+
+    def begin(self) -> None:
+        """Start an empty batch."""
+        self._batch.count = 0
+
+    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: bool) -> int:
+        """Put tokens of a sequence into the batch, the first at `position`.
+
+        With `logits` the last of them gets logits; its index in the batch is returned.
+        """
+        return self._batch.add(sequence, position, tokens, logits=logits)
+
+    def decode(self) -> Decoded:
+        """Compute the batch. Raises EngineError when libllama fails."""
+        LOG.forget_errors()
+        code = lib.llama_decode(self._handle, self._batch.struct())
+        if code == 0:
+            return Decoded.OK
+        if code == 1:
+            return Decoded.NO_CELLS
+        raise EngineError(
+            f"an error was encountered while running the model: decode failed ({code}) {LOG.errors}"
+        )
+
+    def logits(self, index: int) -> npt.NDArray[np.float32]:
+        """The raw logits after the batch's token `index`, shape (n_vocab,). Valid until decode."""
+        pointer = lib.llama_get_logits_ith(self._handle, index)
+        return np.ctypeslib.as_array(pointer, shape=(self._n_vocab,))
+
+    def remove(self, sequence: int, start: int = -1, end: int = -1) -> bool:
+        """Drop a sequence's cells in [start, end); False when only all of them can be dropped."""
+        return bool(lib.llama_memory_seq_rm(self._memory, sequence, start, end))
+
+    def shift(self, sequence: int, start: int, count: int) -> None:
+        """Drop `count` cells from position `start` on and move the later ones down."""
+        lib.llama_memory_seq_rm(self._memory, sequence, start, start + count)
+        lib.llama_memory_seq_add(self._memory, sequence, start + count, -1, -count)
+
+    def close(self) -> None:
+        """Free the pool."""
+        lib.llama_free(self._handle)
+        self._handle = None
+
+
+class _Batch:
+    """A llama_batch over arrays of our own, filled by slices instead of element by element."""
+
+    def __init__(self, size: int) -> None:
+        self.count = 0
+        self._tokens = np.zeros(size, np.int32)
+        self._positions = np.zeros(size, np.int32)
+        self._sequences = np.zeros(size, np.int32)
+        self._logits = np.zeros(size, np.int8)
+        self._one_each = np.ones(size, np.int32)
+        base = self._sequences.ctypes.data
+        width = self._sequences.itemsize
+        seq_type = ctypes.POINTER(lib.llama_seq_id)
+        self._pointers = (seq_type * size)(
+            *(ctypes.cast(base + width * i, seq_type) for i in range(size))
+        )
+
+    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: bool) -> int:
+        start, end = self.count, self.count + len(tokens)
+        self._tokens[start:end] = tokens
+        self._positions[start:end] = np.arange(position, position + len(tokens))
+        self._sequences[start:end] = sequence
+        self._logits[start:end] = 0
+        self._logits[end - 1] = logits
+        self.count = end
+        return end - 1
+
+    def struct(self) -> Any:
+        def pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+            return array.ctypes.data_as(ctypes.POINTER(kind))
+
+        batch = lib.llama_batch()
+        batch.n_tokens = self.count
+        batch.token = pointer(self._tokens, lib.llama_token)
+        batch.pos = pointer(self._positions, lib.llama_pos)
+        batch.n_seq_id = pointer(self._one_each, ctypes.c_int32)
+        batch.seq_id = ctypes.cast(self._pointers, type(batch.seq_id))
+        batch.logits = pointer(self._logits, ctypes.c_int8)
+        return batch

@@ -1,0 +1,106 @@
+"""The one door to libllama: its bindings, its log, and what its failures mean."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from llama_cpp import llama_cpp as _bindings
+
+from puna.errors import EngineError, OutOfMemory, StartFailed
+
+__all__ = ["LOG", "EngineLog", "lib", "start_failure"]
+
+lib: Any = _bindings
+"""libllama's functions and structures (ctypes; untyped)."""
+
+_DEBUG, _INFO, _WARN, _ERROR, _CONTINUED = 1, 2, 3, 4, 5
+
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "out of device memory",
+    "cudamalloc failed",
+    "hipmalloc failed",
+    "failed to allocate",
+    "allocation failed",
+    "not enough memory",
+    "insufficient memory",
+    "vk_error_out_of_device_memory",
+    "erroroutofmemory",
+)
+_BUFFER = re.compile(r"([\w.]+)\s+(\w+(?: \w+)*) buffer size\s*=\s*([\d.]+) MiB")
+_INCOMPATIBLE = (
+    ": this model may be incompatible with this version of Puna's engine, "
+    "or its file may be damaged"
+)
+
+
+class EngineLog:
+    """Receives libllama's log: remembers the last errors and the sizes of the buffers allocated."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._level = _INFO
+        self._partial = ""
+        self._errors: deque[str] = deque(maxlen=8)
+        self._buffers: dict[tuple[str, str], float] = {}
+        self._sink: Callable[[int, str], None] = lambda level, line: None
+        # ctypes keeps no reference of its own: without this one the callback would be freed
+        self._callback = lib.llama_log_callback(self._receive)
+
+    def attach(self, sink: Callable[[int, str], None]) -> None:
+        """Take over libllama's log; `sink` gets whole lines with a level from 1 (debug) to 4."""
+        self._sink = sink
+        lib.llama_log_set(self._callback, ctypes.c_void_p(0))
+
+    def _receive(self, level: int, text: bytes, _: object) -> None:
+        with self._lock:
+            if level != _CONTINUED:
+                self._level = level
+            self._partial += text.decode("utf-8", "replace")
+            *lines, self._partial = self._partial.split("\n")
+        for line in lines:
+            self._line(self._level, line)
+
+    def _line(self, level: int, line: str) -> None:
+        if level == _ERROR and line.strip():
+            self._errors.append(line.strip())
+        for device, component, size in _BUFFER.findall(line):
+            self._buffers[device, component] = float(size)
+        self._sink(level, line)
+
+    @property
+    def errors(self) -> str:
+        """The last error lines, oldest first."""
+        return "; ".join(self._errors)
+
+    def forget_errors(self) -> None:
+        """Start a new attempt."""
+        self._errors.clear()
+
+    def allocated(self) -> tuple[int, int]:
+        """Bytes in all buffers, and bytes of those that are on graphics cards."""
+        total = sum(self._buffers.values())
+        on_host = sum(
+            size
+            for (device, _), size in self._buffers.items()
+            if device.startswith(("CPU", "BLAS")) or device.endswith("_Host")
+        )
+        mib = 1024 * 1024
+        return int(total * mib), int((total - on_host) * mib)
+
+
+LOG = EngineLog()
+"""libllama has one log for the whole process, and so have we."""
+
+
+def start_failure(what: str) -> EngineError:
+    """The error for a load that failed, from what libllama said about it."""
+    errors = LOG.errors
+    if any(phrase in errors.lower() for phrase in _OUT_OF_MEMORY):
+        return OutOfMemory(f"{what}: {errors}")
+    return StartFailed(f"{what}: {errors or 'no reason given'}{_INCOMPATIBLE}")

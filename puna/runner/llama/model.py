@@ -1,0 +1,160 @@
+"""A model file loaded by libllama: weights and vocabulary. Contexts are made elsewhere."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+from puna.errors import BadRequest
+from puna.runner.llama.library import LOG, lib, start_failure
+from puna.runner.protocol import LoadPlan
+
+__all__ = ["Model"]
+
+
+class Model:
+    """Weights and vocabulary of one GGUF file, read-only once loaded."""
+
+    def __init__(self, plan: LoadPlan, progress: Callable[[float], None]) -> None:
+        """Load the file of the plan; `progress` hears of fractions from 0 to 1.
+
+        Raises StartFailed or OutOfMemory with libllama's words.
+        """
+        LOG.forget_errors()
+        self._handle = lib.llama_model_load_from_file(
+            plan.model.encode(), _model_params(plan, progress)
+        )
+        if not self._handle:
+            raise start_failure(f"failed to load model {plan.model}")
+        self._vocab = lib.llama_model_get_vocab(self._handle)
+        self._pieces: dict[int, bytes] = {}
+
+    @property
+    def handle(self) -> Any:
+        """libllama's pointer to the model."""
+        return self._handle
+
+    @property
+    def vocab(self) -> Any:
+        """libllama's pointer to the vocabulary."""
+        return self._vocab
+
+    @cached_property
+    def n_vocab(self) -> int:
+        """Number of tokens."""
+        return int(lib.llama_vocab_n_tokens(self._vocab))
+
+    @cached_property
+    def n_ctx_train(self) -> int:
+        """The context the model was trained on; 0 when the file does not say."""
+        return int(lib.llama_model_n_ctx_train(self._handle))
+
+    @cached_property
+    def is_recurrent(self) -> bool:
+        """Whether some layers keep a state per sequence instead of cells per token."""
+        return bool(
+            lib.llama_model_is_recurrent(self._handle) or lib.llama_model_is_hybrid(self._handle)
+        )
+
+    @cached_property
+    def has_decoder(self) -> bool:
+        """False for encoders, which give embeddings and no text."""
+        return bool(lib.llama_model_has_decoder(self._handle))
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of all tensors."""
+        return int(lib.llama_model_size(self._handle))
+
+    @cached_property
+    def adds_bos(self) -> bool:
+        """Whether the tokenizer puts a BOS token in front of a prompt."""
+        return bool(lib.llama_vocab_get_add_bos(self._vocab))
+
+    @cached_property
+    def bos(self) -> str:
+        """The text of the BOS token, empty when there is none."""
+        return self._special_text(int(lib.llama_vocab_bos(self._vocab)))
+
+    @cached_property
+    def eos(self) -> str:
+        """The text of the end token, empty when there is none."""
+        return self._special_text(int(lib.llama_vocab_eos(self._vocab)))
+
+    def is_end(self, token: int) -> bool:
+        """Whether a token ends the generation (end of sequence, of turn, and the like)."""
+        return bool(lib.llama_vocab_is_eog(self._vocab, token))
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """Token ids of a text; `add_special` lets the tokenizer add BOS and the like."""
+        raw = text.encode("utf-8", "replace")
+        size = len(raw) + 8
+        while True:
+            tokens = (lib.llama_token * size)()
+            count = lib.llama_tokenize(
+                self._vocab, raw, len(raw), tokens, size, add_special, parse_special
+            )
+            if count >= 0:
+                return list(tokens[:count])
+            size = -count
+
+    def tokenize_prompt(self, text: str) -> list[int]:
+        """Token ids of a prompt, with exactly one BOS where the tokenizer adds it.
+
+        A template may have written BOS as text already (prompting spec, section 2.3).
+        """
+        if self.adds_bos and self.bos and text.startswith(self.bos):
+            text = text[len(self.bos) :]
+        return self.tokenize(text, add_special=True, parse_special=True)
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for in an answer; control tokens are silent."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._to_bytes(token, special=False)
+        return piece
+
+    def detokenize(self, tokens: Iterable[int]) -> str:
+        """The text of token ids, control tokens included. Raises BadRequest for unknown ids."""
+        out = []
+        for token in tokens:
+            if not 0 <= token < self.n_vocab:
+                raise BadRequest(f"token {token} is not in the model's vocabulary")
+            out.append(self._to_bytes(token, special=True))
+        return b"".join(out).decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Free the weights. No context may be left."""
+        lib.llama_model_free(self._handle)
+        self._handle = None
+
+    def _special_text(self, token: int) -> str:
+        return self._to_bytes(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def _to_bytes(self, token: int, *, special: bool) -> bytes:
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            count = lib.llama_token_to_piece(self._vocab, token, buffer, size, 0, special)
+            if count >= 0:
+                return buffer.raw[:count]
+            size = -count
+
+
+def _model_params(plan: LoadPlan, progress: Callable[[float], None]) -> Any:
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = plan.n_gpu_layers
+    if plan.main_gpu is not None:
+        params.split_mode = lib.LLAMA_SPLIT_MODE_NONE
+        params.main_gpu = plan.main_gpu
+    if plan.use_mmap is not None:
+        params.load_mode = lib.LLAMA_LOAD_MODE_MMAP if plan.use_mmap else lib.LLAMA_LOAD_MODE_NONE
+
+    def report(fraction: float, _: object) -> bool:
+        progress(fraction)
+        return True
+
+    params.progress_callback = lib.llama_progress_callback(report)
+    return params

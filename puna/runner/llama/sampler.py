@@ -1,0 +1,100 @@
+"""How the next token of one sequence is drawn: a chain of libllama's samplers.
+
+Facts: serving spec, section 7.1 (the order of the stages matters).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from puna.errors import BadRequest
+from puna.runner.llama.context import Context
+from puna.runner.llama.library import lib
+from puna.runner.llama.model import Model
+from puna.runner.protocol import Sampling
+
+__all__ = ["Sampler"]
+
+_MIN_KEEP = 1
+_FLOAT_MAX = 3.0e38
+_PENALTIES = ("repeat_penalty", "presence_penalty", "frequency_penalty")
+_FLOATS = ("temperature", "top_p", "min_p", "typical_p", *_PENALTIES)
+
+
+class Sampler:
+    """The sampling state of one sequence. It owns memory of libllama: close it."""
+
+    def __init__(self, model: Model, sampling: Sampling, grammar: str, n_ctx: int) -> None:
+        """Build the chain. Raises BadRequest for values that no sampler accepts."""
+        _check(sampling)
+        params = lib.llama_sampler_chain_default_params()
+        params.no_perf = True
+        self._chain: Any = lib.llama_sampler_chain_init(params)
+        try:
+            self._build(model, sampling, grammar, n_ctx)
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self, model: Model, sampling: Sampling, grammar: str, n_ctx: int) -> None:
+        if grammar:
+            self._add(
+                lib.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root"),
+                "the format cannot be turned into a grammar",
+            )
+        last_n = sampling.repeat_last_n if 0 <= sampling.repeat_last_n <= n_ctx else n_ctx
+        penalties = (
+            sampling.repeat_penalty,
+            sampling.frequency_penalty,
+            sampling.presence_penalty,
+        )
+        if last_n and penalties != (1.0, 0.0, 0.0):
+            self._add(lib.llama_sampler_init_penalties(model.n_vocab, last_n, *penalties))
+        if sampling.temperature <= 0:
+            self._add(lib.llama_sampler_init_greedy())
+            return
+        if sampling.top_k > 0:
+            self._add(lib.llama_sampler_init_top_k(min(sampling.top_k, model.n_vocab)))
+        if sampling.typical_p < 1:
+            self._add(lib.llama_sampler_init_typical(sampling.typical_p, _MIN_KEEP))
+        if sampling.top_p < 1:
+            self._add(lib.llama_sampler_init_top_p(sampling.top_p, _MIN_KEEP))
+        if sampling.min_p > 0:
+            self._add(lib.llama_sampler_init_min_p(sampling.min_p, _MIN_KEEP))
+        self._add(lib.llama_sampler_init_temp(sampling.temperature))
+        self._add(lib.llama_sampler_init_dist(sampling.seed & 0xFFFFFFFF))
+
+    def _add(self, stage: Any, complaint: str = "sampler could not be made") -> None:
+        if not stage:
+            raise BadRequest(complaint)
+        lib.llama_sampler_chain_add(self._chain, stage)
+
+    def remember(self, tokens: Iterable[int]) -> None:
+        """Let the penalties see tokens of the prompt; a grammar must not see them."""
+        for index in range(lib.llama_sampler_chain_n(self._chain)):
+            stage = lib.llama_sampler_chain_get(self._chain, index)
+            if lib.llama_sampler_name(stage) == b"penalties":
+                for token in tokens:
+                    lib.llama_sampler_accept(stage, token)
+                return
+
+    def sample(self, context: Context, index: int) -> int:
+        """Draw from the logits of the batch's token `index`, and remember what was drawn."""
+        return int(lib.llama_sampler_sample(self._chain, context.handle, index))
+
+    def close(self) -> None:
+        """Free the chain. Idempotent."""
+        if self._chain:
+            lib.llama_sampler_free(self._chain)
+            self._chain = None
+
+
+def _check(sampling: Sampling) -> None:
+    for name in _FLOATS:
+        value = getattr(sampling, name)
+        if not math.isfinite(value) or abs(value) > _FLOAT_MAX:
+            raise BadRequest(f'option "{name}" is out of range')
+    if sampling.repeat_penalty <= 0:
+        raise BadRequest('option "repeat_penalty" must be greater than 0')

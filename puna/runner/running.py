@@ -1,0 +1,90 @@
+"""One admitted generation: its tokens, what of them is in the KV cache, and what it has said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from puna.api.events import Logprob
+from puna.errors import BadRequest
+from puna.runner.batch import prompt_limit
+from puna.runner.llama.sampler import Sampler
+from puna.runner.protocol import Finished, Generation, StopReason
+from puna.runner.text import TextStream
+
+__all__ = ["Running", "fit_prompt"]
+
+NO_ROOM = (
+    "the prompt is longer than the context length currently available to the model; shorten the "
+    "prompt, adjust the context length in settings, or use a model with a longer context length"
+)
+
+
+def fit_prompt(tokens: list[int], order: Generation, n_ctx: int, *, adds_bos: bool) -> list[int]:
+    """Cut an over-long prompt as the order allows: the first `n_keep` tokens and the newest stay.
+
+    Facts: prompting spec, section 2.4. Raises BadRequest when cutting is not allowed.
+    """
+    if not tokens:
+        raise BadRequest("no input provided")
+    if len(tokens) <= n_ctx - 1:
+        return tokens
+    if not order.truncate or not order.shift:
+        raise BadRequest(NO_ROOM)
+    keep = order.n_keep if order.n_keep < 0 else order.n_keep + adds_bos
+    limit = prompt_limit(n_ctx, keep)
+    keep = min(keep if keep >= 0 else limit, limit)
+    if limit < 1:
+        raise BadRequest(NO_ROOM)
+    tail = limit - keep
+    return tokens[:keep] + (tokens[-tail:] if tail else [])
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A generation in the loop. `tokens` are all that the next decode builds on."""
+
+    id: int
+    order: Generation
+    tokens: list[int]
+    sampler: Sampler
+    text: TextStream[Logprob]
+    n_ctx: int
+    n_keep: int
+    max_tokens: int
+    truncated: bool = False
+    sequence: int = -1
+    """The sequence of the KV cache it occupies; -1 while it waits."""
+    n_cached: int = 0
+    n_prompt: int = 0
+    output: list[int] = field(default_factory=list)
+    n_output: int = 0
+    cancelled: bool = False
+    started_ns: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+    def __post_init__(self) -> None:
+        self.n_prompt = len(self.tokens)
+        self._prompt = tuple(self.tokens) if self.order.want_tokens else None
+
+    _prompt: tuple[int, ...] | None = None
+
+    @property
+    def pending(self) -> int:
+        """Tokens that are not in the KV cache yet."""
+        return len(self.tokens) - self.n_cached
+
+    def finished(self, reason: StopReason) -> Finished:
+        """The figures of the whole generation."""
+        tokens = None
+        if self._prompt is not None:
+            tokens = self._prompt + tuple(self.output)
+        return Finished(
+            reason=reason,
+            prompt_tokens=self.n_prompt,
+            prompt_ns=max(0, (self.first_ns or self.last_ns) - self.started_ns),
+            eval_tokens=self.n_output,
+            eval_ns=max(0, self.last_ns - self.first_ns) if self.first_ns else 0,
+            truncated=self.truncated,
+            tokens=tokens,
+        )

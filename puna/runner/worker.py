@@ -1,0 +1,252 @@
+"""The main of a runner child: one thread reads frames, one thread owns the engine.
+
+Started by handle.py as `python -m puna.runner.worker FD`, where FD is its end of a socket pair.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from puna.discover.cpu import worker_threads
+from puna.errors import BadRequest, OutOfMemory, PunaError
+from puna.runner.llama.context import Context
+from puna.runner.llama.grammar import grammar_for
+from puna.runner.llama.library import LOG, lib
+from puna.runner.llama.model import Model
+from puna.runner.llama.sampler import Sampler
+from puna.runner.loop import Loop
+from puna.runner.protocol import EngineInfo, Generation, LoadPlan
+from puna.runner.running import Running, fit_prompt
+from puna.runner.text import TextStream
+from puna.runner.wire import (
+    HEAD,
+    Admit,
+    Cancel,
+    Detokenize,
+    Failed,
+    FromRunner,
+    Loading,
+    Open,
+    Ready,
+    Refused,
+    Text,
+    Tokenize,
+    Tokens,
+    ToRunner,
+    encode_frame,
+    frame_length,
+    to_runner,
+)
+
+_PR_SET_PDEATHSIG = 1
+_PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
+
+
+class Wire:
+    """Frames over a socket; writing is safe from several threads."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._lock = threading.Lock()
+
+    def send(self, message: FromRunner) -> None:
+        """Write one frame; a parent that is gone ends this process."""
+        frame = encode_frame(message)
+        try:
+            with self._lock:
+                self._sock.sendall(frame)
+        except OSError:
+            os._exit(0)
+
+    def receive(self) -> ToRunner | None:
+        """Read one frame; None when the parent is gone."""
+        head = self._exactly(HEAD)
+        if head is None:
+            return None
+        body = self._exactly(frame_length(head))
+        return None if body is None else to_runner.decode(body)
+
+    def _exactly(self, count: int) -> bytes | None:
+        parts = []
+        while count:
+            try:
+                part = self._sock.recv(min(count, 1 << 20))
+            except OSError:
+                return None
+            if not part:
+                return None
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+
+class Worker:
+    """A loaded model that serves one parent."""
+
+    def __init__(self, wire: Wire, plan: LoadPlan) -> None:
+        self._wire = wire
+        self._plan = plan
+        threads = plan.n_threads or worker_threads()
+        self._model = Model(plan, _reporter(wire))
+        if not self._model.has_decoder:
+            raise BadRequest("this model gives embeddings and cannot generate text")
+        self._context = Context(self._model, plan, threads)
+        self._loop = Loop(self._model, self._context, wire.send)
+        self._inbox: queue.SimpleQueue[Running | Cancel] = queue.SimpleQueue()
+
+    def info(self) -> EngineInfo:
+        """What the parent may know."""
+        size, on_cards = LOG.allocated()
+        return EngineInfo(
+            n_ctx=min(self._plan.n_ctx, self._context.n_cells),
+            n_ctx_train=self._model.n_ctx_train,
+            n_vocab=self._model.n_vocab,
+            n_cells=self._context.n_cells,
+            size=size or self._model.size,
+            size_vram=on_cards,
+            bos=self._model.bos,
+            eos=self._model.eos,
+            adds_bos=self._model.adds_bos,
+            can_shift=self._context.can_shift,
+            pid=os.getpid(),
+        )
+
+    def decode_forever(self) -> None:
+        """The engine's thread: take what arrived, decode, deliver; sleep when there is nothing."""
+        while True:
+            self._take(wait=self._loop.idle)
+            while not self._inbox.empty():
+                self._take(wait=False)
+            if not self._loop.idle:
+                self._loop.step()
+
+    def _take(self, *, wait: bool) -> None:
+        try:
+            arrived = self._inbox.get(block=wait)
+        except queue.Empty:
+            return
+        if isinstance(arrived, Cancel):
+            self._loop.cancel(arrived.id)
+        else:
+            self._loop.admit(arrived)
+
+    def listen(self) -> None:
+        """The reader's thread: prepare requests so that the engine never waits for a tokenizer."""
+        while (message := self._wire.receive()) is not None:
+            match message:
+                case Admit(id=id, order=order):
+                    self._answer(id, partial(self._admit, id, order))
+                case Cancel():
+                    self._inbox.put(message)
+                case Tokenize(id=id, text=text, special=special):
+                    tokens = self._model.tokenize(text, add_special=False, parse_special=special)
+                    self._wire.send(Tokens(id, tuple(tokens)))
+                case Detokenize(id=id, tokens=ids):
+                    self._answer(id, partial(self._detokenize, id, ids))
+                case Open():
+                    break
+        os._exit(0)
+
+    def _answer(self, id: int, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except PunaError as error:
+            self._wire.send(Refused(id, error.status, str(error)))
+
+    def _detokenize(self, id: int, tokens: tuple[int, ...]) -> None:
+        self._wire.send(Text(id, self._model.detokenize(tokens)))
+
+    def _admit(self, id: int, order: Generation) -> None:
+        n_ctx = min(order.n_ctx, self._plan.n_ctx, self._context.n_cells)
+        for token in order.prefix:
+            if not 0 <= token < self._model.n_vocab:
+                raise BadRequest(f"token {token} is not in the model's vocabulary")
+        whole = [*order.prefix, *self._prompt_tokens(order)]
+        tokens = fit_prompt(whole, order, n_ctx, adds_bos=self._model.adds_bos)
+        n_keep = len(tokens) if order.n_keep < 0 else order.n_keep + self._model.adds_bos
+        grammar = grammar_for(order.format) if order.format else ""
+        sampler = Sampler(self._model, order.sampling, grammar, n_ctx)
+        sampler.remember(tokens[-n_ctx:])
+        limit = _PREDICT_FACTOR * n_ctx
+        self._inbox.put(
+            Running(
+                id=id,
+                order=order,
+                tokens=tokens,
+                sampler=sampler,
+                text=TextStream(order.stop),
+                n_ctx=n_ctx,
+                n_keep=min(n_keep, n_ctx - 1),
+                max_tokens=order.max_tokens if 0 <= order.max_tokens <= limit else limit,
+                truncated=len(tokens) < len(whole),
+            )
+        )
+
+    def _prompt_tokens(self, order: Generation) -> list[int]:
+        if order.prefix:  # an earlier answer's tokens begin with BOS already
+            return self._model.tokenize(order.prompt, add_special=False, parse_special=True)
+        return self._model.tokenize_prompt(order.prompt)
+
+
+def _reporter(wire: Wire) -> Callable[[float], None]:
+    """Progress in whole percents: the parent only needs to see that something moves."""
+    last = -1
+
+    def report(fraction: float) -> None:
+        nonlocal last
+        if int(fraction * 100) != last:
+            last = int(fraction * 100)
+            wire.send(Loading(fraction))
+
+    return report
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process with the one that started it (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end_with_traceback(failure: threading.ExceptHookArgs) -> None:
+    """A reader that failed must not leave a runner that listens to nobody."""
+    threading.__excepthook__(failure)
+    os._exit(1)
+
+
+def _log_line(level: int, line: str) -> None:
+    if level >= 2 and line.strip():  # libllama's information goes to debugging only
+        sys.stderr.write(line.rstrip() + "\n")
+        sys.stderr.flush()
+
+
+def main() -> None:
+    """Serve the parent at the other end of the given file descriptor until it goes away."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which ends us
+    wire = Wire(socket.socket(fileno=int(sys.argv[1])))
+    LOG.attach(_log_line)
+    lib.llama_backend_init()
+    opened = wire.receive()
+    if not isinstance(opened, Open):
+        return
+    try:
+        worker = Worker(wire, opened.plan)
+    except PunaError as error:
+        wire.send(Failed(str(error), isinstance(error, OutOfMemory)))
+        return
+    wire.send(Ready(worker.info()))
+    threading.excepthook = _end_with_traceback
+    threading.Thread(target=worker.listen, name="reader", daemon=True).start()
+    worker.decode_forever()
+
+
+if __name__ == "__main__":
+    main()
