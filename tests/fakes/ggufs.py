@@ -77,7 +77,7 @@ class _Packer:
         raw = text.encode() if isinstance(text, str) else text
         if self.version == 1:
             raw += b"\0"
-        return self.count(len(raw)) + raw
+        return self.number("Q", len(raw)) + raw
 
     def scalar(self, kind: int, value: int | float | bool | str | bytes) -> bytes:
         if isinstance(value, str | bytes):
@@ -103,7 +103,7 @@ class _Packer:
                 return self.value(Raw(STRING, value))
 
     def tensor(self, tensor: Tensor, offset: int) -> bytes:
-        dims = b"".join(self.count(n) for n in tensor.shape)
+        dims = b"".join(self.number("Q", n) for n in tensor.shape)
         head = self.string(tensor.name) + self.number("I", len(tensor.shape))
         return head + dims + self.number("I", tensor.kind) + self.number("Q", offset)
 
