@@ -66,6 +66,7 @@ def check(found: Header | str, arrays: bool) -> None:
     assert len(show_tensors(found)) == len(found.tensors)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 @example(b"")
 @example(VALID)
@@ -73,6 +74,7 @@ def test_arbitrary_bytes(content: bytes) -> None:
     try_to_read(content)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([b"GGUF\1\0\0\0", b"GGUF\3\0\0\0", b"FUGG\0\0\0\3", b"GGUF\0\0\0\3"]),
     st.binary(max_size=200),
@@ -81,7 +83,7 @@ def test_arbitrary_bytes_after_a_good_start(start: bytes, content: bytes) -> Non
     try_to_read(start + content)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, HEADER_BYTES - 1), st.integers(0, 255)), max_size=4))
 def test_changed_bytes(changes: list[tuple[int, int]]) -> None:
     content = bytearray(VALID)
@@ -90,7 +92,7 @@ def test_changed_bytes(changes: list[tuple[int, int]]) -> None:
     try_to_read(bytes(content))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, HEADER_BYTES - 8), NUMBERS, st.sampled_from([4, 8]))
 def test_changed_numbers(position: int, number: int, size: int) -> None:
     content = bytearray(VALID)
