@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -15,65 +18,86 @@ from puna.errors import StoreFull
 from puna.models.digest import Digest
 from puna.models.durable import StoreLock, make_folders, naming_full_disk, replace_file, write_all
 from puna.models.library import Library
-from puna.models.name import Name
-
-WRITER = """
-import itertools, sys
-from pathlib import Path
-from puna.models.library import Library
 from puna.models.manifest import MODEL, Layer, Manifest
 from puna.models.name import Name
 
-library = Library(Path(sys.argv[1]))
-print("ready", flush=True)
-for turn in itertools.count():
-    contents = [b"shared" * 5000, b"%d" % turn * 20000, b"x%d" % turn]
-    written = [(library.blobs.add(content).digest, len(content)) for content in contents]
-    manifest = Manifest(layers=tuple(Layer(MODEL, *pair) for pair in written))
-    library.write(Name.parse(f"model{turn % 3}"), manifest)
-    library.copy(Name.parse(f"model{turn % 3}"), Name.parse(f"copy{turn % 5}"))
-    if turn % 4 == 3:
-        library.delete(Name.parse(f"copy{turn % 5}"))
-"""
+SHARED = b"weights" * 100
+WATCHED = {"blobs.py", "durable.py", "library.py", "upkeep.py"}
 
 
-def kill_a_writer(root: Path, after: float) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(root)], stdout=subprocess.PIPE
-    ) as writer:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == b"ready\n"
-        time.sleep(after)
-        assert writer.poll() is None
-        writer.kill()
+def change_the_store(library: Library) -> None:
+    """What a busy server does: replace a model, copy it, delete one, clear what it used."""
+    fresh = b"%d" % os.getpid() * 100
+    layers = [Layer(MODEL, library.blobs.add(data).digest, len(data)) for data in (SHARED, fresh)]
+    before = library.write(Name.parse("model"), Manifest(layers=tuple(layers)))
+    used = library.read(before).manifest.digests
+    library.copy(before, Name.parse("me/copy"))
+    library.write(before, Manifest(layers=tuple(layers[:1])))
+    library.delete(Name.parse("me/copy"))
+    library.remove_unreferenced(used)
 
 
-def test_a_killed_writer_leaves_every_model_readable(tmp_path: Path) -> None:
+def die_at_line(number: int, work: Callable[[], None]) -> bool:
+    """Do the work in a forked child that kills itself at the n-th line of the store's own code.
+
+    Returns False when the child came to the end of its work first.
+    """
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        ended = os.waitstatus_to_exitcode(status)
+        assert ended in {0, -signal.SIGKILL}
+        return ended != 0
+    left = number
+
+    def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
+        nonlocal left
+        if Path(frame.f_code.co_filename).name not in WATCHED:
+            return None
+        if event == "line":
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    code = 1
+    sys.settrace(trace)
+    try:
+        work()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def check_the_store(library: Library) -> None:
+    """Nothing half made is visible, and nothing that is needed is gone."""
+    entries = list(library.entries())
+    assert [entry.name for entry in entries] == library.names()
+    assert library.read(Name.parse("keeper")).manifest.layers
+    for entry in entries:
+        for layer in entry.manifest.blobs:
+            assert library.blobs.size(layer.digest) == layer.size
+    for path in library.blobs.folder.glob("sha256-" + "?" * 64):
+        assert Digest.of(path.read_bytes()).file_name == path.name
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
+def test_a_kill_at_any_line_leaves_every_model_readable(tmp_path: Path) -> None:
     library = Library(tmp_path)
-    seen = 0
-    for turn in range(12):
-        kill_a_writer(tmp_path, random.Random(turn).uniform(0.0, 0.06))
-        entries = list(library.entries())
-        assert len(entries) == len(library.names())
-        for entry in entries:
-            for layer in entry.manifest.blobs:
-                raw = library.blobs.path(layer.digest).read_bytes()
-                assert Digest.of(raw) == layer.digest
-                assert len(raw) == layer.size
-        seen += len(entries)
-    assert seen > 0
-    for path in library.blobs.folder.iterdir():
-        if len(path.name) == len("sha256-") + 64:
-            assert Digest.of(path.read_bytes()).file_name == path.name
-    before = [entry.name for entry in library.entries()]
-    library.prune(time.time() + 7200)
-    assert [entry.name for entry in library.entries()] == before
-    assert not list(library.manifests.glob("*/*/.puna-*"))
+    keeper = Layer(MODEL, library.blobs.add(SHARED).digest, len(SHARED))
+    library.write(Name.parse("keeper"), Manifest(layers=(keeper,)))
+    kills = 0
+    while die_at_line(kills + 1, lambda: change_the_store(library)):
+        kills += 1
+        check_the_store(library)
+    assert kills > 100
+    library.prune(time.time() + 7200)  # the lock died with its holders
+    check_the_store(library)
     needed = {digest for entry in library.entries() for digest in entry.manifest.digests}
     assert {path.name for path in library.blobs.folder.iterdir()} == {
         digest.file_name for digest in needed
     }
-    library.delete(Name.parse(before[0].full))  # the lock died with its holders
+    assert not list(library.manifests.rglob(".*"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's always full device")
