@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import signal
 import socket
 import sys
@@ -80,7 +81,8 @@ class ProcessLauncher:
     ) -> None:
         for engine in list(self._engines):
             await engine.close()
-        await self._tasks.__aexit__(kind, error, trace)
+        # what went wrong in the scope is not the tasks' failure: it goes on as it is
+        await self._tasks.__aexit__(None, None, None)
 
     async def launch(self, plan: LoadPlan) -> ProcessEngine:
         """Load a model in a child of its own. Raises StartFailed, OutOfMemory, BadRequest."""
@@ -205,10 +207,14 @@ class ProcessEngine:
     async def close(self) -> None:
         """Kill the child: it keeps nothing that could be lost. Idempotent."""
         self._alive = False
+        self._kill()
+        await self._ended.wait()
+
+    def _kill(self) -> None:
+        # not Process.kill(): it polls first, and so takes the exit status from asyncio's watcher
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-        await self._ended.wait()
+                os.kill(self._process.pid, signal.SIGKILL)
 
     @contextlib.contextmanager
     def _inbox(self) -> Iterator[tuple[int, _Inbox]]:
@@ -234,9 +240,7 @@ class ProcessEngine:
                 await self._dispatch()
         finally:
             self._alive = False
-            if self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
+            self._kill()
             await self._process.wait()
             self._writer.close()
             died = EngineDied(self._cause())

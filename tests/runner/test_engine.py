@@ -1,0 +1,276 @@
+"""A real runner child on real models: text, batching, cancellation, refusals and death."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from puna.api.events import Logprob
+from puna.errors import BadRequest, EngineDied, StartFailed
+from puna.runner.handle import ProcessEngine, ProcessLauncher
+from puna.runner.protocol import Finished, Generation, LoadPlan, Piece, Sampling
+from tests.fakes.fixtures import stories_gguf
+from tests.fakes.ggufs import make_tiny_llama
+
+GREEDY = Sampling(temperature=0)
+PROMPTS = [
+    "Once upon a time",
+    "Lily and Tom",
+    "The dog",
+    "One day a boy",
+    "In the park",
+    "A bird",
+    "Mom said",
+    "The sun was",
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "tiny.gguf"
+    make_tiny_llama(path)
+    return path
+
+
+@asynccontextmanager
+async def loaded(plan: LoadPlan) -> AsyncIterator[ProcessEngine]:
+    async with ProcessLauncher(load_timeout=60) as launcher:
+        yield await launcher.launch(plan)
+
+
+def with_engine(plan: LoadPlan, use: Callable[[ProcessEngine], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(60), loaded(plan) as engine:
+            await use(engine)
+
+    asyncio.run(run())
+
+
+async def answer(engine: ProcessEngine, order: Generation) -> tuple[str, Finished]:
+    text = ""
+    async with engine.generate(order) as events:
+        async for event in events:
+            if isinstance(event, Finished):
+                return text, event
+            text += event.text
+    raise AssertionError("the generation ended without its last event")
+
+
+def order(prompt: str, max_tokens: int = 40, **fields: object) -> Generation:
+    whole = {"sampling": GREEDY, "n_ctx": 512, "max_tokens": max_tokens, **fields}
+    return Generation(prompt=prompt, **whole)  # type: ignore[arg-type]
+
+
+def test_the_story_that_the_model_tells() -> None:
+    async def use(engine: ProcessEngine) -> None:
+        text, end = await answer(engine, order("Once upon a time", 40))
+        assert text == (
+            ", there was a little girl named Lily. She loved to play outside in the park. One day,"
+            " she saw a big, red ball."
+        )
+        assert (end.reason, end.prompt_tokens, end.eval_tokens) == ("length", 5, 40)
+        assert end.prompt_ns > 0
+        assert end.eval_ns > 0
+
+    with_engine(LoadPlan(model=str(stories_gguf()), n_ctx=512), use)
+
+
+@pytest.mark.parametrize("n_parallel", [1, 4], ids=["cells run short", "room for all"])
+def test_eight_at_once_say_what_each_says_alone(tiny: Path, n_parallel: int) -> None:
+    """With cells for 512 tokens, eight answers of 150 tokens must preempt and resume each other.
+
+    All in f32, and attention too: a random model has near ties, which f16 rounding would decide.
+    """
+
+    async def use(engine: ProcessEngine) -> None:
+        orders = [order(prompt, 150) for prompt in PROMPTS]
+        alone = [await answer(engine, each) for each in orders]
+        together = await asyncio.gather(*(answer(engine, each) for each in orders))
+        assert [text for text, _ in together] == [text for text, _ in alone]
+        assert [end.eval_tokens for _, end in together] == [150] * 8
+
+    plan = LoadPlan(
+        model=str(tiny), n_ctx=512, n_parallel=n_parallel, kv_type="f32", flash_attention=False
+    )
+    with_engine(plan, use)
+
+
+@pytest.mark.parametrize("n_parallel", [1, 4], ids=["cells run short", "room for all"])
+def test_eight_stories_at_once_are_the_same_as_alone(n_parallel: int) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        orders = [order(prompt, 150) for prompt in PROMPTS]
+        alone = [await answer(engine, each) for each in orders]
+        together = await asyncio.gather(*(answer(engine, each) for each in orders))
+        assert [text for text, _ in together] == [text for text, _ in alone]
+
+    with_engine(LoadPlan(model=str(stories_gguf()), n_ctx=512, n_parallel=n_parallel), use)
+
+
+def test_a_seed_gives_the_same_text_alone_and_in_company(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        seeded = order("Once", 60, sampling=Sampling(temperature=1.0, seed=7))
+        alone, _ = await answer(engine, seeded)
+        others = [order(prompt, 60, sampling=Sampling(seed=3)) for prompt in PROMPTS]
+        (text, _), *_ = await asyncio.gather(
+            answer(engine, seeded), *(answer(engine, each) for each in others)
+        )
+        other, _ = await answer(engine, order("Once", 60, sampling=Sampling(seed=8)))
+        assert text == alone
+        assert other != alone
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512, n_parallel=4), use)
+
+
+def test_leaving_early_cancels_within_a_step(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        async with engine.generate(order("Once", 5000, n_ctx=256)) as events:
+            first = await anext(events)
+            assert isinstance(first, Piece)
+        # the pool has room for one such sequence only: this answer proves that it was freed
+        _, end = await answer(engine, order("Once", 20, n_ctx=256))
+        assert end.eval_tokens == 20
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=256, max_sequences=1), use)
+
+
+def test_a_full_context_shifts_or_ends(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        _, shifted = await answer(engine, order("Once", 100, n_ctx=32))
+        assert (shifted.reason, shifted.eval_tokens, shifted.truncated) == ("length", 100, True)
+        _, ended = await answer(engine, order("Once", 100, n_ctx=32, shift=False))
+        assert ended.reason == "length"
+        assert ended.prompt_tokens + ended.eval_tokens == 33
+        assert not ended.truncated
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_long_prompts_are_cut_or_refused(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        long = "word " * 200
+        _, cut = await answer(engine, order(long, 1, n_ctx=64))
+        assert cut.truncated
+        assert cut.prompt_tokens == 64 - (64 - 5) // 2
+        for fields in ({"truncate": False}, {"shift": False}):
+            with pytest.raises(BadRequest, match="longer than the context length"):
+                await answer(engine, order(long, 1, n_ctx=64, **fields))
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_bad_requests_are_refused_alone(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        async with engine.generate(order("Once", 60)) as events:
+            await anext(events)
+            for bad in (
+                order("x", format='{"type":"nothing"}'),
+                order("x", format='{"$ref":"https://example.com/schema"}'),
+                order("x", sampling=Sampling(repeat_penalty=0)),
+                order("x", prefix=(10**6,)),
+            ):
+                with pytest.raises(BadRequest):
+                    await answer(engine, bad)
+            rest = [event async for event in events]
+            assert isinstance(rest[-1], Finished)
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_format_constrains_the_answer(tiny: Path) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+    async def use(engine: ProcessEngine) -> None:
+        text, end = await answer(engine, order("Once", 200, format=json.dumps(schema)))
+        assert end.reason == "stop"
+        assert isinstance(json.loads(text)["n"], int)
+        text, _ = await answer(engine, order("Once", 10, format='"json"'))
+        assert text.lstrip().startswith("{")
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_log_probabilities_add_up(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        entries: list[Logprob] = []
+        async with engine.generate(order("Once", 5, top_logprobs=3)) as events:
+            async for event in events:
+                if isinstance(event, Piece):
+                    entries += event.logprobs
+        assert len(entries) == 5
+        for entry in entries:
+            assert entry.logprob <= 0
+            top = [each.logprob for each in entry.top_logprobs]
+            assert len(top) == 3
+            assert top == sorted(top, reverse=True)
+            assert entry.logprob == top[0]  # greedy takes the likeliest
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_tokens_of_prompt_and_answer_continue_the_text(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        whole, _ = await answer(engine, order("Once", 40))
+        first, end = await answer(engine, order("Once", 20, want_tokens=True))
+        assert end.tokens is not None
+        second, _ = await answer(engine, order("", 20, prefix=end.tokens))
+        assert first + second == whole
+        assert await engine.detokenize(end.tokens[-3:])
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_tokens_and_text(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        tokens = await engine.tokenize("Once upon a time")
+        assert (await engine.detokenize(tokens)).strip() == "Once upon a time"
+        with pytest.raises(BadRequest, match="vocabulary"):
+            await engine.detokenize([10**6])
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_a_killed_runner_fails_its_requests_and_only_those(tiny: Path) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(60), ProcessLauncher(60) as launcher:
+            plan = LoadPlan(model=str(tiny), n_ctx=256)
+            doomed, other = await launcher.launch(plan), await launcher.launch(plan)
+            async with doomed.generate(order("Once", 5000, n_ctx=256)) as events:
+                await anext(events)
+                os.kill(doomed.info.pid, signal.SIGKILL)
+                with pytest.raises(EngineDied, match=r"unexpectedly stopped.*SIGKILL"):
+                    [event async for event in events]
+            assert not doomed.alive
+            with pytest.raises(EngineDied):
+                await doomed.tokenize("x")
+            assert (await answer(other, order("Once", 5)))[1].eval_tokens == 5
+
+    asyncio.run(run())
+
+
+def test_closing_ends_the_child(tiny: Path) -> None:
+    async def run() -> int:
+        async with asyncio.timeout(60), loaded(LoadPlan(model=str(tiny), n_ctx=256)) as engine:
+            return engine.info.pid
+
+    pid = asyncio.run(run())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_file_that_is_no_model_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(b"GGUF" + b"\0" * 100)
+
+    async def run() -> None:
+        async with asyncio.timeout(60), loaded(LoadPlan(model=str(path))):
+            pass
+
+    with pytest.raises(StartFailed, match="failed to load model"):
+        asyncio.run(run())
