@@ -1,0 +1,153 @@
+"""The scheduler's vocabulary: what can happen to it, and what it can ask to be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from puna.errors import PunaError
+from puna.runner.protocol import LoadPlan
+from puna.scheduler.state import Order, RunnerId
+
+__all__ = [
+    "Action",
+    "Admit",
+    "Asked",
+    "Closed",
+    "Died",
+    "Event",
+    "Expired",
+    "Fail",
+    "GaveUp",
+    "Load",
+    "LoadFailed",
+    "Loaded",
+    "Released",
+    "Ring",
+    "ShutDown",
+    "Unload",
+    "UnloadAsked",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request needs a model."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """The client of a request left before it could use what it waited for."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A runner is ready."""
+
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """A runner could not load its model, and is gone."""
+
+    runner: RunnerId
+    error: PunaError
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """An admitted request is through with its runner."""
+
+    runner: RunnerId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The alarm rang: something may have lived out its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A runner ended by itself."""
+
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadAsked:
+    """Somebody wants a model out of memory. Orders that came before are still served."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A runner that was to be unloaded is gone and its memory free."""
+
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class ShutDown:
+    """The server ends."""
+
+
+Event = (
+    Asked
+    | GaveUp
+    | Loaded
+    | LoadFailed
+    | Released
+    | Expired
+    | Died
+    | UnloadAsked
+    | Closed
+    | ShutDown
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Give the order a lease on a ready runner; Released must follow."""
+
+    order: Order
+    runner: RunnerId
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Tell the order that it will not be served."""
+
+    order: Order
+    error: PunaError
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Start a runner; Loaded or LoadFailed must follow, unless it is unloaded before."""
+
+    runner: RunnerId
+    plan: LoadPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """End a runner, loading or loaded; Closed must follow. `reason` is for the log."""
+
+    runner: RunnerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Send Expired at this moment, instead of at the one asked for before."""
+
+    at: float
+
+
+Action = Admit | Fail | Load | Unload | Ring

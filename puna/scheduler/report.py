@@ -1,0 +1,75 @@
+"""What the scheduler shows of itself: the list of loaded models and a few counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from puna.runner.protocol import Engine, EngineInfo
+from puna.scheduler.state import Entry, Phase, RunnerId, State
+
+__all__ = ["LoadedModel", "Stats", "count", "loaded_models"]
+
+CENTURIES = timedelta(days=292 * 365)
+"""How far away clients see "forever": what the reference's nanoseconds can count to."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """One row of the list of loaded models. `n_ctx` is the most one request may use, in tokens."""
+
+    name: str
+    digest: str
+    details: object
+    info: EngineInfo
+    expires_at: datetime
+    n_ctx: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How busy the scheduler is: orders that wait and run, models loaded and loading."""
+
+    waiting: int
+    running: int
+    loaded: int
+    loading: int
+
+
+def loaded_models(
+    state: State, engines: Mapping[RunnerId, Engine], now: float, wall: datetime
+) -> list[LoadedModel]:
+    """Models in memory, the last to expire first. `now` and `wall` are the same moment."""
+    rows = [
+        LoadedModel(
+            name=entry.need.name,
+            digest=entry.need.digest,
+            details=entry.need.details,
+            info=engine.info,
+            expires_at=_expires_at(entry, now, wall),
+            n_ctx=engine.info.n_ctx,
+        )
+        for entry in state.entries.values()
+        if entry.phase in (Phase.READY, Phase.DRAINING) and (engine := engines[entry.runner]).alive
+    ]
+    return sorted(rows, key=lambda row: row.expires_at, reverse=True)
+
+
+def _expires_at(entry: Entry, now: float, wall: datetime) -> datetime:
+    """When it will go: in use, as if its last request ended now; asked to go, at once."""
+    if entry.leaving:
+        return wall
+    rest = entry.expires_at - now if entry.idle else entry.keep_alive
+    return wall + (timedelta(seconds=rest) if rest < CENTURIES.total_seconds() else CENTURIES)
+
+
+def count(state: State) -> Stats:
+    """The counts of this moment."""
+    phases = [entry.phase for entry in state.entries.values()]
+    return Stats(
+        waiting=len(state.waiting),
+        running=sum(len(entry.leases) for entry in state.entries.values()),
+        loaded=phases.count(Phase.READY) + phases.count(Phase.DRAINING),
+        loading=phases.count(Phase.LOADING),
+    )
