@@ -2,7 +2,7 @@
 
 PunaError            500
 ├─ BadRequest        400   InvalidName · InvalidDigest · DigestMismatch · InvalidOption ·
-│                          ModelfileError · BadModelFile · Unsupported
+│                          ModelfileError · BadModelFile · Unsupported · TooLarge (413)
 ├─ Forbidden         403
 ├─ NotFound          404   ModelNotFound · BlobNotFound
 ├─ Cancelled         499
@@ -42,6 +42,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "TemplateError",
+    "TooLarge",
     "Unreachable",
     "Unsupported",
     "quoted",
@@ -126,6 +127,15 @@ class BadModelFile(BadRequest):
 
 class Unsupported(BadRequest):
     """Something this model, or this version of Puna, cannot do."""
+
+
+class TooLarge(BadRequest):
+    """A request body of more than `limit` bytes."""
+
+    status = 413
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"request body too large: at most {limit} bytes are accepted")
 
 
 class Forbidden(PunaError, PermissionError):

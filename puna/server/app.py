@@ -1,0 +1,94 @@
+"""The route table and the app that is made of it: access line, origin and host checks,
+dispatch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from puna.server.access import AccessLog
+from puna.server.checks import Guard, HostRules, OriginRules
+from puna.server.faults import Fault, attempt, envelope_for
+from puna.server.routes import blobs, health, inference, models
+from puna.server.services import Kit, Services
+from puna.server.streams import JSON
+from puna.server.table import Elsewhere, Found, Missing, NotAllowed, Row, Table
+
+__all__ = ["ROUTES", "make_app"]
+
+ROUTES = (
+    Row("GET HEAD", "/", health.root),
+    Row("GET HEAD", "/api/version", health.version),
+    Row("GET", "/api/status", health.status),
+    Row("POST", "/api/generate", inference.generate),
+    Row("POST", "/api/chat", inference.chat),
+    Row("GET HEAD", "/api/tags", models.tags),
+    Row("GET", "/api/ps", models.ps),
+    Row("POST", "/api/show", models.show),
+    Row("POST", "/api/copy", models.copy),
+    Row("DELETE", "/api/delete", models.delete),
+    Row("POST", "/api/create", models.create),
+    Row("HEAD", "/api/blobs/{digest}", blobs.has),
+    Row("POST", "/api/blobs/{digest}", blobs.upload),
+)
+
+_PLAIN = {"content-type": "text/plain"}
+
+
+def make_app(
+    services: Services,
+    origins: OriginRules,
+    hosts: HostRules,
+    closing: asyncio.Event,
+    now: Callable[[], int] = time.time_ns,
+) -> ASGIApp:
+    """Make the server's app. Set `closing` to end every running answer."""
+    dispatch = _Dispatch(Table(ROUTES), Kit(services, closing, now))
+    return AccessLog(Guard(dispatch, origins, hosts))
+
+
+class _Dispatch:
+    def __init__(self, table: Table, kit: Kit) -> None:
+        self._table = table
+        self._kit = kit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> ASGIApp:
+        path: str = request.scope["path"]
+        match self._table.find(request.method, path):
+            case Found(endpoint, params):
+                request.scope["path_params"] = params
+                outcome = await attempt(endpoint(request, self._kit))
+                return _fault_reply(outcome, path) if isinstance(outcome, Fault) else outcome
+            case Elsewhere(other):
+                return _redirect(request, other)
+            case NotAllowed(methods):
+                headers = _PLAIN | {"allow": ", ".join(methods)}
+                return Response("405 method not allowed", 405, headers)
+            case Missing():
+                return Response("404 page not found", 404, _PLAIN)
+
+
+def _redirect(request: Request, path: str) -> Response:
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    location = quote(path) + (f"?{query}" if query else "")
+    return Response(
+        status_code=301 if request.method == "GET" else 307, headers={"location": location}
+    )
+
+
+def _fault_reply(fault: Fault, path: str) -> Response:
+    headers = {"content-type": JSON.decode()}
+    if fault.status == 413:
+        headers["connection"] = "close"  # the rest of the body is not worth reading
+    return Response(envelope_for(path).body(fault), fault.status, headers)

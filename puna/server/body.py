@@ -1,0 +1,44 @@
+"""Reading what a client sends: whole JSON bodies under a cap, uploads piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+
+from puna.errors import Cancelled, TooLarge
+
+__all__ = ["JSON_LIMIT", "read_body", "read_chunks"]
+
+JSON_LIMIT = 512 * 1024 * 1024
+"""Bytes of a JSON body. The reference knows no limit; images travel inside, so ours is wide."""
+
+
+async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
+    """Read the whole body.
+
+    Raises TooLarge above `limit` bytes, Cancelled when the client goes away.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        raise TooLarge(limit)
+    parts: list[bytes] = []
+    size = 0
+    async for part in read_chunks(request):
+        size += len(part)
+        if size > limit:
+            raise TooLarge(limit)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def read_chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it arrives, never empty pieces. Raises Cancelled when the client goes away."""
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Cancelled
+        more = message.get("more_body", False)
+        if part := message.get("body", b""):
+            yield part

@@ -1,0 +1,27 @@
+"""Is anybody there, and which version (API spec, section 6)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from puna.api.version import API_VERSION
+from puna.server.routes.replies import json_reply
+from puna.server.services import Kit
+
+__all__ = ["root", "status", "version"]
+
+
+async def root(request: Request, kit: Kit) -> Response:
+    """Clients probe for exactly this text."""
+    return PlainTextResponse("Ollama is running")
+
+
+async def version(request: Request, kit: Kit) -> Response:
+    """The version of the API that is spoken here."""
+    return json_reply({"version": API_VERSION})
+
+
+async def status(request: Request, kit: Kit) -> Response:
+    """There is no cloud here; `env` is the answer that no client offers to change."""
+    return json_reply({"cloud": {"disabled": True, "source": "env"}})

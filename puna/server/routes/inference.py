@@ -1,0 +1,31 @@
+"""POST /api/generate and /api/chat."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from puna.api.decode import decode
+from puna.api.requests import ChatRequest, GenerateRequest
+from puna.server.body import read_body
+from puna.server.native import chat_wire, generate_wire
+from puna.server.services import Kit
+from puna.server.streams import Reply
+
+__all__ = ["chat", "generate"]
+
+
+async def generate(request: Request, kit: Kit) -> ASGIApp:
+    """Continue a prompt."""
+    order = decode(GenerateRequest, await read_body(request))
+    events = kit.services.generate(order)
+    wire = generate_wire(order.model, kit.now)
+    return Reply(events, wire, stream=order.stream is not False, closing=kit.closing)
+
+
+async def chat(request: Request, kit: Kit) -> ASGIApp:
+    """Answer a conversation."""
+    order = decode(ChatRequest, await read_body(request))
+    events = kit.services.chat(order)
+    wire = chat_wire(order.model, kit.now)
+    return Reply(events, wire, stream=order.stream is not False, closing=kit.closing)

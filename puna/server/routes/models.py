@@ -1,0 +1,52 @@
+"""What is installed and what is loaded: tags, ps, show, copy, delete, create."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from puna.api.decode import decode
+from puna.api.requests import CopyRequest, CreateRequest, DeleteRequest, ShowRequest
+from puna.server.body import read_body
+from puna.server.native import progress_wire
+from puna.server.routes.replies import empty, json_reply
+from puna.server.services import Kit
+from puna.server.streams import Reply
+
+__all__ = ["copy", "create", "delete", "ps", "show", "tags"]
+
+
+async def tags(request: Request, kit: Kit) -> Response:
+    """The installed models."""
+    return json_reply({"models": await kit.services.tags()})
+
+
+async def ps(request: Request, kit: Kit) -> Response:
+    """The loaded models."""
+    return json_reply({"models": await kit.services.running()})
+
+
+async def show(request: Request, kit: Kit) -> Response:
+    """Everything about one model."""
+    order = decode(ShowRequest, await read_body(request))
+    return json_reply(await kit.services.show(order, request.headers.get("user-agent", "")))
+
+
+async def copy(request: Request, kit: Kit) -> Response:
+    """A second name for a model."""
+    await kit.services.copy(decode(CopyRequest, await read_body(request)))
+    return empty()
+
+
+async def delete(request: Request, kit: Kit) -> Response:
+    """Take a name away, and the blobs nobody else needs."""
+    await kit.services.delete(decode(DeleteRequest, await read_body(request)))
+    return empty()
+
+
+async def create(request: Request, kit: Kit) -> ASGIApp:
+    """Make a model, telling of its progress."""
+    order = decode(CreateRequest, await read_body(request))
+    steps = kit.services.create(order)
+    return Reply(steps, progress_wire(), stream=order.stream is not False, closing=kit.closing)

@@ -1,0 +1,55 @@
+"""What the routes call: the service's doors as plain callables, so that tests can script each of
+them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from puna.api.events import Event, Progress
+from puna.api.requests import (
+    ChatRequest,
+    CopyRequest,
+    CreateRequest,
+    DeleteRequest,
+    GenerateRequest,
+    ShowRequest,
+)
+
+__all__ = ["Kit", "Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One door per use case. Streams raise their validation errors when their first event is asked
+    for.
+
+    Rows and `show`'s answer are anything msgspec can write as a JSON object.
+    """
+
+    chat: Callable[[ChatRequest], AsyncIterator[Event]]
+    generate: Callable[[GenerateRequest], AsyncIterator[Event]]
+    tags: Callable[[], Awaitable[Sequence[object]]]
+    running: Callable[[], Awaitable[Sequence[object]]]
+    show: Callable[[ShowRequest, str], Awaitable[object]]
+    """The request and the client's User-Agent."""
+    copy: Callable[[CopyRequest], Awaitable[None]]
+    delete: Callable[[DeleteRequest], Awaitable[None]]
+    has_blob: Callable[[str], Awaitable[bool]]
+    """The digest as the client wrote it."""
+    upload_blob: Callable[[str, AsyncIterator[bytes]], Awaitable[bool]]
+    """The digest and the bytes; true when the blob is new."""
+    create: Callable[[CreateRequest], AsyncIterator[Progress]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What a handler works with.
+
+    `now` gives nanoseconds since 1970; `closing` is set when the server ends.
+    """
+
+    services: Services
+    closing: asyncio.Event
+    now: Callable[[], int]

@@ -1,0 +1,158 @@
+"""Services that say what they are told, and an app made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from puna.api.events import Event, Progress
+from puna.api.requests import ChatRequest, DeleteRequest, GenerateRequest
+from puna.config import Settings
+from puna.errors import BadRequest, ModelNotFound
+from puna.server.app import make_app
+from puna.server.checks import HostRules, IPAddress, parse_origins
+from puna.server.services import Services
+from tests.fakes.asgi import Client
+
+T = TypeVar("T")
+
+NOON = 1_767_268_800_120_000_000
+"""2026-01-01T12:00:00.12Z in nanoseconds."""
+
+
+def said(*script: Event | Exception) -> Callable[[object], AsyncIterator[Event]]:
+    """A chat or generate that yields the events and raises the exceptions of a script."""
+
+    async def events(order: object) -> AsyncIterator[Event]:
+        for item in script:
+            await asyncio.sleep(0)
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    return events
+
+
+def progressed(*script: Progress | Exception) -> Callable[[object], AsyncIterator[Progress]]:
+    """A create that yields the steps and raises the exceptions of a script."""
+
+    async def steps(order: object) -> AsyncIterator[Progress]:
+        for item in script:
+            await asyncio.sleep(0)
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    return steps
+
+
+class Held:
+    """A chat that yields its events and then waits for ever; it knows when it was cancelled and
+    cleaned up."""
+
+    def __init__(self, *script: Event) -> None:
+        self.script = script
+        self.reached = asyncio.Event()
+        self.cancelled = False
+        self.cleaned = asyncio.Event()
+
+    async def __call__(self, order: object) -> AsyncIterator[Event]:
+        try:
+            for item in self.script:
+                yield item
+            self.reached.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        finally:
+            await asyncio.sleep(0)  # a clean-up that takes a turn of the loop
+            self.cleaned.set()
+
+
+async def _chat(order: ChatRequest) -> AsyncIterator[Event]:
+    if not order.model:
+        raise BadRequest("model is required")
+    raise ModelNotFound(order.model)
+    yield
+
+
+async def _generate(order: GenerateRequest) -> AsyncIterator[Event]:
+    raise ModelNotFound(order.model)
+    yield
+
+
+async def _rows() -> Sequence[object]:
+    return []
+
+
+async def _nothing(order: object) -> None:
+    return None
+
+
+async def _delete(order: DeleteRequest) -> None:
+    if not order.target:
+        raise BadRequest("model is required")
+
+
+async def _show(order: object, user_agent: str) -> object:
+    return {"modelfile": "FROM x", "user_agent": user_agent}
+
+
+async def _has(digest: str) -> bool:
+    return False
+
+
+async def _upload(digest: str, chunks: AsyncIterator[bytes]) -> bool:
+    return True
+
+
+NOBODY = Services(
+    chat=_chat,
+    generate=_generate,
+    tags=_rows,
+    running=_rows,
+    show=_show,
+    copy=_nothing,
+    delete=_delete,
+    has_blob=_has,
+    upload_blob=_upload,
+    create=progressed(Progress(status="success")),
+)
+"""Services without a model."""
+
+
+def nobody_is_local(address: IPAddress) -> bool:
+    return False
+
+
+def client(
+    *,
+    services: Services = NOBODY,
+    settings: Settings | None = None,
+    loopback: bool = True,
+    closing: asyncio.Event | None = None,
+    host: str = "127.0.0.1:11434",
+    **doors: Any,
+) -> Client:
+    """A client of an app; `doors` replace single services."""
+    app = make_app(
+        dataclasses.replace(services, **doors),
+        parse_origins((settings or Settings()).origins),
+        HostRules(loopback, "workbench", nobody_is_local),
+        closing or asyncio.Event(),
+        now=lambda: NOON,
+    )
+    return Client(app, host)
+
+
+def run(scene: Coroutine[Any, Any, T]) -> T:
+    """Run a scene to its end, which must come within 20 seconds."""
+
+    async def limited() -> T:
+        async with asyncio.timeout(20):
+            return await scene
+
+    return asyncio.run(limited())

@@ -1,0 +1,66 @@
+"""Log lines."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from puna.log import TRACE, Logfmt, fields, setup_logging
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    root, others = logging.getLogger(), ("uvicorn", "uvicorn.error", "asyncio")
+    levels = {name: logging.getLogger(name).level for name in ("root", *others)}
+    stream = io.StringIO()
+    setup_logging(TRACE, stream)
+    yield stream
+    for handler in [h for h in root.handlers if isinstance(h.formatter, Logfmt)]:
+        root.removeHandler(handler)
+    for name, level in levels.items():
+        logging.getLogger(None if name == "root" else name).setLevel(level)
+
+
+CASES = {
+    "plain": (logging.INFO, "ready", {}, "level=INFO source=test_log.py:", "msg=ready"),
+    "blanks": (logging.WARNING, "not so", {}, "level=WARN ", 'msg="not so"'),
+    "fields": (logging.ERROR, "x", {"model": "m:1", "n": 2}, "level=ERROR ", "model=m:1 n=2"),
+    "empty": (TRACE, "x", {"error": ""}, "level=TRACE ", 'error=""'),
+    "forgery": (
+        logging.DEBUG,
+        "a\nlevel=X",
+        {"p": 'q"='},
+        "level=DEBUG ",
+        r'"a\nlevel=X" p="q\"="',
+    ),
+}
+
+
+@pytest.mark.parametrize(("level", "text", "values", "head", "tail"), CASES.values(), ids=CASES)
+def test_lines(
+    lines: io.StringIO, level: int, text: str, values: dict[str, object], head: str, tail: str
+) -> None:
+    logging.getLogger("puna.x").log(level, text, extra=fields(**values))
+    (line,) = lines.getvalue().splitlines()
+    assert line.startswith("time=2")
+    assert head in line
+    assert line.endswith(tail)
+
+
+def test_a_traceback_follows(lines: io.StringIO) -> None:
+    try:
+        raise KeyError("gone")
+    except KeyError as error:
+        logging.getLogger("puna.x").error("oh", exc_info=error)
+    assert lines.getvalue().splitlines()[-1] == "KeyError: 'gone'"
+
+
+def test_setting_up_twice_writes_once(lines: io.StringIO) -> None:
+    again = io.StringIO()
+    setup_logging(logging.INFO, again)
+    logging.getLogger("puna.x").info("once")
+    logging.getLogger("puna.x").debug("never")
+    assert (lines.getvalue(), again.getvalue().count("msg=")) == ("", 1)
