@@ -1,0 +1,74 @@
+"""Local files that a Modelfile names: how a path is completed and which files of a folder count.
+
+Facts: models spec, sections 15.6 and 20.5. Folders of safetensors come with conversion.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from puna.errors import ModelfileError
+
+__all__ = ["expand", "files_at", "request_names"]
+
+GGUF_MAGIC = b"GGUF"
+
+
+def expand(text: str, base: Path) -> Path:
+    """Complete a written path: `~` is a home, anything relative starts at `base`.
+
+    The path need not exist. Raises ModelfileError for an unknown user.
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as cause:
+        raise ModelfileError(f"{text}: {cause}") from cause
+    return Path(os.path.normpath(base / path))
+
+
+def files_at(path: Path) -> tuple[Path, ...]:
+    """The file at `path`, or the weights in the folder there.
+
+    Raises FileNotFoundError, and ModelfileError for a folder without weights or with a link that
+    leads out of it.
+    """
+    # os.path, because a model's name may be too long for a file's, which Path reports by raising
+    if os.path.isdir(path):
+        return _weights_in(path)
+    if not os.path.isfile(path):
+        if os.path.exists(path):
+            raise ModelfileError(f"{path} is neither a file nor a folder")
+        raise FileNotFoundError(path)
+    return (path,)
+
+
+def _weights_in(folder: Path) -> tuple[Path, ...]:
+    root = folder.resolve()
+    files = sorted(path for path in folder.glob("*.gguf") if not path.is_dir())
+    for path in files:
+        if not path.resolve().is_relative_to(root):
+            hint = "; download with --local-dir to get files" if ".cache" in path.parts else ""
+            raise ModelfileError(f"insecure path: {path.relative_to(folder)}{hint}")
+    if not files or not all(map(_is_gguf, files)):
+        raise ModelfileError("no Modelfile or safetensors files found")
+    return tuple(files)
+
+
+def _is_gguf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(GGUF_MAGIC)) == GGUF_MAGIC
+
+
+def request_names(paths: Sequence[Path]) -> dict[str, Path]:
+    """The names under which a create request sends these files, with forward slashes.
+
+    One file goes by its own name, several by their paths from the deepest folder they share.
+    """
+    if len(paths) == 1:
+        return {paths[0].name: paths[0]}
+    if not paths:
+        return {}
+    root = os.path.commonpath([path.parent for path in paths])
+    return {path.relative_to(root).as_posix(): path for path in paths}
