@@ -112,15 +112,19 @@ def _float(text: str) -> float:
 
 def as_float32(value: float) -> float:
     """The shortest decimal that means the same 32-bit float; infinity beyond its range."""
-    try:
-        packed = struct.pack("<f", value)
-    except OverflowError:
-        return math.inf
+    packed = _pack(value)
     for digits in range(1, 10):
         short = float(f"{value:.{digits}g}")
-        if struct.pack("<f", short) == packed:
+        if packed and _pack(short) == packed:  # rounded up, the largest floats leave the range
             return short
-    return float(struct.unpack("<f", packed)[0])
+    return math.inf
+
+
+def _pack(value: float) -> bytes | None:
+    try:
+        return struct.pack("<f", value)
+    except OverflowError:
+        return None
 
 
 def _int(text: str) -> int:

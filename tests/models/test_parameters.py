@@ -6,7 +6,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from puna.errors import InvalidOption
@@ -72,6 +72,7 @@ def test_there_are_twenty_parameters() -> None:
     assert len(NAMES) == 20
 
 
+@example(3.4025001647762064e38)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_32_bit_floats_stay_themselves(value: float) -> None:
     short = as_float32(value)
