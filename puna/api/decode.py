@@ -7,6 +7,7 @@ wins, what follows the first JSON value is ignored.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -15,7 +16,7 @@ import msgspec
 from puna.api.fields import read_field
 from puna.errors import BadRequest
 
-__all__ = ["decode"]
+__all__ = ["decode", "read_value"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -29,6 +30,11 @@ def decode(kind: type[T], body: bytes) -> T:
         value = {}
     if not isinstance(value, dict):
         raise BadRequest(f"json: cannot unmarshal {_kind(value)} into {kind.__name__}")
+    return read_value(kind, value)
+
+
+def read_value(kind: type[T], value: Mapping[str, Any]) -> T:
+    """Turn a parsed JSON object into `kind`, as tolerantly. Raises BadRequest."""
     try:
         return msgspec.convert(_renamed(value, kind), kind, dec_hook=read_field)
     except msgspec.ValidationError as error:
@@ -86,7 +92,7 @@ def _kind(value: Any) -> str:
 
 def _renamed(value: Any, kind: Any) -> Any:
     """Spell keys as the type does and drop nulls, through nested types."""
-    if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+    if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         exact, folded = _fields(kind)
         out: dict[str, Any] = {}
         for key, item in value.items():

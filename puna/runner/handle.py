@@ -27,6 +27,7 @@ from puna.errors import (
     PunaError,
     StartFailed,
 )
+from puna.log import fields
 from puna.runner.protocol import EngineInfo, Finished, Generation, LoadPlan, TokenEvent
 from puna.runner.wire import (
     HEAD,
@@ -289,7 +290,7 @@ class ProcessEngine:
                 return
             text = line.decode("utf-8", "replace").rstrip()
             self._last_words.append(text)
-            log.info("runner", extra={"pid": self._process.pid, "line": text})
+            log.info("runner: %s", text, extra=fields(pid=self._process.pid))
 
     def _cause(self) -> str:
         code = self._process.returncode

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from puna.config import Settings
+from puna.errors import StoreError
+from puna.models.library import Library
+from puna.runner.handle import ProcessLauncher
+from puna.scheduler.clock import SystemClock
+from puna.scheduler.loop import Scheduler
 from puna.server.services import Services
+from puna.service.catalog import Catalog
+from puna.service.create import Create
+from puna.service.inference import Inference
+from puna.service.listing import Listing
+from puna.service.manage import Management
+from puna.service.show import Show
+from puna.service.threads import in_thread
 
 __all__ = ["open_services"]
+
+log = logging.getLogger(__name__)
+
+DEFAULT_MAX_LOADED = 3
 
 
 @asynccontextmanager
@@ -18,5 +37,51 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     The body of the `with` runs inside the scheduler's task group: if the scheduler fails, so does
     the server.
     """
-    raise NotImplementedError("the services are joined here")
-    yield
+    library = Library(settings.models_dir)
+    await in_thread(_tidy, library, settings)
+    async with ProcessLauncher(settings.load_timeout) as launcher, asyncio.TaskGroup() as tasks:
+        clock = SystemClock()
+        scheduler = Scheduler(
+            launcher,
+            clock,
+            keep_alive=settings.keep_alive,
+            max_loaded=settings.max_loaded_models or DEFAULT_MAX_LOADED,
+            max_queue=settings.max_queue,
+            load_timeout=settings.load_timeout,
+        )
+        running = tasks.create_task(scheduler.run(), name="scheduler")
+        try:
+            yield _join(library, scheduler, clock, settings)
+        finally:
+            running.cancel()
+
+
+def _join(
+    library: Library, scheduler: Scheduler, clock: SystemClock, settings: Settings
+) -> Services:
+    catalog = Catalog(library)
+    inference = Inference(catalog, scheduler, clock, settings)
+    listing = Listing(catalog, scheduler)
+    management = Management(library)
+    return Services(
+        chat=inference.chat,
+        generate=inference.generate,
+        tags=listing.tags,
+        running=listing.running,
+        show=Show(catalog).show,
+        copy=management.copy,
+        delete=management.delete,
+        has_blob=management.has_blob,
+        upload_blob=management.upload_blob,
+        create=Create(library, settings).create,
+    )
+
+
+def _tidy(library: Library, settings: Settings) -> None:
+    """What a start repairs in the store. A store that cannot be changed can still be served."""
+    try:
+        library.repair_blob_names()
+        if not settings.no_prune:
+            library.prune(time.time())
+    except (StoreError, OSError) as cause:
+        log.warning("the model store was not tidied: %s", cause)

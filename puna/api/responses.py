@@ -1,0 +1,80 @@
+"""The bodies that the native routes answer with, in the reference's field order.
+
+Fields without a default are always written; the others are left out at their default.
+Facts: API spec, sections 11 to 13.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct, field
+
+__all__ = ["Details", "InstalledModel", "RunningModel", "ShowResponse", "ShownMessage"]
+
+
+class Details(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What kind of model it is. The two lengths appear in the list of installed models only."""
+
+    parent_model: str
+    format: str
+    family: str
+    families: list[str] | None
+    parameter_size: str
+    quantization_level: str
+    context_length: int = 0
+    embedding_length: int = 0
+
+
+class InstalledModel(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One row of /api/tags. `size` in bytes; `digest` of the manifest, without a prefix."""
+
+    name: str
+    model: str
+    remote_model: str = ""
+    remote_host: str = ""
+    modified_at: str
+    size: int
+    digest: str
+    details: Details
+    capabilities: list[str] = field(default_factory=list)
+
+
+class RunningModel(Struct, frozen=True, kw_only=True):
+    """One row of /api/ps. Sizes in bytes; every key is always there."""
+
+    name: str
+    model: str
+    size: int
+    digest: str
+    details: Details
+    expires_at: str
+    size_vram: int
+    context_length: int
+
+
+class ShownMessage(Struct, frozen=True, kw_only=True):
+    """A stored message, as show gives it."""
+
+    role: str
+    content: str
+
+
+class ShowResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer of /api/show."""
+
+    license: str = ""
+    modelfile: str = ""
+    parameters: str = ""
+    template: str = ""
+    system: str = ""
+    details: Details
+    messages: list[ShownMessage] = field(default_factory=list)
+    remote_model: str = ""
+    remote_host: str = ""
+    model_info: dict[str, Any]
+    projector_info: dict[str, Any] = field(default_factory=dict)
+    tensors: list[dict[str, Any]] = field(default_factory=list)
+    capabilities: list[str] = field(default_factory=list)
+    modified_at: str
+    requires: str = ""

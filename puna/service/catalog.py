@@ -1,0 +1,125 @@
+"""From the model a client names to everything its requests need: layers, description, template.
+
+Looking up reads the disk; what was read is kept until the manifest changes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from puna.errors import BadModelFile, BlobMissing, InvalidName, ModelNotFound
+from puna.gguf.describe import Description, describe
+from puna.models.layers import Model, read_model
+from puna.models.library import Library, Stored
+from puna.models.name import Name, Source, split_source
+from puna.prompt.capabilities import capabilities_of
+from puna.service.threads import in_thread
+
+__all__ = ["Catalog", "Entry", "parse_reference"]
+
+_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An installed model. `description` is None when its weights cannot be read."""
+
+    model: Model
+    description: Description | None
+    capabilities: tuple[str, ...]
+
+    @property
+    def name(self) -> Name:
+        """The name as stored."""
+        return self.model.stored.name
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template in the weights, None when there is none."""
+        return self.description.chat_template if self.description else None
+
+    @property
+    def family(self) -> str:
+        """The architecture's name."""
+        return self.model.config.model_family or (
+            self.description.architecture if self.description else ""
+        )
+
+
+def parse_reference(raw: str) -> Name:
+    """The name in a model reference, without `:local`.
+
+    Raises InvalidName for what is no name. A cloud reference names nothing this server has.
+    """
+    reference = split_source(raw)
+    name = Name.parse(reference.base)
+    if reference.source is Source.CLOUD:
+        return Name.parse(reference.storable)
+    return name
+
+
+class Catalog:
+    """The installed models, described. Safe to use from several tasks."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._known: OrderedDict[tuple[str, str], Entry] = OrderedDict()
+
+    async def find(self, raw: str) -> Entry:
+        """The model that a client calls `raw`.
+
+        Raises ModelNotFound with the client's own spelling, InvalidName, BadManifest.
+        """
+        name = parse_reference(raw)
+        try:
+            return await in_thread(self._read, name)
+        except (ModelNotFound, BlobMissing) as missing:
+            raise ModelNotFound(raw) from missing
+
+    async def every(self) -> list[Entry]:
+        """All installed models whose manifests can be read."""
+        return await in_thread(self._read_all)
+
+    def _read(self, name: Name) -> Entry:
+        return self._entry(self.library.read(name))
+
+    def _read_all(self) -> list[Entry]:
+        entries = []
+        for stored in self.library.entries():
+            try:
+                entries.append(self._entry(stored))
+            except (OSError, InvalidName):  # one damaged model must not hide the others
+                continue
+        return entries
+
+    def _entry(self, stored: Stored) -> Entry:
+        key = (stored.name.full, f"{stored.digest}@{stored.modified_ns}")
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        model = read_model(self.library, stored)
+        description = self._describe(model)
+        entry = Entry(
+            model,
+            description,
+            capabilities_of(
+                model.config.capabilities,
+                description,
+                bool(model.projectors),
+                description.chat_template if description else None,
+            ),
+        )
+        if description is not None or model.weights is None:  # a missing file may come back
+            self._known[key] = entry
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return entry
+
+    def _describe(self, model: Model) -> Description | None:
+        if model.weights is None or model.config.model_format == "safetensors":
+            return None
+        try:
+            return describe(model.weights.path)
+        except (OSError, BadModelFile):
+            return None

@@ -1,0 +1,205 @@
+"""Making a model: from uploaded files or from an installed one, step by step with progress.
+
+Facts: API spec, section 17; models spec, section 15. Doors for what comes later: a folder of
+safetensors, split files and quantisation are refused by name in `_add_file` and `_check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping
+
+from puna.api.events import Progress
+from puna.api.requests import CreateRequest
+from puna.config import Settings
+from puna.errors import (
+    BadManifest,
+    BadRequest,
+    InvalidDigest,
+    InvalidName,
+    ModelNotFound,
+    Unsupported,
+    quoted,
+)
+from puna.gguf.describe import Description, describe
+from puna.gguf.reader import is_gguf
+from puna.models.digest import Digest
+from puna.models.layers import load_model
+from puna.models.library import Library
+from puna.models.manifest import ADAPTER, DRAFT, MODEL, PROJECTOR, Manifest
+from puna.models.name import Name, Source, split_source
+from puna.service.building import ModelBuilder
+from puna.service.threads import in_thread
+
+__all__ = ["Create"]
+
+_MEDIA_TYPES = {"model": MODEL, "projector": PROJECTOR, "adapter": ADAPTER}
+
+_Steps = Generator[Progress, None, None]
+
+
+class Create:
+    """Answers create requests."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        self._library = library
+        self._settings = settings
+
+    async def create(self, order: CreateRequest) -> AsyncGenerator[Progress, None]:
+        """Make a model. Nothing is visible before all its blobs are there and checked.
+
+        Raises BadRequest and its kin before the first event for what is wrong in the request.
+        """
+        name = _check(order)
+        steps = self._steps(name, order)
+        while (progress := await in_thread(next, steps, None)) is not None:
+            yield progress
+
+    def _steps(self, name: Name, order: CreateRequest) -> _Steps:
+        """The whole work, blocking: every event is a place where it may be abandoned."""
+        builder = ModelBuilder(self._library)
+        yield from self._base(builder, order)
+        yield from self._adapter(builder, order.adapters or {})
+        yield from self._drafts(builder, order.draft_files or {})
+        _apply(builder, order)
+        for layer in builder.layers:
+            verb = "creating new" if layer.digest in builder.created else "using existing"
+            yield Progress(status=f"{verb} layer {layer.digest}")
+        manifest = builder.finish()
+        yield Progress(status="writing manifest")
+        self._install(name, manifest)
+        yield Progress(status="success")
+
+    def _base(self, builder: ModelBuilder, order: CreateRequest) -> _Steps:
+        if order.from_:
+            self._inherit(builder, order.from_)
+        elif order.files is None:
+            raise BadRequest("neither 'from' or 'files' was specified")
+        else:
+            yield from self._files(builder, order.files)
+
+    def _inherit(self, builder: ModelBuilder, raw: str) -> None:
+        try:
+            reference = split_source(raw)
+            name = Name.parse(reference.base)
+        except InvalidName:
+            raise InvalidName from None
+        if reference.source is Source.CLOUD:
+            raise Unsupported("remote models are not supported")
+        try:
+            parent = load_model(self._library, name)
+        except ModelNotFound:
+            raise ModelNotFound(raw) from None
+        builder.inherit(parent)
+        for layer in parent.stored.manifest.of_type(MODEL):
+            builder.describe(describe(self._library.blobs.path(layer.digest)))
+
+    def _files(self, builder: ModelBuilder, files: Mapping[str, str]) -> _Steps:
+        if not files:
+            raise BadRequest("unknown type")
+        for file_name in sorted(files):
+            digest = self._uploaded(files[file_name])
+            path = self._library.blobs.path(digest)
+            if file_name.endswith(".safetensors"):
+                raise Unsupported("safetensors files cannot be converted yet: send a GGUF file")
+            if not is_gguf(path):
+                if file_name.endswith(".gguf"):
+                    raise BadRequest("supplied file was not in GGUF format")
+                raise BadRequest("unknown type")
+            yield Progress(status="parsing GGUF")
+            self._add_file(builder, file_name, digest, describe(path))
+
+    def _add_file(
+        self, builder: ModelBuilder, file_name: str, digest: Digest, description: Description
+    ) -> None:
+        if description.split_count > 1:
+            raise Unsupported("split GGUF files cannot be joined yet: merge them into one file")
+        builder.add_file(_MEDIA_TYPES[description.kind], digest, file_name)
+        if description.kind == "model":
+            builder.describe(description)
+
+    def _adapter(self, builder: ModelBuilder, adapters: Mapping[str, str]) -> _Steps:
+        if not adapters:
+            return
+        if len(adapters) > 1:
+            raise BadRequest("only one adapter is currently supported")
+        if not builder.has_weights:
+            raise BadRequest("no base model was found")
+        ((file_name, text),) = adapters.items()
+        yield from self._gguf(builder, ADAPTER, file_name, text)
+
+    def _drafts(self, builder: ModelBuilder, drafts: Mapping[str, str]) -> _Steps:
+        for file_name in sorted(drafts):
+            yield from self._gguf(builder, DRAFT, file_name, drafts[file_name])
+
+    def _gguf(self, builder: ModelBuilder, media_type: str, file_name: str, text: str) -> _Steps:
+        digest = self._uploaded(text)
+        path = self._library.blobs.path(digest)
+        if not is_gguf(path):
+            raise BadRequest("supplied file was not in GGUF format")
+        yield Progress(status="parsing GGUF")
+        describe(path)
+        builder.add_file(media_type, digest, file_name)
+
+    def _uploaded(self, text: str) -> Digest:
+        digest = Digest.parse(text)
+        if not self._library.blobs.has(digest):
+            raise BadRequest(f"blob {quoted(text)} not found: upload it before creating the model")
+        return digest
+
+    def _install(self, name: Name, manifest: Manifest) -> None:
+        try:
+            before = self._library.read(name).manifest.digests
+        except (ModelNotFound, BadManifest):
+            before = frozenset()
+        self._library.write(name, manifest)
+        if not self._settings.no_prune:
+            self._library.remove_unreferenced(before - manifest.digests)
+
+
+def _apply(builder: ModelBuilder, order: CreateRequest) -> None:
+    """What the request adds to its source, in the order in which layers are written."""
+    builder.set_template(order.template)
+    builder.set_system(order.system)
+    builder.add_licenses(_licenses(order.license))
+    builder.set_params(order.parameters)
+    builder.set_messages(order.messages)
+    builder.set_runtime(
+        renderer=order.renderer, parser=order.parser, requires=order.requires.removeprefix("v")
+    )
+    builder.set_info(order.info)
+
+
+def _check(order: CreateRequest) -> Name:
+    """The name, when everything that can be checked at once is right (API spec, 17.2)."""
+    for files in (order.files, order.draft_files):
+        for file_name, digest in (files or {}).items():
+            if not _is_relative(file_name):
+                raise BadRequest("file path must be relative")
+            if not digest:
+                raise InvalidDigest
+    if order.draft_quantize and not order.draft_files:
+        raise BadRequest("--draft-quantize requires a DRAFT model")
+    if any(not digest for digest in (order.adapters or {}).values()):
+        raise InvalidDigest
+    name = Name.parse(order.target)
+    if order.quantize or order.quantization or order.draft_quantize:
+        raise Unsupported("quantisation is not available yet: create from a quantised GGUF file")
+    if order.remote_host:
+        raise Unsupported("remote models are not supported")
+    return name
+
+
+def _is_relative(path: str) -> bool:
+    parts = path.split("/")
+    return "\0" not in path and all(part not in {"", ".", ".."} for part in parts)
+
+
+def _licenses(value: object) -> list[str]:
+    match value:
+        case None | "":
+            return []
+        case str():
+            return [value]
+        case list() if all(isinstance(item, str) for item in value):
+            return [item for item in value if item]
+    raise BadRequest("license must be a string or a list of strings")

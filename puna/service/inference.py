@@ -1,0 +1,199 @@
+"""Chat and generate: from a request to the events that answer it.
+
+Facts: API spec, sections 7 and 8. Errors of the request are raised before the first event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from puna.api.decode import read_value
+from puna.api.events import Done, Event, Rendered
+from puna.api.options import Options
+from puna.api.requests import ChatRequest, GenerateRequest, Message
+from puna.config import Settings
+from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
+from puna.prompt.assemble import assemble_chat, assemble_generate, fit_messages
+from puna.prompt.thinking import ThinkingSplitter, starts_inside, tags_of
+from puna.scheduler.clock import Clock
+from puna.scheduler.loop import Lease, Scheduler
+from puna.scheduler.state import Need
+from puna.service.catalog import Catalog, Entry
+from puna.service.prepare import (
+    check_thinking,
+    check_top_logprobs,
+    make_generation,
+    make_need,
+    make_options,
+    plan_load,
+    weights_key,
+)
+from puna.service.templates import render_prompt
+from puna.service.threads import in_thread
+from puna.service.turn import Stopwatch, run_turn
+
+__all__ = ["Inference"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A request that passed its checks."""
+
+    order: ChatRequest | GenerateRequest
+    entry: Entry
+    options: Options
+    need: Need
+    think: bool | str | None
+    started: float
+
+    def n_ctx(self, lease: Lease) -> int:
+        """How many tokens this request may use; without a wish of its own, what was loaded."""
+        loaded = lease.engine.info.n_ctx
+        return loaded if self.options.num_ctx is None else min(self.need.plan.n_ctx, loaded)
+
+
+class Inference:
+    """Answers chat and generate requests."""
+
+    def __init__(
+        self, catalog: Catalog, scheduler: Scheduler, clock: Clock, settings: Settings
+    ) -> None:
+        self._catalog = catalog
+        self._scheduler = scheduler
+        self._clock = clock
+        self._settings = settings
+
+    async def chat(self, order: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Answer a chat; without messages, load the model or unload it."""
+        started = self._clock.now()
+        check_top_logprobs(order.top_logprobs)
+        entry = await self._catalog.find(order.model)
+        if not order.messages and _unloads(order):
+            yield self._unload(entry)
+            return
+        think = check_thinking(entry, order.model, order.think)
+        if "completion" not in entry.capabilities:
+            raise Unsupported(f"{quoted(order.model)} does not support chat")
+        if order.tools and "tools" not in entry.capabilities:
+            raise Unsupported(f"{entry.name.full} does not support tools")
+        job = self._job(order, entry, think, started)
+        async with self._scheduler.lease(job.need) as lease:
+            if not order.messages:
+                yield Done("load")
+                return
+            messages = assemble_chat(entry.model.system, _stored_messages(entry), order.messages)
+            prompt = await self._render(job, lease, messages)
+            async with aclosing(self._run(job, lease, prompt)) as events:
+                async for event in events:
+                    yield event
+
+    async def generate(self, order: GenerateRequest) -> AsyncGenerator[Event, None]:
+        """Continue a prompt; without one, load the model or unload it."""
+        started = self._clock.now()
+        check_top_logprobs(order.top_logprobs)
+        if not order.model.strip():
+            raise ModelNotFound(order.model)
+        entry = await self._catalog.find(order.model)
+        if not order.prompt and _unloads(order):
+            yield self._unload(entry)
+            return
+        if order.raw and (order.template or order.system or order.context):
+            raise BadRequest("raw mode does not support template, system, or context")
+        think = check_thinking(entry, order.model, order.think)
+        if "completion" not in entry.capabilities:
+            raise Unsupported(f"{quoted(order.model)} does not support generate")
+        if order.suffix and "insert" not in entry.capabilities:
+            raise Unsupported(f"{entry.name.full} does not support insert")
+        job = self._job(order, entry, think, started)
+        async with self._scheduler.lease(job.need) as lease:
+            if not order.prompt:
+                yield Done("load")
+                return
+            prompt = await self._generate_prompt(job, lease, order)
+            async with aclosing(self._run(job, lease, prompt)) as events:
+                async for event in events:
+                    yield event
+
+    def _unload(self, entry: Entry) -> Done:
+        self._scheduler.unload(weights_key(entry))
+        return Done("unload")
+
+    def _job(
+        self,
+        order: ChatRequest | GenerateRequest,
+        entry: Entry,
+        think: bool | str | None,
+        started: float,
+    ) -> _Job:
+        options = make_options(entry, order.options)
+        plan = plan_load(entry, options, self._settings)
+        return _Job(order, entry, options, make_need(entry, plan, order), think, started)
+
+    async def _generate_prompt(self, job: _Job, lease: Lease, order: GenerateRequest) -> str:
+        _refuse_images(job, order.images)
+        if order.raw:
+            return order.prompt
+        if order.template:
+            raise Unsupported("a template in the request: Go templates cannot be rendered yet")
+        messages = assemble_generate(
+            order.system or job.entry.model.system,
+            () if order.context is not None else _stored_messages(job.entry),
+            Message(role="user", content=order.prompt),
+        )
+        return await self._render(job, lease, messages)
+
+    async def _render(self, job: _Job, lease: Lease, messages: list[Message]) -> str:
+        """The prompt's text, without the oldest messages where they do not fit."""
+        for message in messages:
+            _refuse_images(job, message.images)
+        info = lease.engine.info
+
+        async def text_of(some: list[Message]) -> str:
+            return await in_thread(
+                render_prompt, job.entry, some, think=job.think, bos=info.bos, eos=info.eos
+            )
+
+        async def length_of(text: str) -> int:
+            return len(await lease.engine.tokenize(text))
+
+        if job.order.truncate is False or len(messages) <= 1:
+            return await text_of(messages)
+        return await fit_messages(messages, text_of, length_of, job.n_ctx(lease))
+
+    async def _run(self, job: _Job, lease: Lease, prompt: str) -> AsyncGenerator[Event, None]:
+        if job.order.debug_render_only:
+            yield Rendered(prompt)
+            return
+        generation = make_generation(prompt, job.order, job.options, job.entry, job.n_ctx(lease))
+        watch = Stopwatch(self._clock, job.started, lease.load_ns)
+        turn = run_turn(lease.engine, generation, _splitter(job, prompt), watch)
+        async with aclosing(turn) as events:
+            async for event in events:
+                yield event
+
+
+def _unloads(order: ChatRequest | GenerateRequest) -> bool:
+    return order.keep_alive is not None and order.keep_alive.seconds == 0
+
+
+def _stored_messages(entry: Entry) -> list[Message]:
+    return [read_value(Message, message) for message in entry.model.messages]
+
+
+def _refuse_images(job: _Job, images: Sequence[bytes]) -> None:
+    if images:
+        raise Unsupported(f"{quoted(job.order.model)} does not support images")
+
+
+def _splitter(job: _Job, prompt: str) -> ThinkingSplitter | None:
+    """What tells thoughts from content; None where thinking is off or output stays as it is."""
+    source = job.entry.chat_template
+    tags = tags_of(source) if source else None
+    if tags is None or not job.think:
+        return None
+    if isinstance(job.order, GenerateRequest) and job.order.raw:
+        return None
+    opening, closing = tags
+    return ThinkingSplitter(opening, closing, starts_inside(prompt, opening))

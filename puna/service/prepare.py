@@ -1,0 +1,182 @@
+"""What a generation needs before it starts: options merged, capabilities checked, a load plan."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from puna.api.fields import Think
+from puna.api.options import Options, merge_options
+from puna.api.requests import ChatRequest, GenerateRequest
+from puna.api.responses import Details
+from puna.config import Settings
+from puna.errors import BadRequest, EngineError, NotFound, Unsupported, quoted
+from puna.runner.protocol import Generation, LoadPlan, Sampling
+from puna.scheduler.state import Need
+from puna.service.catalog import Entry
+
+__all__ = [
+    "check_thinking",
+    "check_top_logprobs",
+    "details_of",
+    "make_generation",
+    "make_need",
+    "make_options",
+    "plan_load",
+    "weights_key",
+]
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONTEXT = 4096
+SMALLEST_CONTEXT = 4
+MAX_TOP_LOGPROBS = 20
+_NO_SHIFT_FAMILIES = {"deepseek2"}
+
+
+class InvalidFormat(EngineError):
+    """A `format` that is neither "json" nor a schema; the reference answers 500."""
+
+    def __init__(self, value: object) -> None:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        super().__init__(
+            f'invalid format: {quoted(text)}; expected "json" or a valid JSON Schema object'
+        )
+
+
+def check_top_logprobs(value: int) -> None:
+    """Raises BadRequest outside 0 to 20."""
+    if not 0 <= value <= MAX_TOP_LOGPROBS:
+        raise BadRequest(f"top_logprobs must be between 0 and {MAX_TOP_LOGPROBS}")
+
+
+def check_thinking(entry: Entry, raw: str, think: Think | None) -> bool | str | None:
+    """The think value to use: on by default for a model that can.
+
+    Raises BadRequest when thinking is asked of a model that cannot.
+    """
+    if "thinking" in entry.capabilities:
+        return True if think is None else think.value
+    if think is not None and think.enabled:
+        raise BadRequest(f"{quoted(raw)} does not support thinking")
+    return None if think is None else False
+
+
+def make_options(entry: Entry, wanted: Mapping[str, Any]) -> Options:
+    """Defaults, then the model's parameters, then the request's. Raises InvalidOption."""
+    options, unknown = merge_options(entry.model.params, wanted)
+    if unknown:
+        log.warning("invalid option provided: %s", ", ".join(sorted(unknown)))
+    return options
+
+
+def weights_key(entry: Entry) -> str:
+    """What the scheduler knows a model by: names that share weights share a runner."""
+    return str(entry.model.weights.path) if entry.model.weights else entry.name.full
+
+
+def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
+    """How to load the model for these options. Raises NotFound when its weights are gone."""
+    weights, description = entry.model.weights, entry.description
+    if weights is None or description is None:
+        raise NotFound(f"model {quoted(entry.name.short)} not found, try pulling it first")
+    if entry.model.config.model_format == "safetensors":
+        raise Unsupported("models in safetensors format cannot be run: create a GGUF model of it")
+    n_ctx = max(options.num_ctx or settings.context_length or DEFAULT_CONTEXT, SMALLEST_CONTEXT)
+    if description.context_length and n_ctx > description.context_length:
+        log.warning("requested context size too large for model: %d", n_ctx)
+        n_ctx = description.context_length
+    return LoadPlan(
+        model=str(weights.path),
+        adapters=tuple(str(adapter.path) for adapter in entry.model.adapters),
+        n_ctx=n_ctx,
+        n_parallel=settings.num_parallel,
+        max_sequences=settings.max_sequences,
+        n_batch=_within(options.num_batch or 512, 1, n_ctx),
+        n_threads=_within(options.num_thread, 0, 1024),
+        n_gpu_layers=_within(options.num_gpu, -1, 100_000),
+        main_gpu=None if options.main_gpu is None else _within(options.main_gpu, 0, 1024),
+        use_mmap=options.use_mmap,
+        flash_attention=settings.flash_attention,
+        kv_type=settings.kv_cache_type,
+    )
+
+
+def _within(value: int, least: int, most: int) -> int:
+    return min(max(value, least), most)
+
+
+def make_need(entry: Entry, plan: LoadPlan, order: ChatRequest | GenerateRequest) -> Need:
+    """What to ask the scheduler for."""
+    return Need(
+        key=weights_key(entry),
+        plan=plan,
+        name=entry.name.short,
+        digest=entry.model.stored.digest,
+        details=details_of(entry),
+        keep_alive=order.keep_alive.seconds if order.keep_alive else None,
+    )
+
+
+def details_of(entry: Entry) -> Details:
+    """What kind of model it is; a missing quantisation is taken from the weights."""
+    config, description = entry.model.config, entry.description
+    level = config.file_type
+    if level in {"", "unknown"} and description is not None:
+        level = description.file_type
+        level = description.quantization if level in {"", "unknown"} else level
+    return Details(
+        parent_model=entry.model.weights.parent if entry.model.weights else "",
+        format=config.model_format,
+        family=config.model_family,
+        families=list(config.model_families) or None,
+        parameter_size=config.model_type,
+        quantization_level=level,
+    )
+
+
+def make_generation(
+    prompt: str,
+    order: ChatRequest | GenerateRequest,
+    options: Options,
+    entry: Entry,
+    n_ctx: int,
+) -> Generation:
+    """The order for the engine. Raises InvalidFormat."""
+    shift = order.shift if order.shift is not None else entry.family not in _NO_SHIFT_FAMILIES
+    is_text = isinstance(order, GenerateRequest) and not order.raw
+    return Generation(
+        prompt=prompt,
+        prefix=tuple(order.context or ()) if isinstance(order, GenerateRequest) else (),
+        want_tokens=is_text,
+        n_ctx=n_ctx,
+        n_keep=options.num_keep,
+        max_tokens=options.num_predict,
+        stop=options.stop,
+        format=_format_text(order.format),
+        truncate=order.truncate is not False,
+        shift=shift,
+        top_logprobs=order.top_logprobs if order.logprobs else None,
+        sampling=Sampling(
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            min_p=options.min_p,
+            typical_p=options.typical_p,
+            repeat_last_n=options.repeat_last_n,
+            repeat_penalty=options.repeat_penalty,
+            presence_penalty=options.presence_penalty,
+            frequency_penalty=options.frequency_penalty,
+            seed=options.seed,
+        ),
+    )
+
+
+def _format_text(format: object) -> str:
+    if format is None or format == "":
+        return ""
+    if format != "json" and not isinstance(format, dict):
+        raise InvalidFormat(format)
+    return json.dumps(format)
