@@ -16,7 +16,15 @@ from typing import Any
 
 from puna.fmt import SECOND, BadDuration, parse_duration
 
-__all__ = ["FOREVER", "Host", "Settings", "parse_host", "read_settings"]
+__all__ = [
+    "FOREVER",
+    "Host",
+    "Settings",
+    "child_environment",
+    "parse_host",
+    "read_settings",
+    "server_environment",
+]
 
 FOREVER = float("inf")
 """A keep-alive that never ends, in seconds."""
@@ -200,6 +208,9 @@ class Settings:
     )
     no_prune: bool = env("OLLAMA_NOPRUNE", _flag, False, "keep blobs that no model uses")
     no_history: bool = env("OLLAMA_NOHISTORY", _flag, False, "write no history of the prompt")
+    editor: str = env(
+        "OLLAMA_EDITOR", str, "", "editor that Ctrl+G opens in the prompt (default vi)"
+    )
     flash_attention: bool | None = env(
         "OLLAMA_FLASH_ATTENTION",
         _flag,
@@ -230,6 +241,22 @@ class Settings:
         return self.models if self.models is not None else self.home / "models"
 
 
+_CHILD_NAMES = frozenset(
+    {"PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"}
+)
+_CHILD_PREFIXES = ("LC_", "CUDA_", "HIP_", "ROCR_", "HSA_", "GPU_", "GGML_", "OMP_", "NVIDIA_")
+
+
+def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The small environment a child process gets: paths, language, graphics cards; no secrets."""
+    source = os.environ if environ is None else environ  # noqa: TID251 - the one place
+    return {
+        name: value
+        for name, value in source.items()
+        if name in _CHILD_NAMES or name.startswith(_CHILD_PREFIXES)
+    }
+
+
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of this process, or of the given environment. Never fails."""
     values: dict[str, Any] = {}
@@ -251,8 +278,17 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             warnings.append(
                 f"invalid environment variable, using default: {name}={text} default={spec.default}"
             )
+    values.setdefault("editor", source.get("VISUAL") or source.get("EDITOR") or "vi")
     home = Path(values.get("home", Settings.__dataclass_fields__["home"].default)).expanduser()
     values["home"] = home
     values["num_parallel"] = max(1, values.get("num_parallel", 1))
     values["max_sequences"] = min(256, max(1, values.get("max_sequences", 32)))
     return Settings(**values, warnings=tuple(warnings))
+
+
+def server_environment(settings: Settings) -> dict[str, str]:
+    """This process's environment for a server in another folder: relative paths made absolute."""
+    folders = {"PUNA_HOME": str(settings.home.absolute())}
+    if settings.models is not None:
+        folders["OLLAMA_MODELS"] = str(settings.models.absolute())
+    return {**os.environ, **folders}  # noqa: TID251 - the one place

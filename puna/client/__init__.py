@@ -1,1 +1,1 @@
-"""Our own HTTP client."""
+"""Our own HTTP client: a method per route, streams as iterators, the start of a local server."""

@@ -1,0 +1,111 @@
+"""`puna create MODEL`: read a Modelfile, send the files it names, let the server make the model.
+
+Facts: CLI spec, section 1.9; models spec, sections 15.6, 20.4 and 20.5.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from puna.cli.command import command, exactly, option
+from puna.cli.upload import send_files
+from puna.client.client import Client
+from puna.client.replies import Json
+from puna.client.replies import Progress as Step
+from puna.client.start import connect
+from puna.config import read_settings
+from puna.errors import BadRequest, ClientError, InvalidName
+from puna.models.create_plan import CreatePlan, make_create_plan
+from puna.models.local_files import request_names
+from puna.models.modelfile import parse_modelfile
+from puna.models.name import Name
+from puna.term.progress import Bar, Progress, Spinner
+
+__all__ = ["COMMAND"]
+
+NO_MODELFILE = b"FROM .\n"
+OLD_SERVER = "path or Modelfile are required"
+
+
+@command("create", usage="MODEL", words=exactly(1), help="Create a model")
+@option("-f", "--file", help='Name of the Modelfile (default "Modelfile")')
+@option("-q", "--quantize", help="Quantize model to this level (e.g. q4_K_M)")
+def COMMAND(words: tuple[str, ...], file: str, quantize: str) -> None:
+    model = words[0]
+    try:
+        Name.parse(model)
+    except InvalidName as error:
+        raise BadRequest(f"invalid model name: {model}") from error
+    with connect(read_settings()) as client, Progress(sys.stderr) as progress:
+        gathering = Spinner("gathering model components")
+        progress.add(gathering)
+        plan = read_plan(Path(file or "Modelfile"))
+        for warning in plan.warnings:
+            print(warning, file=sys.stderr)
+        digests = send_files(client, [*plan.files, *plan.adapters, *plan.drafts], progress)
+        gathering.stop()
+        create(client, make_request(model, plan, digests, quantize), progress)
+
+
+def read_plan(path: Path) -> CreatePlan:
+    """Read a Modelfile; without one, take the files of its folder. Raises OSError, BadRequest."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raw = NO_MODELFILE
+    return make_create_plan(parse_modelfile(raw), path.absolute().parent)
+
+
+def make_request(model: str, plan: CreatePlan, digests: dict[Path, str], quantize: str) -> Json:
+    """The create request for a plan whose files the server has; absent parts are left out."""
+
+    def named(paths: Sequence[Path]) -> dict[str, str]:
+        return {name: digests[path] for name, path in request_names(paths).items()}
+
+    parts: Json = {
+        "from": plan.from_,
+        "files": named(plan.files),
+        "adapters": named(plan.adapters),
+        "draft_files": named(plan.drafts),
+        "template": plan.template,
+        "system": plan.system,
+        "renderer": plan.renderer,
+        "parser": plan.parser,
+        "requires": plan.requires,
+        "license": list(plan.licenses),
+        "parameters": dict(plan.parameters),
+        "messages": [{"role": role, "content": content} for role, content in plan.messages],
+        "quantize": quantize,
+    }
+    return {"model": model, **{key: value for key, value in parts.items() if value}}
+
+
+def create(client: Client, request: Json, progress: Progress) -> None:
+    """Let the server work and show how far it is. Raises ClientError."""
+    try:
+        with closing(client.create(request)) as steps:
+            follow(steps, progress)
+    except ClientError as error:
+        if OLD_SERVER not in str(error):
+            raise
+        text = "the puna server must be updated to use `puna create` with this client"
+        raise ClientError(text, error.status) from error
+
+
+def follow(steps: Iterable[Step], progress: Progress) -> None:
+    """Show a bar for each digest, and a line for each new status of the others."""
+    bars: dict[str, Bar] = {}
+    spinner = Spinner()
+    for step in steps:
+        if step.digest:
+            if step.digest not in bars:
+                bars[step.digest] = Bar(step.status, step.total)
+                progress.add(bars[step.digest])
+            bars[step.digest].set(step.completed)
+        elif step.status != spinner.message:
+            spinner.stop()
+            spinner = Spinner(step.status)
+            progress.add(spinner)

@@ -1,0 +1,30 @@
+"""`puna rm MODEL...`: unload and delete, stopping at the first error."""
+
+from __future__ import annotations
+
+import sys
+
+from puna.cli.command import at_least, command
+from puna.client.client import Client
+from puna.client.start import connect
+from puna.config import read_settings
+from puna.errors import ClientError
+
+__all__ = ["COMMAND"]
+
+
+@command("rm", usage="MODEL [MODEL...]", words=at_least(1), help="Remove a model")
+def COMMAND(words: tuple[str, ...]) -> None:
+    with connect(read_settings()) as client:
+        for model in words:
+            _unload(client, model)
+            client.delete(model)
+            print(f"deleted '{model}'")
+
+
+def _unload(client: Client, model: str) -> None:
+    try:
+        client.load({"model": model, "keep_alive": 0})
+    except ClientError as error:
+        if "not found" not in str(error):
+            print(f"Warning: unable to stop model '{model}'", file=sys.stderr)

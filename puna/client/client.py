@@ -1,0 +1,133 @@
+"""The native API as methods: what to send where, and what comes back. transport.py carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from types import TracebackType
+
+from puna.client.replies import (
+    Json,
+    LoadedRow,
+    ModelRow,
+    Piece,
+    Progress,
+    ShowReply,
+    as_text,
+    parse_chat_piece,
+    parse_generate_piece,
+    parse_loaded,
+    parse_models,
+    parse_progress,
+    parse_show,
+)
+from puna.client.transport import Transport
+from puna.config import Host
+
+__all__ = ["Client"]
+
+
+class Client:
+    """A server at `host`.
+
+    Every method raises Unreachable when no server answers and ClientError for an error it answers.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._transport = Transport(host)
+        self.host = host
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+    def answers(self) -> bool:
+        """Whether a server answers; False only if the connection is refused."""
+        return self._transport.answers()
+
+    def version(self) -> str:
+        """The server's version."""
+        return as_text(self._transport.send("GET", "/api/version"), "version")
+
+    def models(self) -> list[ModelRow]:
+        """The installed models, latest first."""
+        return parse_models(self._transport.send("GET", "/api/tags"))
+
+    def loaded(self) -> list[LoadedRow]:
+        """The models in memory."""
+        return parse_loaded(self._transport.send("GET", "/api/ps"))
+
+    def show(
+        self,
+        model: str,
+        *,
+        verbose: bool = False,
+        system: str = "",
+        options: Json | None = None,
+    ) -> ShowReply:
+        """Describe a model, with another system text or options laid over its own."""
+        # `name` is the field that servers of every age know.
+        body: Json = {"model": model, "name": model}
+        if verbose:
+            body["verbose"] = True
+        if system:
+            body["system"] = system
+        if options:
+            body["options"] = options
+        return parse_show(self._transport.send("POST", "/api/show", body))
+
+    def copy(self, source: str, destination: str) -> None:
+        """Give a model a second name."""
+        body: Json = {"source": source, "destination": destination}
+        self._transport.send("POST", "/api/copy", body)
+
+    def delete(self, model: str) -> None:
+        """Remove a model."""
+        self._transport.send("DELETE", "/api/delete", {"model": model, "name": model})
+
+    def has_blob(self, digest: str) -> bool:
+        """Whether the server holds the blob `sha256:…`."""
+        return self._transport.has(f"/api/blobs/{digest}")
+
+    def send_blob(self, digest: str, chunks: Iterable[bytes], byte_count: int) -> None:
+        """Upload the bytes of the blob `sha256:…`."""
+        self._transport.upload(f"/api/blobs/{digest}", chunks, byte_count)
+
+    def create(self, request: Json) -> Generator[Progress, None, None]:
+        """Make a model and yield how far it is."""
+        with closing(self._transport.lines("POST", "/api/create", request)) as lines:
+            for line in lines:
+                yield parse_progress(line)
+
+    def generate(self, request: Json) -> Generator[Piece, None, None]:
+        """Stream an answer to a prompt; closing the iterator cancels it."""
+        with closing(self._transport.lines("POST", "/api/generate", request)) as lines:
+            for line in lines:
+                yield parse_generate_piece(line)
+
+    def chat(self, request: Json) -> Generator[Piece, None, None]:
+        """Stream an answer to a conversation; closing the iterator cancels it."""
+        with closing(self._transport.lines("POST", "/api/chat", request)) as lines:
+            for line in lines:
+                yield parse_chat_piece(line)
+
+    def load(self, request: Json) -> None:
+        """Load a model (a generate request without a prompt), or unload it with `keep_alive` 0."""
+        for _ in self.generate(request):
+            pass
+
+    def embed(self, request: Json) -> list[list[float]]:
+        """Turn texts into vectors."""
+        vectors = self._transport.send("POST", "/api/embed", request).get("embeddings")
+        return vectors if isinstance(vectors, list) else []

@@ -1,0 +1,80 @@
+"""The prompt itself: read, run a command or ask the model, again until the user leaves.
+
+Facts: CLI spec, sections 2.1 and 2.7.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from puna.config import Settings
+from puna.errors import ClientError
+from puna.repl.blocks import Blocks, Entry
+from puna.repl.commands import Leave, run_command
+from puna.repl.history import History
+from puna.repl.reader import make_reader
+from puna.repl.session import Session
+from puna.term.answer import print_answer, summary
+
+__all__ = ["run_prompt"]
+
+INTERRUPTED = "\nUse Ctrl + d or /bye to exit."
+UPSTREAM = "An error occurred while processing your message. Please try again."
+TELLABLE = ("does not support thinking", "invalid think value")
+
+
+def run_prompt(session: Session, settings: Settings) -> None:
+    """Talk until the user leaves. Raises ClientError if the session broke."""
+    history = History(settings.home / "history", saving=not settings.no_history)
+    history.load()
+    reader = make_reader(history, settings.editor)
+    blocks = Blocks()
+    while True:
+        try:
+            line = reader.read(in_block=blocks.is_open)
+        except KeyboardInterrupt:
+            blocks.reset()
+            print(INTERRUPTED)
+            continue
+        except EOFError:
+            print()
+            return
+        history.add(line)
+        entry = blocks.feed(line)
+        try:
+            if entry is not None:
+                take(entry, session, history)
+        except Leave:
+            return
+
+
+def take(entry: Entry, session: Session, history: History) -> None:
+    """Do what was entered. Raises Leave, or ClientError if the session broke."""
+    if entry.kind == "system":
+        session.set_system(entry.text)
+        print("Set system message.")
+    elif entry.kind == "line" and entry.text.startswith("/"):
+        run_command(entry.text, session, history)
+    elif entry.text:
+        converse(entry.text, session)
+
+
+def converse(text: str, session: Session) -> None:
+    """Say something to the model and print its answer."""
+    try:
+        answer = print_answer(session.ask(text), session.style)
+    except ClientError as error:
+        if "upstream error" in str(error):
+            print(UPSTREAM)
+        elif any(part in str(error) for part in TELLABLE):
+            print(f"error: {error}")
+        else:
+            raise
+        return
+    print("\n")
+    if not answer.finished:
+        return
+    session.keep(answer)
+    if session.style.verbose:
+        sys.stderr.write(summary(answer.metrics))
+        sys.stderr.flush()

@@ -1,0 +1,121 @@
+"""One conversation: the model, what was said, and what was set. Nothing is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+
+from puna.client.client import Client
+from puna.client.replies import Json, Piece, ShowReply
+from puna.errors import ClientError, InvalidName
+from puna.models.name import Name
+from puna.term.answer import Answer, Style
+
+__all__ = ["Session", "Think"]
+
+Think = bool | str | None
+"""The `think` field of a request: on, off, a level, or left to the server."""
+
+
+@dataclass(slots=True)
+class Session:
+    """The state of the prompt. Methods that ask the server raise ClientError."""
+
+    client: Client
+    model: str
+    info: ShowReply
+    style: Style = field(default_factory=Style)
+    format: object = None
+    think: Think = None
+    is_think_chosen: bool = False
+    keep_alive: object = None
+    system: str = ""
+    options: Json = field(default_factory=dict)
+    messages: list[Json] = field(default_factory=list)
+
+    @property
+    def can_think(self) -> bool:
+        """Whether the model has the capability `thinking`."""
+        return "thinking" in self.info.capabilities
+
+    def restyle(self, **changes: bool) -> None:
+        """Change how answers are shown."""
+        self.style = replace(self.style, **changes)
+
+    def load(self) -> None:
+        """Bring the model into memory."""
+        self.client.load(self._request({}))
+
+    def answer_once(self, prompt: str) -> Generator[Piece, None, None]:
+        """Stream the answer to a prompt outside the conversation."""
+        return self.client.generate(self._request({"prompt": prompt}))
+
+    def ask(self, text: str) -> Generator[Piece, None, None]:
+        """Say something and stream the answer; the text stays in the conversation."""
+        self.messages.append({"role": "user", "content": text})
+        return self.client.chat(self._request({"messages": list(self.messages)}))
+
+    def keep(self, answer: Answer) -> None:
+        """Take a finished answer into the conversation."""
+        message: Json = {"role": "assistant", "content": answer.content}
+        if answer.thinking:
+            message["thinking"] = answer.thinking
+        self.messages.append(message)
+
+    def _request(self, body: Json) -> Json:
+        settings = {
+            "format": self.format,
+            "think": self.think,
+            "keep_alive": self.keep_alive,
+            "options": dict(self.options) or None,
+        }
+        given = {key: value for key, value in settings.items() if value is not None}
+        return {"model": self.model, **body, **given}
+
+    def set_system(self, text: str) -> None:
+        """Set the system message: replaces the last message if that is one, else is appended."""
+        self.system = text
+        if self.messages and self.messages[-1]["role"] == "system":
+            self.messages.pop()
+        self.messages.append({"role": "system", "content": text})
+
+    def clear(self) -> None:
+        """Forget what was said, but not the system message."""
+        self.messages = [{"role": "system", "content": self.system}] if self.system else []
+
+    def switch(self, model: str) -> None:
+        """Go over to another model with an empty conversation; on an error all stays as it was."""
+        before = self.model, self.info, self.think
+        try:
+            self.info = self.client.show(model)
+            self.model = model
+            if not self.is_think_chosen:
+                self.think = True if self.can_think else None
+            self.load()
+        except ClientError:
+            self.model, self.info, self.think = before
+            raise
+        self.messages = []
+
+    def save(self, name: str) -> None:
+        """Create a model from this session: system text, changed parameters, all messages."""
+        stored: list[Json] = [{"role": m.role, "content": m.content} for m in self.info.messages]
+        request: Json = {"model": name, "from": self._base()}
+        if self.system:
+            request["system"] = self.system
+        if self.options:
+            request["parameters"] = dict(self.options)
+        if stored or self.messages:
+            request["messages"] = stored + self.messages
+        for _ in self.client.create(request):
+            pass
+
+    def _base(self) -> str:
+        """The parent model, if it is one that the server has; else the current model."""
+        parent = self.info.details.parent_model
+        try:
+            Name.parse(parent)
+            self.client.show(parent)
+        except (InvalidName, ClientError):
+            return self.model
+        return parent

@@ -1,0 +1,296 @@
+"""The prompt on a real pseudo-terminal, against a scripted server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.cli.support import environment
+from tests.fakes.http_server import Json, Reply, ScriptedServer
+
+ENTER = "\r"
+PROMPT = ">>> "
+MODEL: Json = {
+    "capabilities": ["completion"],
+    "details": {"family": "llama", "parameter_size": "7B", "quantization_level": "F16"},
+    "modelfile": "FROM x",
+    "messages": [{"role": "user", "content": "old?"}, {"role": "assistant", "content": "Old!"}],
+}
+ANSWER: list[Json] = [
+    {"message": {"content": "Hello "}},
+    {"message": {"content": "you"}},
+    {"message": {"content": ""}, "done": True, "total_duration": 1_000_000_000},
+]
+
+Start = Callable[..., "pexpect.spawn[str]"]
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as started:
+        started.script.replies |= {
+            "POST /api/show": Reply(MODEL),
+            "POST /api/generate": Reply(lines=[{"done": True}]),
+            "POST /api/chat": Reply(lines=ANSWER),
+        }
+        yield started
+
+
+@pytest.fixture
+def start(server: ScriptedServer, tmp_path: Path) -> Iterator[Start]:
+    children: list[pexpect.spawn[str]] = []
+
+    def spawn(*args: str, **variables: str) -> pexpect.spawn[str]:
+        child = pexpect.spawn(
+            sys.executable,
+            ["-m", "puna", "run", "m", *args],
+            env=environment(tmp_path, OLLAMA_HOST=server.url, **variables),
+            encoding="utf-8",
+            timeout=20,
+            dimensions=(24, 80),
+        )
+        children.append(child)
+        child.expect_exact(PROMPT + "old?")
+        child.expect_exact("Old!")
+        child.expect_exact(PROMPT)
+        return child
+
+    yield spawn
+    for child in children:
+        child.close(force=True)
+
+
+def leave(child: pexpect.spawn[str]) -> None:
+    child.send("/bye" + ENTER)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_a_conversation(start: Start, server: ScriptedServer, tmp_path: Path) -> None:
+    child = start()
+    child.expect_exact("Send a message (/? for help)")
+    child.send("hi" + ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    child.send("more" + ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    leave(child)
+    assert server.requests("/api/chat")[1] == {
+        "model": "m",
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "Hello you"},
+            {"role": "user", "content": "more"},
+        ],
+    }
+    history = tmp_path / "puna" / "history"
+    assert history.read_text() == "hi\nmore\n/bye\n"
+    assert history.stat().st_mode & 0o777 == 0o600
+
+
+def test_several_lines(start: Start, server: ScriptedServer) -> None:
+    child = start()
+    child.send('"""one' + ENTER)
+    child.expect_exact("... ")
+    child.send('two"""' + ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    child.send("three\nfour" + ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    child.send("\x1b[200~five\rsix\x1b[201~")
+    child.expect_exact("six")
+    child.send(ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    leave(child)
+    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
+    assert said == ["one\ntwo", "three\nfour", "five\nsix"]
+
+
+def test_ctrl_c_stops_an_answer_and_keeps_the_session(start: Start, server: ScriptedServer) -> None:
+    server.script.replies["POST /api/chat"] = [
+        Reply(lines=ANSWER[:1], hold=True),
+        Reply(lines=ANSWER),
+    ]
+    child = start()
+    child.send("hi" + ENTER)
+    child.expect_exact("Hello ")
+    child.sendintr()
+    child.expect_exact(PROMPT)
+    assert server.script.hung_up.wait(5)
+    child.send("again" + ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    leave(child)
+    messages = server.requests("/api/chat")[1]["messages"]
+    assert messages == [{"role": "user", "content": text} for text in ("hi", "again")]
+
+
+def test_ctrl_c_and_ctrl_d_at_the_prompt(start: Start) -> None:
+    child = start()
+    child.send('"""half a block' + ENTER)
+    child.expect_exact("... ")
+    child.send("\x03")
+    child.expect_exact("Use Ctrl + d or /bye to exit.")
+    child.expect_exact(PROMPT)  # the block is gone
+    child.send("\x04")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_an_error_ends_the_session(start: Start, server: ScriptedServer) -> None:
+    server.script.replies["POST /api/chat"] = [
+        Reply(lines=[{"error": "upstream error"}]),
+        Reply(lines=[{"error": "boom"}]),
+    ]
+    child = start()
+    child.send("hi" + ENTER)
+    child.expect_exact("An error occurred while processing your message. Please try again.")
+    child.expect_exact(PROMPT)
+    child.send("hi" + ENTER)
+    child.expect_exact("Error: boom")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+
+
+def test_recall_and_editor(start: Start, server: ScriptedServer, tmp_path: Path) -> None:
+    editor = tmp_path / "my editor"
+    editor.write_text('#!/bin/sh\necho " and more" >> "$2"\n')
+    editor.chmod(0o755)
+    child = start(OLLAMA_EDITOR=str(editor).replace(" ", "\\ ") + " -x")
+    child.send("first" + ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    child.send("\x1b[A")  # up
+    child.expect_exact("first")
+    child.send("\x07")  # Ctrl+G
+    child.expect_exact("and more")
+    child.send(ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    leave(child)
+    said = server.requests("/api/chat")[1]["messages"][-1]  # type: ignore[index]
+    assert said == {"role": "user", "content": "first and more"}
+
+
+COMMANDS = {
+    "unknown": ("/foo bar", "Unknown command '/foo'. Type /? for help"),
+    "help": ("/?", "/load <model>"),
+    "help on keys": ("/? shortcuts", "Available keyboard shortcuts:"),
+    "clear": ("/clearfoo", "Cleared session context"),
+    "list": ("/list ti", "tiny:latest"),
+    "load without a name": ("/load", "/load <modelname>"),
+    "save without a name": ("/save", "/save <modelname>"),
+    "bad name": ("/save a/b/c/d/e", "error: The model name 'a/b/c/d/e' is invalid"),
+    "save": ("/save mine", "Created new model 'mine'"),
+    "set help": ("/set", "/set parameter ..."),
+    "set unknown": ("/set x", "Unknown command '/set x'. Type /? for help"),
+    "wrap": ("/set nowordwrap", "Set 'nowordwrap' mode."),
+    "verbose": ("/set verbose", "Set 'verbose' mode."),
+    "format": ("/set format json", "Set format to 'json' mode."),
+    "no format given": ("/set format", "Invalid or missing format. For 'json' mode use"),
+    "think": ("/set think high", "does not support thinking output"),
+    "parameter": ("/set parameter stop a b", "Set parameter 'stop' to 'a, b'"),
+    "parameter help": ("/set parameter stop", "/set parameter seed <int>"),
+    "wrong parameter": (
+        "/set parameter temperature abc",
+        'Couldn\'t set parameter: "invalid float value [abc]"',
+    ),
+    "unknown parameter": (
+        "/set parameter x 1",
+        "Couldn't set parameter: \"unknown parameter 'x'\"",
+    ),
+    "system": ("/set system be kind", "Set system message."),
+    "show info": ("/show info", "architecture    llama"),
+    "show license": ("/show license", "No license was specified for this model."),
+    "show modelfile": ("/show modelfile", "FROM x"),
+    "show parameters": ("/show parameters", "No additional parameters were specified"),
+    "show unknown": ("/show x", "Unknown command '/show x'. Type /? for help"),
+}
+
+
+def test_slash_commands(start: Start, server: ScriptedServer) -> None:
+    server.script.replies |= {
+        "GET /api/tags": Reply({"models": [{"name": "tiny:latest"}]}),
+        "POST /api/create": Reply(lines=[{"status": "success"}]),
+    }
+    child = start(NO_COLOR="1")
+    for line, expected in COMMANDS.values():
+        child.send(line + ENTER)
+        child.expect_exact("\r\n")  # past the echo of the line
+        child.expect_exact(expected)
+        child.expect_exact(PROMPT)
+    child.send("hi" + ENTER)
+    child.expect_exact("total duration:       1s")
+    child.expect_exact(PROMPT)
+    leave(child)
+    [request] = server.requests("/api/chat")
+    assert request == {
+        "model": "m",
+        "messages": [
+            {"role": "system", "content": "be kind"},
+            {"role": "user", "content": "hi"},
+        ],
+        "format": "json",
+        "think": "high",
+        "options": {"stop": ["a", "b"]},
+    }
+    [saved] = server.requests("/api/create")
+    assert saved["from"] == "m"
+    assert saved["messages"] == MODEL["messages"]
+
+
+def test_load_changes_the_model_or_nothing(start: Start, server: ScriptedServer) -> None:
+    child = start()
+    server.script.replies["POST /api/show"] = Reply({"error": "model 'x' not found"}, 404)
+    child.send("/load x" + ENTER)
+    child.expect_exact("Couldn't find model 'x'")
+    child.expect_exact(PROMPT)
+    server.script.replies["POST /api/show"] = Reply({"capabilities": ["thinking"]})
+    child.send("/load other" + ENTER)
+    child.expect_exact("Loading model 'other'")
+    child.expect_exact(PROMPT)
+    child.send("hi" + ENTER)
+    child.expect_exact("Hello you")
+    leave(child)
+    assert server.requests("/api/chat") == [
+        {"model": "other", "messages": [{"role": "user", "content": "hi"}], "think": True}
+    ]
+
+
+def test_a_dumb_terminal_gets_plain_lines(start: Start, server: ScriptedServer) -> None:
+    child = start(TERM="dumb")
+    child.send("hi\n")
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    child.send("/bye\n")
+    child.expect(pexpect.EOF)
+    assert server.requests("/api/chat")[0]["messages"] == [{"role": "user", "content": "hi"}]
+
+
+def test_a_model_that_cannot_think_fails_before_the_prompt(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.script.replies["POST /api/generate"] = Reply(
+        {"error": '"m" does not support thinking'}, 400
+    )
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "puna", "run", "m", "--think"],
+        env=environment(tmp_path, OLLAMA_HOST=server.url),
+        encoding="utf-8",
+        timeout=20,
+    )
+    child.expect_exact('Error: 400 Bad Request: "m" does not support thinking')
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1

@@ -1,0 +1,104 @@
+"""Spinners and bars."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from puna.term.progress import Bar, Progress, Spinner, make_frame, time_left
+from tests.term.screen import seen
+
+
+class Terminal(io.StringIO):
+    """Text that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+TIMES = {
+    "seconds": (42.4, "42s"),
+    "minutes": (90, "1m30s"),
+    "hours": (2 * 3600 + 5 * 60, "2h5m"),
+    "days": (100 * 3600, "99h+"),
+}
+
+
+@pytest.mark.parametrize(("seconds", "text"), TIMES.values(), ids=TIMES)
+def test_time_left(seconds: float, text: str) -> None:
+    assert time_left(seconds) == text
+
+
+def test_a_spinner_turns_and_stops() -> None:
+    clock = Clock()
+    spinner = Spinner("working", clock)
+    assert spinner.line(80) == "working ⠋ "
+    clock.now = 0.25
+    assert spinner.line(80) == "working ⠹ "
+    spinner.stop()
+    assert spinner.line(80) == "working "
+
+
+def test_a_bar_shows_rate_and_time() -> None:
+    clock = Clock()
+    bar = Bar("copying", 4000, clock)
+    assert bar.line(80).endswith("▏    0 B/  4 KB" + " " * 18)
+    clock.now = 2.0
+    bar.set(1000)
+    line = bar.line(80)
+    assert line.startswith("copying  25% ▕█")
+    assert line.endswith("▏   1 KB/  4 KB   500 B/s      6s")
+    assert len(line) <= 80
+    bar.set(4000)
+    assert bar.line(80).startswith("copying 100% ▕")
+    assert "/" not in bar.line(80)
+
+
+def test_an_empty_file_is_complete() -> None:
+    assert "100%" in Bar("x", 0).line(80)
+
+
+def test_frames_replace_each_other() -> None:
+    output = make_frame(["one", "two"], 0) + make_frame(["1", "2", "3"], 2)
+    assert seen(output, 80) == ["1", "2", "3"]
+
+
+def test_a_stopped_terminal_keeps_the_last_frame() -> None:
+    out = Terminal()
+    with Progress(out) as progress:
+        progress.add(Spinner("one"))
+        progress.add(Spinner("two"))
+        progress.stop()
+        length = len(out.getvalue())
+    assert len(out.getvalue()) == length
+    assert seen(out.getvalue(), 80) == ["one ", "two ", ""]
+
+
+def test_a_cleared_terminal_is_empty() -> None:
+    out = Terminal()
+    with Progress(out) as progress:
+        progress.add(Spinner("one"))
+        while not out.getvalue():
+            pass
+        progress.clear()
+    assert seen(out.getvalue(), 80) == [""]
+
+
+def test_elsewhere_lines_are_plain() -> None:
+    out = io.StringIO()
+    with Progress(out) as progress:
+        progress.add(Spinner())
+        progress.add(Spinner("writing manifest"))
+        progress.add(Bar("copying", 2000))
+    assert out.getvalue() == "writing manifest\ncopying 2 KB\n"
