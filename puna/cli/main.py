@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -162,6 +163,10 @@ def reporting() -> Iterator[None]:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the program; ends the process with its exit code on errors."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Half a surrogate pair in a model's text must not end the answer.
+            stream.reconfigure(errors="replace")
     with reporting():
         root = Root("puna")
         with root.make_context("puna", list(sys.argv[1:] if args is None else args)) as ctx:

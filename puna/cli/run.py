@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 from puna.cli.command import at_least, command, option
 from puna.cli.show import NO_IMAGES
@@ -83,7 +84,7 @@ def run(
     client: Client, model: str, words: Sequence[str], wishes: Wishes, settings: Settings
 ) -> None:
     """Answer the prompt made of standard input and `words`, or open the prompt."""
-    is_interactive = not words and sys.stdin.isatty() and sys.stdout.isatty()
+    is_interactive = not words and _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
     prompt = join_prompt(words)
     info = client.show(model)
     if "embedding" in info.capabilities:
@@ -131,8 +132,15 @@ def parse_keep_alive(text: str) -> object:
 
 def join_prompt(words: Sequence[str]) -> str:
     """Standard input, unless it is a terminal or empty, and the words, joined by blanks."""
-    piped = "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
+    piped = ""
+    if sys.stdin is not None and not _is_terminal(sys.stdin):
+        piped = sys.stdin.buffer.read().decode("utf-8", "replace")
     return " ".join([piped, *words] if piped else words)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether the stream is a terminal; a closed one is None."""
+    return stream is not None and stream.isatty()
 
 
 def make_session(client: Client, model: str, info: ShowReply, wishes: Wishes) -> Session:

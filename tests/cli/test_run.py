@@ -79,6 +79,14 @@ def test_statistics_go_to_stderr(env: dict[str, str]) -> None:
     assert done.stderr == "total duration:       1s\neval count:           2 token(s)\n"
 
 
+def test_half_a_surrogate_pair_does_not_end_the_answer(
+    server: ScriptedServer, env: dict[str, str]
+) -> None:
+    server.script.replies["POST /api/generate"] = Reply(lines=[{"response": "a\ud83db"}])
+    done = puna("run", "m", "hi", env=env)
+    assert (done.returncode, done.stdout) == (0, "a?b\n\n")
+
+
 def test_a_missing_model_is_named(server: ScriptedServer, env: dict[str, str]) -> None:
     server.script.replies["POST /api/show"] = Reply({"error": "model 'm' not found"}, 404)
     done = puna("run", "m", "hi", env=env)
