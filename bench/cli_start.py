@@ -1,6 +1,6 @@
 """How long `puna list` takes from a cold start, against a running server.
 
-Run `python -m bench.cold_start [COUNT]`; the server is the one that OLLAMA_HOST names.
+Run `python -m bench.cli_start [COUNT]`; the server is the one that OLLAMA_HOST names.
 """
 
 from __future__ import annotations
