@@ -1,0 +1,42 @@
+"""What the documents state about the code is true."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from tools.make_docs import OPERATIONS, with_tables
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_every_room_is_on_the_map() -> None:
+    on_disk = {path.parent.name for path in (ROOT / "puna").glob("*/__init__.py")}
+    page = (ROOT / "docs/architecture.md").read_text()
+    assert set(re.findall(r"^- `(\w+)/`", page, re.M)) == on_disk
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[^\w-]", each)[0] for each in project["dependencies"]}
+    page = (ROOT / "docs/architecture.md").read_text()
+    assert set(re.findall(r"^\| `([\w-]+)` \| \S", page, re.M)) == names
+
+
+def test_the_engine_is_the_same_version_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (pinned,) = [each for each in project["dependencies"] if each.startswith("llama-cpp-python")]
+    for page in ("README.md", "docs/operations.md"):
+        assert set(re.findall(r"llama-cpp-python==[\d.]+", (ROOT / page).read_text())) == {pinned}
+
+
+def test_generated_tables_are_fresh() -> None:
+    page = OPERATIONS.read_text()
+    assert with_tables(page) == page, "run make docs"
+
+
+def test_the_readme_shows_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "make run" in readme
+    assert "make test" in readme
