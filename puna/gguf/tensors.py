@@ -78,8 +78,6 @@ def _count(cursor: Cursor, shape: tuple[int, ...]) -> int:
 
 
 def _size(cursor: Cursor, kind: TensorType, shape: tuple[int, ...], n_elements: int) -> int:
-    if kind.block_bytes is None:
-        raise cursor.bad(f"size overflow: the size of {kind.name} is not known")
     row = shape[0] if shape else 1
     if row % kind.block:
         raise cursor.bad(f"{row} elements a row are not a multiple of {kind.name}'s {kind.block}")

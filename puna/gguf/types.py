@@ -54,14 +54,11 @@ SCALARS = {
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """How a tensor's elements are stored: in blocks of so many elements, each of so many bytes.
-
-    `block_bytes` is None for the types whose size is not known; files that use them are refused.
-    """
+    """How a tensor's elements are stored: in blocks of so many elements, each of so many bytes."""
 
     name: str
     block: int
-    block_bytes: int | None
+    block_bytes: int
 
 
 TENSOR_TYPES = {
@@ -94,8 +91,8 @@ TENSOR_TYPES = {
     28: TensorType("F64", 1, 8),
     29: TensorType("IQ1_M", 256, 56),
     30: TensorType("BF16", 1, 2),
-    34: TensorType("TQ1_0", 256, None),
-    35: TensorType("TQ2_0", 256, None),
+    34: TensorType("TQ1_0", 256, 54),
+    35: TensorType("TQ2_0", 256, 66),
     39: TensorType("MXFP4", 32, 17),
     40: TensorType("NVFP4", 64, 36),
     41: TensorType("Q1_0", 128, 18),
