@@ -19,6 +19,7 @@ from puna.fmt import BadDuration, format_duration, parse_duration
 from puna.repl.session import Session, Think
 from puna.term.answer import Style, print_answer, summary
 from puna.term.progress import Progress, Spinner
+from puna.term.safe import write_safely
 
 __all__ = ["COMMAND"]
 
@@ -166,9 +167,9 @@ def converse(session: Session, settings: Settings) -> None:
         progress.clear()
     for message in session.info.messages:
         if message.role == "user":
-            print(f">>> {message.content}")
+            write_safely(sys.stdout, f">>> {message.content}\n")
         elif message.role == "assistant":
-            print(f"{message.content}\n")
+            write_safely(sys.stdout, f"{message.content}\n\n")
     # A single answer does not need the line editor, which takes as long to import as all the rest.
     from puna.repl.loop import run_prompt  # noqa: PLC0415
 

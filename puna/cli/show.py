@@ -10,6 +10,7 @@ from puna.client.start import connect
 from puna.config import read_settings
 from puna.errors import BadRequest, ClientError
 from puna.term.details import describe
+from puna.term.safe import write_safely
 
 __all__ = ["COMMAND", "NO_IMAGES"]
 
@@ -36,7 +37,7 @@ def COMMAND(words: tuple[str, ...], verbose: bool, **parts: bool) -> None:
     if "image" in reply.capabilities:
         raise ClientError(NO_IMAGES)
     text = part_of(reply, chosen[0]) if chosen else describe(reply, verbose=verbose)
-    sys.stdout.write(text)
+    write_safely(sys.stdout, text)
 
 
 def part_of(reply: ShowReply, part: str) -> str:

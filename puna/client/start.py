@@ -69,6 +69,8 @@ def _start(settings: Settings, client: Client) -> None:
             cwd=Path(puna.__file__).resolve().parent.parent,
             env=server_environment(settings),
         )
+    # So that a person can end what nobody started by hand.
+    (settings.home / "server.pid").write_text(f"{process.pid}\n")
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

@@ -9,6 +9,7 @@ from puna.client.replies import ShowReply
 from puna.repl import texts
 from puna.repl.session import Session
 from puna.term.details import describe, describe_value
+from puna.term.safe import write_safely
 
 __all__ = ["VIEWS", "show_something"]
 
@@ -27,17 +28,22 @@ def show_something(session: Session, line: str) -> None:
     function(session, client.show(session.model, system=session.system, options=session.options))
 
 
+def tell(text: str) -> None:
+    """Print a line or more that a model's maker wrote."""
+    write_safely(sys.stdout, text + "\n")
+
+
 def info(session: Session, reply: ShowReply) -> None:
     sys.stderr.write(describe(reply))
     sys.stderr.flush()
 
 
 def license_(session: Session, reply: ShowReply) -> None:
-    print(reply.license or "No license was specified for this model.")
+    tell(reply.license or "No license was specified for this model.")
 
 
 def modelfile(session: Session, reply: ShowReply) -> None:
-    print(reply.modelfile)
+    tell(reply.modelfile)
 
 
 def parameters(session: Session, reply: ShowReply) -> None:
@@ -45,7 +51,7 @@ def parameters(session: Session, reply: ShowReply) -> None:
     lines = reply.parameters.splitlines() or [
         "No additional parameters were specified for this model."
     ]
-    print("".join(f"  {line}\n" for line in lines))
+    tell("".join(f"  {line}\n" for line in lines))
     if session.options:
         print("User defined parameters:")
         for name, value in session.options.items():
@@ -55,11 +61,11 @@ def parameters(session: Session, reply: ShowReply) -> None:
 
 def system(session: Session, reply: ShowReply) -> None:
     text = session.system or reply.system
-    print(text or "No system message was specified for this model.")
+    tell(text or "No system message was specified for this model.")
 
 
 def template(session: Session, reply: ShowReply) -> None:
-    print(reply.template or "No prompt template was specified for this model.")
+    tell(reply.template or "No prompt template was specified for this model.")
 
 
 VIEWS: dict[str, Callable[[Session, ShowReply], None]] = {

@@ -16,6 +16,7 @@ from typing import TextIO
 from puna.client.replies import Metrics, Piece, ToolCall
 from puna.fmt import SECOND, format_duration
 from puna.term.progress import DEFAULT_COLUMNS, Progress, Spinner
+from puna.term.safe import safe_text
 from puna.term.wrap import Wrapper
 
 __all__ = ["Answer", "Style", "print_answer", "summary"]
@@ -23,9 +24,6 @@ __all__ = ["Answer", "Style", "print_answer", "summary"]
 GREY = "\x1b[38;5;245m"
 BOLD = "\x1b[1m"
 RESET = "\x1b[0m"
-
-# The text of a model must not steer the terminal (move the cursor, set the clipboard).
-_CONTROLS = dict.fromkeys(i for i in (*range(32), *range(127, 160)) if chr(i) not in "\n\t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class Printer:
         self._out.write(self._wrapper.feed(text) if self._wrapper else text)
 
     def _safe(self, text: str) -> str:
-        return text.translate(_CONTROLS) if self._live else text
+        return safe_text(text) if self._live else text
 
     def reset_colour(self) -> None:
         """Leave no colour behind if the thoughts were cut off."""
