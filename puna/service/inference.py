@@ -15,7 +15,13 @@ from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
-from puna.prompt.assemble import assemble_chat, assemble_generate, fit_messages
+from puna.prompt.assemble import (
+    assemble_chat,
+    assemble_generate,
+    drop_old_thinking,
+    fit_messages,
+    forgets_thinking,
+)
 from puna.prompt.thinking import ThinkingSplitter, starts_inside, tags_of
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
@@ -84,6 +90,8 @@ class Inference:
                 yield Done("load")
                 return
             messages = assemble_chat(entry.model.system, _stored_messages(entry), order.messages)
+            if forgets_thinking(entry.family, entry.name.model):
+                messages = drop_old_thinking(messages)
             prompt = await self._render(job, lease, messages)
             async with aclosing(self._run(job, lease, prompt)) as events:
                 async for event in events:
@@ -138,9 +146,11 @@ class Inference:
         if order.template:
             raise Unsupported("a template in the request: Go templates cannot be rendered yet")
         messages = assemble_generate(
-            order.system or job.entry.model.system,
-            () if order.context is not None else _stored_messages(job.entry),
-            Message(role="user", content=order.prompt),
+            job.entry.model.system,
+            _stored_messages(job.entry),
+            order.prompt,
+            system=order.system,
+            has_context=order.context is not None,
         )
         return await self._render(job, lease, messages)
 
