@@ -55,7 +55,8 @@ __all__ = ["ProcessEngine", "ProcessLauncher"]
 log = logging.getLogger(__name__)
 
 _LAST_WORDS = 20  # lines of a child's stderr kept for the error message
-_CLOSE_SECONDS = 5.0
+_LEVELS = {"I ": logging.DEBUG, "W ": logging.INFO, "E ": logging.ERROR}
+"""libllama is talkative: what it calls information is for debugging."""
 
 _Answer = TokenEvent | Tokens | Text | PunaError
 _Inbox = asyncio.Queue[_Answer]
@@ -289,8 +290,10 @@ class ProcessEngine:
             if not line:
                 return
             text = line.decode("utf-8", "replace").rstrip()
-            self._last_words.append(text)
-            log.info("runner: %s", text, extra=fields(pid=self._process.pid))
+            level = _LEVELS.get(text[:2], logging.WARNING)  # unmarked: a traceback, an abort
+            if level > logging.DEBUG:
+                self._last_words.append(text)
+            log.log(level, "runner: %s", text, extra=fields(pid=self._process.pid))
 
     def _cause(self) -> str:
         code = self._process.returncode

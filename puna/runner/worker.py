@@ -19,7 +19,7 @@ from puna.discover.cpu import worker_threads
 from puna.errors import BadRequest, OutOfMemory, PunaError
 from puna.runner.llama.context import Context
 from puna.runner.llama.grammar import grammar_for
-from puna.runner.llama.library import LOG, lib
+from puna.runner.llama.library import INFO, LEVELS, LOG, lib
 from puna.runner.llama.model import Model
 from puna.runner.llama.sampler import Sampler
 from puna.runner.loop import Loop
@@ -222,8 +222,8 @@ def _end_with_traceback(failure: threading.ExceptHookArgs) -> None:
 
 
 def _log_line(level: int, line: str) -> None:
-    if level >= 2 and line.strip():  # libllama's information goes to debugging only
-        sys.stderr.write(line.rstrip() + "\n")
+    if level >= INFO and line.strip():
+        sys.stderr.write(f"{LEVELS[level]} {line.rstrip()}\n")
         sys.stderr.flush()
 
 

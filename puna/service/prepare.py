@@ -86,7 +86,8 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         raise Unsupported("models in safetensors format cannot be run: create a GGUF model of it")
     n_ctx = max(options.num_ctx or settings.context_length or DEFAULT_CONTEXT, SMALLEST_CONTEXT)
     if description.context_length and n_ctx > description.context_length:
-        log.warning("requested context size too large for model: %d", n_ctx)
+        if options.num_ctx:
+            log.warning("requested context size too large for model: %d", n_ctx)
         n_ctx = description.context_length
     return LoadPlan(
         model=str(weights.path),

@@ -13,12 +13,14 @@ from llama_cpp import llama_cpp as _bindings
 
 from puna.errors import EngineError, OutOfMemory, StartFailed
 
-__all__ = ["LOG", "EngineLog", "lib", "start_failure"]
+__all__ = ["INFO", "LEVELS", "LOG", "EngineLog", "lib", "start_failure"]
 
 lib: Any = _bindings
 """libllama's functions and structures (ctypes; untyped)."""
 
-_DEBUG, _INFO, _WARN, _ERROR, _CONTINUED = 1, 2, 3, 4, 5
+INFO, WARN, ERROR, CONTINUED = 2, 3, 4, 5
+LEVELS = {INFO: "I", WARN: "W", ERROR: "E"}
+"""How a line's level is marked on stderr; handle.py reads it."""
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -44,7 +46,7 @@ class EngineLog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._level = _INFO
+        self._level = INFO
         self._partial = ""
         self._errors: deque[str] = deque(maxlen=8)
         self._buffers: dict[tuple[str, str], float] = {}
@@ -59,7 +61,7 @@ class EngineLog:
 
     def _receive(self, level: int, text: bytes, _: object) -> None:
         with self._lock:
-            if level != _CONTINUED:
+            if level != CONTINUED:
                 self._level = level
             self._partial += text.decode("utf-8", "replace")
             *lines, self._partial = self._partial.split("\n")
@@ -67,7 +69,7 @@ class EngineLog:
             self._line(self._level, line)
 
     def _line(self, level: int, line: str) -> None:
-        if level == _ERROR and line.strip():
+        if level == ERROR and line.strip():
             self._errors.append(line.strip())
         for device, component, size in _BUFFER.findall(line):
             self._buffers[device, component] = float(size)
