@@ -256,6 +256,24 @@ def _make_weights(vocabulary: _Vocabulary, seed: int) -> dict[str, np.ndarray]:
     return weights
 
 
+def make_tiny_adapter(path: Path, *, seed: int = 1, rank: int = 2) -> Path:
+    """Write a random LoRA adapter for `make_tiny_llama`'s models, strong enough to change texts."""
+    draw = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 4.0)
+    for layer in range(LAYERS):
+        name = f"blk.{layer}.attn_output.weight"
+        writer.add_tensor(f"{name}.lora_a", draw.normal(size=(rank, EMBD)).astype(np.float32))
+        writer.add_tensor(f"{name}.lora_b", draw.normal(size=(EMBD, rank)).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def make_tiny_llama(
     path: Path,
     *,

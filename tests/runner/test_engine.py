@@ -17,7 +17,7 @@ from puna.errors import BadRequest, EngineDied, StartFailed
 from puna.runner.handle import ProcessEngine, ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, Piece, Sampling
 from tests.fakes.fixtures import stories_gguf
-from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.ggufs import make_tiny_adapter, make_tiny_llama
 
 GREEDY = Sampling(temperature=0)
 PROMPTS = [
@@ -262,6 +262,28 @@ def test_closing_ends_the_child(tiny: Path) -> None:
     pid = asyncio.run(run())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_an_adapter_changes_the_answer(tiny: Path, tmp_path: Path) -> None:
+    adapter = make_tiny_adapter(tmp_path / "adapter.gguf")
+    texts: list[str] = []
+
+    async def use(engine: ProcessEngine) -> None:
+        texts.append((await answer(engine, order("Once", 30)))[0])
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=256), use)
+    with_engine(LoadPlan(model=str(tiny), n_ctx=256, adapters=(str(adapter),)), use)
+    assert texts[0] != texts[1]
+
+
+def test_a_file_that_is_no_adapter_says_why(tiny: Path) -> None:
+    async def run() -> None:
+        plan = LoadPlan(model=str(tiny), adapters=(str(tiny),))
+        async with asyncio.timeout(60), loaded(plan):
+            pass
+
+    with pytest.raises(StartFailed, match="failed to load adapter"):
+        asyncio.run(run())
 
 
 def test_a_file_that_is_no_model_says_why(tmp_path: Path) -> None:

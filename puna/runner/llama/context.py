@@ -41,11 +41,28 @@ class Context:
         self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
         if not self._handle:
             raise start_failure("failed to create the context")
+        self._apply_adapters(model, plan.adapters)
         self._memory = lib.llama_get_memory(self._handle)
         self.n_cells = int(lib.llama_n_ctx(self._handle))
         self.can_shift = bool(lib.llama_memory_can_shift(self._memory))
         self._n_vocab = model.n_vocab
         self._batch = _Batch(self.n_batch)
+
+    def _apply_adapters(self, model: Model, paths: Sequence[str]) -> None:
+        """Lay LoRA adapters over the weights, each at its full strength."""
+        if not paths:
+            return
+        adapters = []
+        for path in paths:
+            adapter = lib.llama_adapter_lora_init(model.handle, path.encode())
+            if not adapter:
+                raise start_failure(f"failed to load adapter {path}")
+            adapters.append(adapter)
+        count = len(adapters)
+        handles = (lib.llama_adapter_lora_p_ctypes * count)(*adapters)
+        scales = (ctypes.c_float * count)(*([1.0] * count))
+        if lib.llama_set_adapters_lora(self._handle, handles, count, scales):
+            raise start_failure("failed to apply the adapters")
 
     def _params(self, plan: LoadPlan, n_threads: int) -> Any:
         params = lib.llama_context_default_params()
