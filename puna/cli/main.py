@@ -161,12 +161,19 @@ def reporting() -> Iterator[None]:
         sys.exit(1)
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Run the program; ends the process with its exit code on errors."""
+def prepare_output() -> None:
+    """Make standard output and error take any text, also when they are closed."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Half a surrogate pair in a model's text must not end the answer.
             stream.reconfigure(errors="replace")
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the program; ends the process with its exit code on errors."""
+    prepare_output()
     with reporting():
         root = Root("puna")
         with root.make_context("puna", list(sys.argv[1:] if args is None else args)) as ctx:

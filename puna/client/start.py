@@ -36,7 +36,7 @@ def connect(settings: Settings) -> Client:
     client = Client(settings.host)
     if client.answers():
         return client
-    if settings.no_start or not is_this_machine(settings.host):
+    if settings.no_start or settings.host.port == 0 or not is_this_machine(settings.host):
         raise Unreachable(NO_SERVER)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _only_one(settings.home / "start.lock"):
