@@ -21,13 +21,14 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m tools.make_docs
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.cli_start
+	$(BIN)/python -m bench.gguf_open
 	$(BIN)/python -m bench.stream_cost
 
 $(VENV)/bin/python:
