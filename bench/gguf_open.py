@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from puna.gguf.describe import describe
-from tests.fakes.ggufs import Array, Tensor, pack_gguf
+from tests.fakes.ggufs import Array, Tensor, Value, pack_gguf
 
 TOKENS = 128_256
 MERGES = 280_147
@@ -24,7 +24,7 @@ def make_file(path: Path) -> None:
     """Write a file shaped like an 8B model's: its header, and a hole for the tensors."""
     tensors = 256
     rows = FILE_BYTES // tensors // (4096 * 4)
-    metadata = {
+    metadata: dict[str, Value] = {
         "general.architecture": "llama",
         "llama.context_length": 131_072,
         "llama.block_count": 32,
