@@ -30,6 +30,7 @@ FOREVER = float("inf")
 """A keep-alive that never ends, in seconds."""
 
 DEFAULT_PORT = 11434
+_MAX_DIGITS = 18  # what 64 bits certainly hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +106,13 @@ class _BadValue(ValueError):
     """A setting's text that cannot be read; the default is used and a warning given."""
 
 
-def _text(value: str) -> str:
-    return value
-
-
 def _flag(value: str) -> bool:
     """Go's ParseBool; anything unreadable counts as true."""
     return value not in {"0", "f", "F", "FALSE", "false", "False"}
 
 
 def _whole(value: str) -> int:
-    if not (value.isascii() and value.isdigit()):
+    if not (value.isascii() and value.isdigit()) or len(value) > _MAX_DIGITS:
         raise _BadValue(value)
     return int(value)
 
@@ -125,8 +122,8 @@ def _seconds(value: str) -> float:
     try:
         return parse_duration(value) / SECOND
     except BadDuration:
-        digits = value.removeprefix("-").removeprefix("+")
-        if not (digits.isascii() and digits.isdigit()):
+        digits = value.removeprefix("-" if value.startswith("-") else "+")
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > _MAX_DIGITS:
             raise _BadValue(value) from None
         return float(int(value))
 
@@ -157,7 +154,10 @@ def _level(value: str) -> int:
 
 
 def _folder(value: str) -> Path:
-    return Path(value).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # the home of a user who is not there
+        raise _BadValue(value) from None
 
 
 def env(name: str, read: Callable[[str], Any], default: Any, about: str) -> Any:
@@ -225,9 +225,6 @@ class Settings:
     )
     max_sequences: int = env(
         "PUNA_MAX_SEQUENCES", _whole, 32, "requests that one model decodes together (default 32)"
-    )
-    default_gguf: Path | None = env(
-        "PUNA_DEFAULT_GGUF", _folder, None, "GGUF file that `make run` makes its model of"
     )
     no_start: bool = env(
         "PUNA_NO_START", _flag, False, "commands do not start a server by themselves"

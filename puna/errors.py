@@ -49,19 +49,26 @@ __all__ = [
 ]
 
 
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+}
+
+
 def quoted(text: str) -> str:
     r"""Write `text` in double quotes with backslash escapes, as Go's %q does."""
     out = ['"']
     for char in text:
         match char:
-            case '"' | "\\":
-                out.append("\\" + char)
-            case "\n":
-                out.append("\\n")
-            case "\r":
-                out.append("\\r")
-            case "\t":
-                out.append("\\t")
+            case _ if char in _ESCAPES:
+                out.append(_ESCAPES[char])
             case _ if char.isprintable():
                 out.append(char)
             case _ if ord(char) < 0x80:

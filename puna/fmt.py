@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
-from decimal import Decimal
 
 __all__ = [
     "BadDuration",
@@ -35,6 +34,7 @@ _UNITS = {
     "m": 60 * SECOND,
     "h": 3600 * SECOND,
 }
+_DIGITS = 19  # before the point: more overflow; after it: more are below a nanosecond
 _PIECE = re.compile(r"(\d*\.?\d*)([^\d.]*)")
 
 
@@ -69,8 +69,12 @@ def parse_duration(text: str) -> int:
             raise bad("missing unit in duration")
         if unit not in _UNITS:
             raise BadDuration(f'time: unknown unit "{unit}" in duration "{text}"')
-        total += int(Decimal(number) * _UNITS[unit])
-        if total > MAX_NANOSECONDS:
+        whole, _, fraction = number.partition(".")
+        whole, fraction = whole.lstrip("0"), fraction[:_DIGITS]
+        if len(whole) > _DIGITS:
+            raise bad()
+        total += int(f"0{whole}{fraction}") * _UNITS[unit] // 10 ** len(fraction)
+        if total > MAX_NANOSECONDS + negative:
             raise bad()
         rest = rest[len(number) + len(unit) :]
     return -total if negative else total

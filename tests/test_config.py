@@ -1,0 +1,200 @@
+"""Settings from an environment: every rule of reading, the address forms, what children get."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.config import (
+    FOREVER,
+    Host,
+    Settings,
+    child_environment,
+    parse_host,
+    read_settings,
+    server_environment,
+)
+
+HOSTS = {
+    "1.2.3.4": "http://1.2.3.4:11434",
+    ":1234": "http://:1234",
+    "example.com": "http://example.com:11434",
+    "example.com:1": "http://example.com:1",
+    ":0": "http://:0",
+    ":66000": "http://:11434",
+    ":-1": "http://:11434",
+    ":x": "http://:11434",
+    "[::1]": "http://[::1]:11434",
+    "::1": "http://[::1]:11434",
+    "[::]": "http://[::]:11434",
+    "[::1]:1337": "http://[::1]:1337",
+    ' " 1.2.3.4 " ': "http://1.2.3.4:11434",
+    "http://1.2.3.4": "http://1.2.3.4:80",
+    "https://1.2.3.4": "https://1.2.3.4:443",
+    "https://1.2.3.4:99999": "https://1.2.3.4:443",
+    "https://example.com/ollama": "https://example.com:443/ollama",
+    "example.com/a/b/": "http://example.com:11434/a/b",
+    "other://x": "other://x:11434",
+    "ollama.com": "https://ollama.com:443",
+    "": "http://127.0.0.1:11434",
+}
+
+
+@pytest.mark.parametrize(("text", "url"), HOSTS.items(), ids=HOSTS)
+def test_addresses(text: str, url: str) -> None:
+    assert read_settings({"OLLAMA_HOST": text}).host.url == url
+
+
+def test_a_bad_port_is_told() -> None:
+    warnings = read_settings({"OLLAMA_HOST": ":66000"}).warnings
+    assert warnings == ("invalid port, using default: port=66000 default=11434",)
+
+
+CONNECTABLE = {
+    "0.0.0.0": "http://127.0.0.1:11434",
+    "[::]": "http://[::1]:11434",
+    ":5": "http://127.0.0.1:5",
+    "example.com": "http://example.com:11434",
+}
+
+
+@pytest.mark.parametrize(("text", "url"), CONNECTABLE.items(), ids=CONNECTABLE)
+def test_the_address_to_dial(text: str, url: str) -> None:
+    assert parse_host(text).connectable().url == url
+
+
+@given(st.text())
+def test_any_text_gives_an_address(text: str) -> None:
+    assert 0 <= parse_host(text).port <= 65535
+
+
+VALUES: dict[str, tuple[str, str, str, object]] = {
+    "true": ("OLLAMA_NOPRUNE", "true", "no_prune", True),
+    "1": ("OLLAMA_NOPRUNE", "1", "no_prune", True),
+    "false": ("OLLAMA_NOPRUNE", "False", "no_prune", False),
+    "f": ("OLLAMA_NOPRUNE", "f", "no_prune", False),
+    "an unreadable flag is true": ("OLLAMA_NOPRUNE", "maybe", "no_prune", True),
+    "a flag of blanks is unset": ("OLLAMA_NOPRUNE", "  ", "no_prune", False),
+    "three states, on": ("OLLAMA_FLASH_ATTENTION", "1", "flash_attention", True),
+    "three states, off": ("OLLAMA_FLASH_ATTENTION", "0", "flash_attention", False),
+    "three states, unset": ("OLLAMA_FLASH_ATTENTION", "", "flash_attention", None),
+    "whole": ("OLLAMA_CONTEXT_LENGTH", "8192", "context_length", 8192),
+    "quotes go": ("OLLAMA_MAX_QUEUE", " '7' ", "max_queue", 7),
+    "parallel": ("OLLAMA_NUM_PARALLEL", "4", "num_parallel", 4),
+    "at least one": ("OLLAMA_NUM_PARALLEL", "0", "num_parallel", 1),
+    "sequences have a ceiling": ("PUNA_MAX_SEQUENCES", "9999", "max_sequences", 256),
+    "a duration": ("OLLAMA_KEEP_ALIVE", "1h30m", "keep_alive", 5400.0),
+    "seconds": ("OLLAMA_KEEP_ALIVE", "90", "keep_alive", 90.0),
+    "zero": ("OLLAMA_KEEP_ALIVE", "0", "keep_alive", 0.0),
+    "negative is for ever": ("OLLAMA_KEEP_ALIVE", "-1", "keep_alive", FOREVER),
+    "negative duration": ("OLLAMA_KEEP_ALIVE", "-1m", "keep_alive", FOREVER),
+    "no load limit": ("OLLAMA_LOAD_TIMEOUT", "0", "load_timeout", FOREVER),
+    "load limit": ("OLLAMA_LOAD_TIMEOUT", "10s", "load_timeout", 10.0),
+    "items are not trimmed": (
+        "OLLAMA_ORIGINS",
+        "http://a, http://b",
+        "origins",
+        ("http://a", " http://b"),
+    ),
+    "inner blanks survive": ("OLLAMA_EDITOR", "' code -w '", "editor", " code -w "),
+    "cache type": ("OLLAMA_KV_CACHE_TYPE", "Q8_0", "kv_cache_type", "q8_0"),
+    "debug": ("OLLAMA_DEBUG", "1", "log_level", 10),
+    "debug true": ("OLLAMA_DEBUG", "true", "log_level", 10),
+    "no debug": ("OLLAMA_DEBUG", "false", "log_level", 20),
+    "trace": ("OLLAMA_DEBUG", "2", "log_level", 5),
+    "warnings only": ("OLLAMA_DEBUG", "-1", "log_level", 30),
+    "errors only": ("OLLAMA_DEBUG", "-2", "log_level", 40),
+    "store": ("OLLAMA_MODELS", "/srv/models", "models_dir", Path("/srv/models")),
+    "home": ("PUNA_HOME", "/srv/puna", "models_dir", Path("/srv/puna/models")),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "attribute", "value"), VALUES.values(), ids=VALUES)
+def test_values(name: str, text: str, attribute: str, value: object) -> None:
+    settings = read_settings({name: text})
+    assert getattr(settings, attribute) == value
+    assert settings.warnings == ()
+
+
+UNREADABLE: dict[str, tuple[str, str, str, object]] = {
+    "negative": ("OLLAMA_NUM_PARALLEL", "-1", "num_parallel", 1),
+    "hexadecimal": ("OLLAMA_MAX_QUEUE", "0x10", "max_queue", 512),
+    "octal": ("OLLAMA_MAX_QUEUE", "0o10", "max_queue", 512),
+    "words": ("OLLAMA_CONTEXT_LENGTH", "much", "context_length", 0),
+    "more than a machine holds": ("OLLAMA_CONTEXT_LENGTH", "9" * 30, "context_length", 0),
+    "days": ("OLLAMA_KEEP_ALIVE", "1d", "keep_alive", 300.0),
+    "question marks": ("OLLAMA_KEEP_ALIVE", "???", "keep_alive", 300.0),
+    "seconds without end": ("OLLAMA_KEEP_ALIVE", "9" * 400, "keep_alive", 300.0),
+    "two signs": ("OLLAMA_KEEP_ALIVE", "-+1", "keep_alive", 300.0),
+    "nobody's home": ("OLLAMA_MODELS", "~no-such-user/models", "models", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "attribute", "value"), UNREADABLE.values(), ids=UNREADABLE
+)
+def test_what_cannot_be_read_is_told_and_the_default_used(
+    name: str, text: str, attribute: str, value: object
+) -> None:
+    settings = read_settings({name: text})
+    assert getattr(settings, attribute) == value
+    (warning,) = settings.warnings
+    assert warning.startswith(f"invalid environment variable, using default: {name}={text} ")
+
+
+def test_nothing_set() -> None:
+    settings = read_settings({})
+    assert settings.host == Host()
+    assert settings.keep_alive == settings.load_timeout == 300.0
+    assert (settings.max_queue, settings.num_parallel, settings.context_length) == (512, 1, 0)
+    assert settings.models_dir == Path("~/.puna").expanduser() / "models"
+    assert settings.editor == "vi"
+    assert settings.warnings == ()
+
+
+EDITORS = {
+    "our own first": ({"OLLAMA_EDITOR": "a", "VISUAL": "b", "EDITOR": "c"}, "a"),
+    "then VISUAL": ({"VISUAL": "b", "EDITOR": "c"}, "b"),
+    "then EDITOR": ({"EDITOR": "c"}, "c"),
+}
+
+
+@pytest.mark.parametrize(("environ", "editor"), EDITORS.values(), ids=EDITORS)
+def test_editors(environ: dict[str, str], editor: str) -> None:
+    assert read_settings(environ).editor == editor
+
+
+NAMES = [spec.metadata["env"] for spec in dataclasses.fields(Settings) if "env" in spec.metadata]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text(st.characters(exclude_characters="\0"))))
+def test_no_environment_keeps_a_server_from_starting(environ: dict[str, str]) -> None:
+    settings = read_settings(environ)
+    assert settings.num_parallel >= 1
+    assert settings.home.is_absolute() or "PUNA_HOME" in environ
+
+
+def test_children_get_paths_and_cards_and_no_secrets() -> None:
+    kept = {
+        "PATH": "/bin",
+        "HOME": "/h",
+        "LC_ALL": "C",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "LD_LIBRARY_PATH": "/lib",
+    }
+    secrets = {"AWS_SECRET_ACCESS_KEY": "x", "OLLAMA_HOST": "y", "HF_TOKEN": "z", "PYTHONPATH": "."}
+    assert child_environment({**kept, **secrets}) == kept
+
+
+def test_a_server_in_another_folder_finds_the_same_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = read_settings({"PUNA_HOME": "here", "OLLAMA_MODELS": "models"})
+    environ = server_environment(settings)
+    assert environ["PUNA_HOME"] == str(tmp_path / "here")
+    assert environ["OLLAMA_MODELS"] == str(tmp_path / "models")
