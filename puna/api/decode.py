@@ -7,6 +7,7 @@ wins, what follows the first JSON value is ignored.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
@@ -20,7 +21,19 @@ __all__ = ["decode", "read_value"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_first_value = json.JSONDecoder(strict=True).raw_decode
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"number {text[:40]} is out of range")
+    return number
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"invalid character in {text}")
+
+
+_first_value = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).raw_decode
 
 
 def decode(kind: type[T], body: bytes) -> T:
@@ -58,7 +71,7 @@ def _parse(body: bytes) -> Any:
         text = body.decode("utf-8", errors="replace").lstrip(" \t\r\n")
         return _whole(_first_value(text)[0])
     except json.JSONDecodeError as error:
-        at_end = error.pos >= len(text.rstrip())
+        at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
         message = "unexpected EOF" if at_end else f"invalid character: {error.msg}"
         raise BadRequest(message) from None
     except (RecursionError, ValueError) as error:

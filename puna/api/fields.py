@@ -11,10 +11,11 @@ from typing import Any
 
 from puna.config import FOREVER
 from puna.errors import BadRequest, quoted
-from puna.fmt import SECOND, BadDuration, parse_duration
+from puna.fmt import MAX_NANOSECONDS, SECOND, BadDuration, parse_duration
 
 __all__ = ["ImageData", "KeepAlive", "Think", "read_field"]
 
+_LONGEST = MAX_NANOSECONDS // SECOND
 _LEVELS = ("high", "medium", "low", "max")
 _ANY_THINK = 'must be "high", "medium", "low", "max", true, or false'
 
@@ -37,7 +38,7 @@ class KeepAlive:
             case bool():
                 raise BadRequest("Unsupported type: 'bool'")
             case int() | float():
-                seconds = float(value)
+                seconds = float(value) if value <= _LONGEST else FOREVER
             case str():
                 try:
                     seconds = parse_duration(value) / SECOND
@@ -47,7 +48,7 @@ class KeepAlive:
                 raise BadRequest("Unsupported type: '[]interface {}'")
             case _:
                 raise BadRequest("Unsupported type: 'map[string]interface {}'")
-        return cls(FOREVER if seconds < 0 else seconds)
+        return cls(seconds if seconds >= 0 else FOREVER)  # a NaN is neither
 
 
 class Think:

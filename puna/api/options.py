@@ -6,7 +6,7 @@ Facts: API spec, section 3.4.
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,9 +84,9 @@ def _typed(name: str, value: Any) -> Any:
     kind = KINDS[name]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     match kind:
-        case "integer" if is_number and math.isfinite(value) and abs(value) < _INT_LIMIT:
+        case "integer" if is_number and abs(value) < _INT_LIMIT:
             return int(value)
-        case "float32" if is_number and math.isfinite(value):
+        case "float32" if is_number and abs(value) <= sys.float_info.max:  # no NaN is, either
             return float(value)
         case "boolean" if isinstance(value, bool):
             return value

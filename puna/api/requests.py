@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from puna.api.fields import ImageData, KeepAlive, Think
 
@@ -19,6 +19,9 @@ __all__ = [
     "ShowRequest",
     "ToolCall",
 ]
+
+
+Token = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
 class FunctionCall(Struct, kw_only=True):
@@ -74,7 +77,7 @@ class GenerateRequest(_Inference, kw_only=True):
     suffix: str = ""
     system: str = ""
     template: str = ""
-    context: list[int] | None = None
+    context: list[Token] | None = None
     raw: bool = False
     images: list[ImageData] = field(default_factory=list)
 

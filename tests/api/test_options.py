@@ -1,0 +1,122 @@
+"""Options: merging, rounding, and the exact words about wrong types."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.api.options import KINDS, LOAD_TIME, Options, merge_options
+from puna.errors import InvalidOption
+from tests.api.test_fields import ANY_JSON
+
+
+def test_the_defaults() -> None:
+    options, unknown = merge_options()
+    assert unknown == ()
+    assert dataclasses.asdict(options) == {
+        "num_ctx": None,
+        "num_batch": None,
+        "num_gpu": -1,
+        "main_gpu": None,
+        "use_mmap": None,
+        "num_thread": 0,
+        "draft_num_predict": None,
+        "num_keep": 4,
+        "seed": -1,
+        "num_predict": -1,
+        "top_k": 40,
+        "top_p": 0.9,
+        "min_p": 0.0,
+        "typical_p": 1.0,
+        "repeat_last_n": 64,
+        "temperature": 0.8,
+        "repeat_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "stop": (),
+    }
+
+
+TAKEN: dict[str, tuple[str, object, object]] = {
+    "a fraction is cut off": ("num_ctx", 4096.9, 4096),
+    "towards zero": ("num_keep", -1.9, -1),
+    "a whole number for a float": ("temperature", 1, 1.0),
+    "a float": ("top_p", 0.5, 0.5),
+    "a boolean": ("use_mmap", False, False),
+    "card zero is set": ("main_gpu", 0, 0),
+    "texts": ("stop", ["a", "b"], ("a", "b")),
+    "no texts": ("stop", [], ()),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), TAKEN.values(), ids=TAKEN)
+def test_values_are_taken(name: str, value: object, expected: object) -> None:
+    taken = getattr(merge_options({name: value})[0], name)
+    assert taken == expected
+    assert type(taken) is type(expected)
+
+
+REFUSED: dict[str, tuple[str, object, str]] = {
+    "text for a float": ("temperature", "hot", 'option "temperature" must be of type float32'),
+    "text for a whole number": ("num_ctx", "4096", 'option "num_ctx" must be of type integer'),
+    "true for a whole number": ("top_k", True, 'option "top_k" must be of type integer'),
+    "true for a float": ("min_p", True, 'option "min_p" must be of type float32'),
+    "a number for a flag": ("use_mmap", 1, 'option "use_mmap" must be of type boolean'),
+    "text for a list": ("stop", "x", 'option "stop" must be of type array'),
+    "a number in the list": ("stop", ["x", 1], 'option "stop" must be of an array of strings'),
+    "null in the list": ("stop", [None], 'option "stop" must be of an array of strings'),
+    "a list for a number": ("seed", [1], 'option "seed" must be of type integer'),
+    "no number": ("temperature", math.nan, 'option "temperature" must be of type float32'),
+    "beyond numbers": ("num_ctx", math.inf, 'option "num_ctx" must be of type integer'),
+    "beyond 64 bits": ("seed", 2**64, 'option "seed" must be of type integer'),
+    "beyond a float": ("temperature", 10**400, 'option "temperature" must be of type float32'),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "complaint"), REFUSED.values(), ids=REFUSED)
+def test_wrong_types_are_told(name: str, value: object, complaint: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        merge_options({name: value})
+    assert str(caught.value) == complaint
+    assert caught.value.status == 500
+
+
+RETIRED = ("numa", "penalize_newline", "mirostat", "tfs_z", "low_vram", "f16_kv", "use_mlock")
+
+
+@pytest.mark.parametrize("name", RETIRED)
+def test_unknown_names_are_ignored_and_told(name: str) -> None:
+    assert merge_options({name: object()}) == (Options(), (name,))
+
+
+def test_nulls_leave_what_was_there() -> None:
+    options, _ = merge_options({"top_k": 5, "stop": ["a"]}, {"top_k": None, "stop": None})
+    assert (options.top_k, options.stop) == (5, ("a",))
+
+
+def test_later_maps_win_key_by_key_and_lists_are_replaced() -> None:
+    options, _ = merge_options(
+        {"top_k": 5, "seed": 1, "stop": ["a", "b"]}, {"seed": 2, "stop": ["c"]}
+    )
+    assert (options.top_k, options.seed, options.stop) == (5, 2, ("c",))
+
+
+def test_options_that_belong_to_loading_are_options() -> None:
+    assert set(KINDS) > LOAD_TIME
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KINDS)), ANY_JSON))
+def test_any_values_are_merged_or_refused(values: dict[str, Any]) -> None:
+    try:
+        options, _ = merge_options(values)
+    except InvalidOption as wrong:
+        refused = str(wrong)
+    else:
+        refused = ""
+        assert all(math.isfinite(n) for n in dataclasses.astuple(options) if isinstance(n, float))
+    assert refused == "" or refused.startswith('option "')
