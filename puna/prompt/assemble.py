@@ -1,0 +1,109 @@
+"""Which messages make up a prompt, and which of them must go so that it fits the context.
+
+Facts: prompting spec, 0 and 2.1; API spec, 7.3 and 8.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec.structs import replace
+
+from puna.api.events import Content
+from puna.api.fields import ImageData
+from puna.api.requests import Message
+from puna.prompt.thinking import TAGS, ThinkingSplitter
+
+__all__ = [
+    "assemble_chat",
+    "assemble_generate",
+    "drop_old_thinking",
+    "fit_messages",
+    "forgets_thinking",
+]
+
+Render = Callable[[list[Message]], Awaitable[str]]
+Count = Callable[[str], Awaitable[int]]
+
+
+def assemble_chat(
+    model_system: str, model_messages: Sequence[Message], request_messages: Sequence[Message]
+) -> list[Message]:
+    """The model's system prompt, its stored messages, then the request's.
+
+    The system prompt is left out where the request's own messages begin with one.
+    """
+    own = bool(request_messages) and request_messages[0].role == "system"
+    return [*_system("" if own else model_system), *model_messages, *request_messages]
+
+
+def assemble_generate(
+    model_system: str,
+    model_messages: Sequence[Message],
+    prompt: str,
+    *,
+    system: str = "",
+    images: Sequence[ImageData] = (),
+    has_context: bool = False,
+) -> list[Message]:
+    """The messages that a generate request stands for.
+
+    `system` is the request's and wins. With a `context`, even an empty one, the model's stored
+    messages are left out.
+    """
+    history = () if has_context else model_messages
+    user = Message(role="user", content=prompt, images=list(images))
+    return [*_system(system or model_system), *history, user]
+
+
+def _system(text: str) -> list[Message]:
+    return [Message(role="system", content=text)] if text else []
+
+
+def forgets_thinking(family: str, model: str) -> bool:
+    """Whether this model is not shown its old reasoning. `model`: the name's model part alone."""
+    return family == "qwen3" or model == "deepseek-r1"
+
+
+def drop_old_thinking(messages: Sequence[Message]) -> list[Message]:
+    """The messages with the reasoning cut from the start of answers before the last user message.
+
+    Reasoning that was never closed is the whole of its answer and goes with it.
+    """
+    last = max((i for i, message in enumerate(messages) if message.role == "user"), default=0)
+    return [
+        replace(message, content=_answer(message.content))
+        if at < last and message.role == "assistant"
+        else message
+        for at, message in enumerate(messages)
+    ]
+
+
+def _answer(text: str) -> str:
+    splitter = ThinkingSplitter(*TAGS)
+    pieces = splitter.push(text) + splitter.flush()
+    return "".join(piece.text for piece in pieces if isinstance(piece, Content))
+
+
+async def fit_messages(
+    messages: Sequence[Message], render: Render, count: Count, limit: int
+) -> str:
+    """The prompt of the longest end of the chat that takes at most `limit` tokens.
+
+    Messages go one by one from the front; system messages move to the front and stay, and so does
+    the last message, which is rendered even where it does not fit. `count` gives a prompt's tokens
+    (media included). Candidates are tried in order: a shorter chat can have the longer prompt, so
+    no search could skip any.
+    """
+    for start in range(len(messages) - 1):
+        if start and messages[start - 1].role == "system":
+            continue  # it moved nowhere: this candidate is the one just tried
+        prompt = await render(_from(messages, start))
+        if await count(prompt) <= limit:
+            return prompt
+    return await render(_from(messages, max(len(messages) - 1, 0)))
+
+
+def _from(messages: Sequence[Message], start: int) -> list[Message]:
+    kept = [message for message in messages[:start] if message.role == "system"]
+    return [*kept, *messages[start:]]

@@ -1,0 +1,67 @@
+"""The words of `capabilities`, and their order (API spec, 13.4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from puna.gguf.describe import Description
+from puna.prompt.capabilities import capabilities_of
+
+
+def described(
+    architecture: str = "llama",
+    *,
+    pooling: bool = False,
+    vision: bool = False,
+    audio: bool = False,
+) -> Description:
+    return Description(
+        architecture=architecture,
+        kind="model",
+        parameter_count=1,
+        file_type="F16",
+        quantization="F16",
+        context_length=8,
+        embedding_length=8,
+        block_count=1,
+        head_count_kv=(1,),
+        key_length=8,
+        value_length=8,
+        chat_template=None,
+        has_pooling=pooling,
+        has_vision=vision,
+        has_audio=audio,
+        has_audio_encoder=False,
+        split_count=0,
+        split_no=None,
+        file_size=1,
+    )
+
+
+THINKS = "<think></think>"
+CASES: dict[str, tuple[tuple[str, ...], Description | None, bool, str | None, str]] = {
+    "plain": ((), described(), False, None, "completion"),
+    "embedding instead of completion": ((), described(pooling=True), False, None, "embedding"),
+    "media": ((), described(vision=True, audio=True), False, None, "completion vision audio"),
+    "template first": ((), described(), False, THINKS, "thinking completion"),
+    "tools are not promised": ((), described(), False, "{{ tools }} tool_call", "completion"),
+    "config before all": (("tools", "vision"), described(), False, None, "tools vision completion"),
+    "projector": ((), described(), True, None, "completion vision"),
+    "each word once": (("vision",), described(vision=True), True, None, "vision completion"),
+    "gpt-oss": ((), described("gptoss"), False, None, "completion thinking"),
+    "gpt-oss, spelt so": ((), described("gpt-oss"), False, THINKS, "thinking completion"),
+    "no file": (("completion",), None, False, None, "completion"),
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "description", "projector", "template", "words"), CASES.values(), ids=CASES
+)
+def test_capabilities(
+    config: tuple[str, ...],
+    description: Description | None,
+    projector: bool,
+    template: str | None,
+    words: str,
+) -> None:
+    assert capabilities_of(config, description, projector, template) == tuple(words.split())
