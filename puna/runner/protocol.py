@@ -32,11 +32,14 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     """What to load and how. Equal plans make interchangeable runners.
 
     `n_ctx` is the most that one sequence may hold; the pool of KV cells is `n_ctx * n_parallel`.
+    With `n_ctx_auto` nobody asked for it: a model that is loaded with less will do. `n_batch` 0
+    leaves the choice to the runner.
     """
 
     model: str
     adapters: tuple[str, ...] = ()
     n_ctx: int = 4096
+    n_ctx_auto: bool = False
     n_parallel: int = 1
     max_sequences: int = 32
     n_batch: int = 512

@@ -16,13 +16,13 @@ def mismatch(loaded: LoadPlan, wanted: LoadPlan) -> str:
     """The name of the first option that forces a reload, empty when none does.
 
     A smaller context is served from the pool of a larger one, and what a request leaves to us
-    (negative layers, no threads, None) is whatever was chosen at the load. `n_parallel` and
-    `max_sequences` size the pool and are the server's affair.
+    (an automatic context, no batch, negative layers, no threads, None) is whatever was chosen at the
+    load. `n_parallel` and `max_sequences` size the pool and are the server's affair.
     """
     checks = (
         ("model", loaded.model == wanted.model),
         ("adapters", loaded.adapters == wanted.adapters),
-        ("n_ctx", wanted.n_ctx <= loaded.n_ctx),
+        ("n_ctx", wanted.n_ctx_auto or wanted.n_ctx <= loaded.n_ctx),
         ("n_batch", wanted.n_batch in (0, loaded.n_batch)),
         ("n_threads", wanted.n_threads in (0, loaded.n_threads)),
         ("n_gpu_layers", wanted.n_gpu_layers < 0 or wanted.n_gpu_layers == loaded.n_gpu_layers),

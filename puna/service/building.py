@@ -37,13 +37,14 @@ __all__ = ["ModelBuilder"]
 
 
 class ModelBuilder:
-    """Collects layers; blobs of small layers are written as they come, the config at the end."""
+    """Collects layers. Nothing is written before `store`, when everything has been checked."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self.layers: list[Layer] = []
         self.created: set[Digest] = set()
-        """Blobs that were not in the store before."""
+        """Blobs that `store` found missing."""
+        self._texts: dict[Digest, bytes] = {}
         self.config = ImageConfig(model_format="gguf")
         self._params: Mapping[str, Json] = {}
 
@@ -142,6 +143,13 @@ class ModelBuilder:
             changes["capabilities"] = (*self.config.capabilities, *words)
         self.config = replace(self.config, **changes)
 
+    def store(self) -> None:
+        """Write the blobs of the small layers. Raises StoreFull."""
+        for layer in self.layers:
+            data = self._texts.get(layer.digest)
+            if data is not None and self._library.blobs.add(data).created:
+                self.created.add(layer.digest)
+
     def finish(self) -> Manifest:
         """Write the config and return the manifest, which nobody has seen yet."""
         raw = encode_image_config(self.config)
@@ -153,10 +161,9 @@ class ModelBuilder:
         self._append(media_types[0], data)
 
     def _append(self, media_type: str, data: bytes) -> None:
-        written = self._library.blobs.add(data)
-        if written.created:
-            self.created.add(written.digest)
-        self.layers.append(Layer(media_type, written.digest, len(data)))
+        digest = Digest.of(data)
+        self._texts[digest] = data
+        self.layers.append(Layer(media_type, digest, len(data)))
 
 
 _TEXT_INFO = {

@@ -23,16 +23,24 @@ _KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An installed model. `description` is None when its weights cannot be read."""
+    """An installed model. `description` is None when it has no weights in a GGUF file, or when they
+    cannot be read: then `fault` says why.
+    """
 
     model: Model
     description: Description | None
     capabilities: tuple[str, ...]
+    fault: OSError | BadModelFile | None = None
 
     @property
     def name(self) -> Name:
         """The name as stored."""
         return self.model.stored.name
+
+    @property
+    def has_weights(self) -> bool:
+        """False where the manifest names weights that are not in the store."""
+        return not isinstance(self.fault, FileNotFoundError)
 
     @property
     def chat_template(self) -> str | None:
@@ -96,10 +104,10 @@ class Catalog:
     def _entry(self, stored: Stored) -> Entry:
         key = (stored.name.full, f"{stored.digest}@{stored.modified_ns}")
         known = self._known.get(key)
-        if known is not None:
+        if known is not None and _is_there(known.model):
             return known
         model = read_model(self.library, stored)
-        description = self._describe(model)
+        description, fault = _describe(model)
         entry = Entry(
             model,
             description,
@@ -109,17 +117,23 @@ class Catalog:
                 bool(model.projectors),
                 description.chat_template if description else None,
             ),
+            fault,
         )
-        if description is not None or model.weights is None:  # a missing file may come back
+        if fault is None:  # a missing file may come back
             self._known[key] = entry
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return entry
 
-    def _describe(self, model: Model) -> Description | None:
-        if model.weights is None or model.config.model_format == "safetensors":
-            return None
-        try:
-            return describe(model.weights.path)
-        except (OSError, BadModelFile):
-            return None
+
+def _is_there(model: Model) -> bool:
+    return model.weights is None or model.weights.path.is_file()
+
+
+def _describe(model: Model) -> tuple[Description | None, OSError | BadModelFile | None]:
+    if model.weights is None or model.config.model_format == "safetensors":
+        return None, None
+    try:
+        return describe(model.weights.path), None
+    except (OSError, BadModelFile) as fault:
+        return None, fault

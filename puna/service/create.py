@@ -17,8 +17,9 @@ from puna.errors import (
     InvalidDigest,
     InvalidName,
     ModelNotFound,
+    PunaError,
+    StoreError,
     Unsupported,
-    quoted,
 )
 from puna.gguf.describe import Description, describe
 from puna.gguf.reader import is_gguf
@@ -61,6 +62,7 @@ class Create:
         yield from self._adapter(builder, order.adapters or {})
         yield from self._drafts(builder, order.draft_files or {})
         _apply(builder, order)
+        builder.store()
         for layer in builder.layers:
             verb = "creating new" if layer.digest in builder.created else "using existing"
             yield Progress(status=f"{verb} layer {layer.digest}")
@@ -128,6 +130,8 @@ class Create:
         yield from self._gguf(builder, ADAPTER, file_name, text)
 
     def _drafts(self, builder: ModelBuilder, drafts: Mapping[str, str]) -> _Steps:
+        if drafts and not builder.has_weights:
+            raise BadRequest("no base model was found")
         for file_name in sorted(drafts):
             yield from self._gguf(builder, DRAFT, file_name, drafts[file_name])
 
@@ -141,9 +145,16 @@ class Create:
         builder.add_file(media_type, digest, file_name)
 
     def _uploaded(self, text: str) -> Digest:
-        digest = Digest.parse(text)
+        """The digest of a file that is in the store. The reference answers 500 where it is not."""
+        try:
+            digest = Digest.parse(text)
+        except InvalidDigest as bad:
+            raise StoreError(str(bad)) from None
         if not self._library.blobs.has(digest):
-            raise BadRequest(f"blob {quoted(text)} not found: upload it before creating the model")
+            raise StoreError(
+                f"open {digest.file_name}: no such file or directory: "
+                "upload the blob before creating the model"
+            )
         return digest
 
     def _install(self, name: Name, manifest: Manifest) -> None:
@@ -202,4 +213,4 @@ def _licenses(value: object) -> list[str]:
             return [value]
         case list() if all(isinstance(item, str) for item in value):
             return [item for item in value if item]
-    raise BadRequest("license must be a string or a list of strings")
+    raise PunaError("license must be a string or a list of strings")  # 500 in the reference

@@ -28,6 +28,7 @@ from puna.scheduler.loop import Lease, Scheduler
 from puna.scheduler.state import Need
 from puna.service.catalog import Catalog, Entry
 from puna.service.prepare import (
+    check_runnable,
     check_thinking,
     check_top_logprobs,
     make_generation,
@@ -57,7 +58,7 @@ class _Job:
     def n_ctx(self, lease: Lease) -> int:
         """How many tokens this request may use; without a wish of its own, what was loaded."""
         loaded = lease.engine.info.n_ctx
-        return loaded if self.options.num_ctx is None else min(self.need.plan.n_ctx, loaded)
+        return loaded if self.need.plan.n_ctx_auto else min(self.need.plan.n_ctx, loaded)
 
 
 class Inference:
@@ -79,6 +80,7 @@ class Inference:
         if not order.messages and _unloads(order):
             yield self._unload(entry)
             return
+        check_runnable(entry, order.model)
         think = check_thinking(entry, order.model, order.think)
         if "completion" not in entry.capabilities:
             raise Unsupported(f"{quoted(order.model)} does not support chat")
@@ -107,6 +109,9 @@ class Inference:
         if not order.prompt and _unloads(order):
             yield self._unload(entry)
             return
+        check_runnable(entry, order.model)
+        if "image" in entry.capabilities:
+            raise Unsupported("image generation models are not currently supported")
         if order.raw and (order.template or order.system or order.context):
             raise BadRequest("raw mode does not support template, system, or context")
         think = check_thinking(entry, order.model, order.think)
@@ -145,6 +150,8 @@ class Inference:
             return order.prompt
         if order.template:
             raise Unsupported("a template in the request: Go templates cannot be rendered yet")
+        if order.suffix:
+            raise Unsupported("a suffix in the request: Go templates cannot be rendered yet")
         messages = assemble_generate(
             job.entry.model.system,
             _stored_messages(job.entry),

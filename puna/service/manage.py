@@ -13,7 +13,7 @@ from puna.models.blobs import BlobWriter
 from puna.models.digest import Digest
 from puna.models.library import Library
 from puna.models.name import Name, split_source
-from puna.service.threads import in_thread
+from puna.service.threads import in_thread, in_thread_to_the_end
 
 __all__ = ["Management"]
 
@@ -64,7 +64,7 @@ class Management:
             return False
         with self._library.blobs.writer(expected) as writer:
             await _write_all(writer, chunks)
-            written = await in_thread(writer.commit)
+            written = await in_thread_to_the_end(writer.commit)
         return written.created
 
 
@@ -73,10 +73,10 @@ async def _write_all(writer: BlobWriter, chunks: AsyncIterator[bytes]) -> None:
     async for chunk in chunks:
         waiting += chunk
         if len(waiting) >= _WRITE_BYTES:
-            await in_thread(writer.write, waiting)
+            await in_thread_to_the_end(writer.write, waiting)
             waiting = bytearray()
     if waiting:
-        await in_thread(writer.write, waiting)
+        await in_thread_to_the_end(writer.write, waiting)
 
 
 def _name(text: str, complaint: str) -> Name:

@@ -12,12 +12,13 @@ from puna.api.options import Options, merge_options
 from puna.api.requests import ChatRequest, GenerateRequest
 from puna.api.responses import Details
 from puna.config import Settings
-from puna.errors import BadRequest, EngineError, NotFound, Unsupported, quoted
+from puna.errors import BadModelFile, BadRequest, EngineError, NotFound, Unsupported, quoted
 from puna.runner.protocol import Generation, LoadPlan, Sampling
 from puna.scheduler.state import Need
 from puna.service.catalog import Entry
 
 __all__ = [
+    "check_runnable",
     "check_thinking",
     "check_top_logprobs",
     "details_of",
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_CONTEXT = 4096
 SMALLEST_CONTEXT = 4
+LARGEST_CONTEXT = 2**24  # tokens: more than any model has, and the engine counts in 32 bits
 MAX_TOP_LOGPROBS = 20
 _NO_SHIFT_FAMILIES = {"deepseek2"}
 
@@ -50,6 +52,18 @@ def check_top_logprobs(value: int) -> None:
     """Raises BadRequest outside 0 to 20."""
     if not 0 <= value <= MAX_TOP_LOGPROBS:
         raise BadRequest(f"top_logprobs must be between 0 and {MAX_TOP_LOGPROBS}")
+
+
+def check_runnable(entry: Entry, raw: str) -> None:
+    """Raises NotFound when the weights are gone, BadModelFile when they are damaged, Unsupported
+    when they are of another format.
+    """
+    if entry.model.config.model_format == "safetensors":
+        raise Unsupported("models in safetensors format cannot be run: create a GGUF model of it")
+    if entry.model.weights is None or not entry.has_weights:
+        raise NotFound(f"model {quoted(raw)} not found, try pulling it first")
+    if entry.fault is not None:
+        raise BadModelFile(f"the weights of model {quoted(raw)} cannot be read: {entry.fault}")
 
 
 def check_thinking(entry: Entry, raw: str, think: Think | None) -> bool | str | None:
@@ -78,15 +92,15 @@ def weights_key(entry: Entry) -> str:
 
 
 def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
-    """How to load the model for these options. Raises NotFound when its weights are gone."""
+    """How to load a model that `check_runnable` let pass for these options."""
     weights, description = entry.model.weights, entry.description
     if weights is None or description is None:
         raise NotFound(f"model {quoted(entry.name.short)} not found, try pulling it first")
-    if entry.model.config.model_format == "safetensors":
-        raise Unsupported("models in safetensors format cannot be run: create a GGUF model of it")
-    n_ctx = max(options.num_ctx or settings.context_length or DEFAULT_CONTEXT, SMALLEST_CONTEXT)
+    wanted = options.num_ctx or settings.context_length or DEFAULT_CONTEXT
+    n_ctx = _within(wanted, SMALLEST_CONTEXT, LARGEST_CONTEXT)
     if description.context_length and n_ctx > description.context_length:
         if options.num_ctx:
+            if options.num_ctx:
             log.warning("requested context size too large for model: %d", n_ctx)
         n_ctx = description.context_length
     return LoadPlan(
@@ -95,7 +109,8 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         n_ctx=n_ctx,
         n_parallel=settings.num_parallel,
         max_sequences=settings.max_sequences,
-        n_batch=_within(options.num_batch or 512, 1, n_ctx),
+        n_ctx_auto=not options.num_ctx,
+        n_batch=_within(options.num_batch, 1, n_ctx) if options.num_batch else 0,
         n_threads=_within(options.num_thread, 0, 1024),
         n_gpu_layers=_within(options.num_gpu, -1, 100_000),
         main_gpu=None if options.main_gpu is None else _within(options.main_gpu, 0, 1024),

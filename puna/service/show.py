@@ -32,6 +32,8 @@ class Show:
             entry = await self._catalog.find(order.target)
         except ModelNotFound:
             raise ModelNotFound(name.short) from None
+        if not entry.has_weights:
+            raise ModelNotFound(name.short)
         answer = await in_thread(_describe, entry, order)
         if user_agent.startswith(_COPILOT):
             answer.model_info["general.basename"] = order.target

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["in_thread"]
+__all__ = ["in_thread", "in_thread_to_the_end"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,3 +19,21 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     A cancelled caller stops waiting; the work itself goes on to its end.
     """
     return await asyncio.to_thread(work, *args, **kwargs)
+
+
+async def in_thread_to_the_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """As `in_thread`, for work on something that the caller closes: a cancelled caller waits until
+    the work has ended, which must not take long.
+    """
+    call = functools.partial(work, *args, **kwargs)
+    running = asyncio.get_running_loop().run_in_executor(None, call)
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as cancel:
+            cancelled = cancel
+    if cancelled is not None:
+        running.exception()  # nobody else will look at it
+        raise cancelled
+    return running.result()

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     "the same": ({}, ""),
     "a smaller context is served from the pool": ({"n_ctx": 1024}, ""),
     "a larger context": ({"n_ctx": 8192}, "n_ctx"),
+    "a larger context that nobody asked for": ({"n_ctx": 8192, "n_ctx_auto": True}, ""),
     "other adapters": ({"adapters": ("/blobs/x",)}, "adapters"),
     "other weights": ({"model": "/blobs/b"}, "model"),
     "another batch": ({"n_batch": 256}, "n_batch"),

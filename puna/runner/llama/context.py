@@ -18,6 +18,7 @@ from puna.runner.protocol import LoadPlan
 __all__ = ["Context", "Decoded"]
 
 _KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7}
+_DEFAULT_BATCH = 512  # tokens
 _RECURRENT_SEQUENCES = 8  # every sequence costs a whole state, used or not
 
 
@@ -37,7 +38,8 @@ class Context:
         self.n_sequences = plan.max_sequences
         if model.is_recurrent:
             self.n_sequences = min(plan.max_sequences, max(plan.n_parallel, _RECURRENT_SEQUENCES))
-        self.n_batch = max(plan.n_batch, self.n_sequences)
+        batch = plan.n_batch or min(_DEFAULT_BATCH, plan.n_ctx)
+        self.n_batch = max(batch, self.n_sequences)
         self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
         if not self._handle:
             raise start_failure("failed to create the context")
