@@ -16,7 +16,7 @@ def mismatch(loaded: LoadPlan, wanted: LoadPlan) -> str:
     """The name of the first option that forces a reload, empty when none does.
 
     A smaller context is served from the pool of a larger one, and what a request leaves to us
-    (an automatic context, no batch, negative layers, no threads, None) is whatever was chosen at the
+    (an automatic context or batch, negative layers, no threads, None) is whatever was chosen at the
     load. `n_parallel` and `max_sequences` size the pool and are the server's affair.
     """
     checks = (

@@ -100,7 +100,6 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
     n_ctx = _within(wanted, SMALLEST_CONTEXT, LARGEST_CONTEXT)
     if description.context_length and n_ctx > description.context_length:
         if options.num_ctx:
-            if options.num_ctx:
             log.warning("requested context size too large for model: %d", n_ctx)
         n_ctx = description.context_length
     return LoadPlan(
