@@ -1,0 +1,185 @@
+"""The commands of `puna` against the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import environment, puna
+from tests.e2e.server import Server, end_processes, free_port, processes, until
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def mine(server: Server, tmp_path: Path, tiny_gguf: Path) -> Iterator[str]:
+    """A model made by `puna create` of a Modelfile beside its weights."""
+    (tmp_path / "tiny.gguf").write_bytes(tiny_gguf.read_bytes())
+    (tmp_path / "Modelfile").write_text(
+        "FROM ./tiny.gguf\n"
+        "PARAMETER temperature 0\n"
+        "PARAMETER num_predict 5\n"
+        'SYSTEM """Be\nkind."""\n'
+        "MESSAGE user Hi\n"
+        "MESSAGE assistant Yes?\n"
+        "LICENSE Free.\n"
+    )
+    done = puna("create", "mine", env=server.env, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "success" in done.stderr
+    yield "mine"
+    server.request("DELETE", "/api/delete", {"model": "mine"})
+
+
+def ok(server: Server, *args: str, stdin: bytes = b"") -> str:
+    """The output of a command that must succeed."""
+    done = puna(*args, env=server.env, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_create_and_show(server: Server, mine: str) -> None:
+    lines = [line.split() for line in ok(server, "show", mine).splitlines()]
+    for row in (
+        ["architecture", "llama"],
+        ["context", "length", "512"],
+        ["num_predict", "5"],
+        ["completion"],
+        ["Free."],
+    ):
+        assert row in lines
+    assert ok(server, "show", mine, "--system") == "Be\nkind."
+    assert ok(server, "show", mine, "--license").strip() == "Free."
+    modelfile = ok(server, "show", mine, "--modelfile")
+    for line in ("# FROM mine:latest", 'SYSTEM "Be', "MESSAGE assistant Yes?"):
+        assert line in modelfile.splitlines()
+
+
+def test_the_generated_modelfile_makes_the_same_model(
+    server: Server, mine: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Again").write_text(ok(server, "show", mine, "--modelfile"))
+    assert puna("create", "again", "-f", "Again", env=server.env, cwd=tmp_path).returncode == 0
+    first, second = (server.post("/api/show", model=name).json for name in (mine, "again"))
+    for part in ("system", "license", "messages", "model_info", "capabilities"):
+        assert first[part] == second[part]
+    assert sorted(first["parameters"].splitlines()) == sorted(second["parameters"].splitlines())
+    assert ok(server, "rm", "again") == "deleted 'again'\n"
+
+
+def test_list(server: Server, mine: str) -> None:
+    header, *rows = ok(server, "list").splitlines()
+    assert header.split() == ["NAME", "ID", "SIZE", "MODIFIED"]
+    names = [row.split()[0] for row in rows]
+    assert names[0] == "mine:latest"
+    assert "tiny:latest" in names
+    digest = server.get("/api/tags").json["models"][0]["digest"]
+    assert rows[0].split()[1] == digest[:12]
+    assert len(ok(server, "ls", "MI").splitlines()) == 2
+    assert len(ok(server, "list", "nothing-like-it").splitlines()) == 1
+
+
+def test_run(server: Server, mine: str) -> None:
+    said = ok(server, "run", mine, "the", "dog")
+    assert said.endswith("\n\n")
+    assert len(said.split()) >= 2
+    assert said == ok(server, "run", mine, "dog", stdin=b"the").replace("  ", " ")
+    assert ok(server, "run", mine, "") == ""
+    assert ok(server, "run", mine) == "", "an empty standard input loads the model"
+    done = puna("run", mine, "the dog", "--verbose", env=server.env)
+    assert "eval count:           5 token(s)" in done.stderr
+
+
+def test_ps_and_stop(server: Server, mine: str) -> None:
+    ok(server, "stop", "tiny")  # it has the same weights: their runner has the name of its loader
+    until(lambda: "tiny:latest" not in server.loaded(), "tiny is unloaded")
+    assert ok(server, "run", mine, "the dog", "--keepalive", "10m")
+    header, row = ok(server, "ps", "mine").splitlines()
+    assert header.split() == ["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"]
+    assert row.split()[0] == "mine:latest"
+    assert " minutes from now" in row
+    assert ok(server, "stop", mine) == ""
+    until(lambda: "mine:latest" not in server.loaded(), "mine is unloaded")
+    assert len(ok(server, "ps", "mine").splitlines()) == 1
+
+
+def test_copy_and_remove(server: Server, mine: str) -> None:
+    assert ok(server, "cp", mine, "yours:v1") == "copied 'mine' to 'yours:v1'\n"
+    assert ok(server, "rm", "yours:v1") == "deleted 'yours:v1'\n"
+    assert "yours" not in ok(server, "list")
+
+
+FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
+    "show": (("show", "nope"), "model 'nope:latest' not found"),
+    "rm": (("rm", "nope", "tiny"), "model 'nope' not found"),
+    "cp": (("cp", "nope", "x"), 'model "nope" not found'),
+    "stop": (("stop", "nope"), 'couldn\'t find model "nope" to stop'),
+    "create": (("create", "bad name"), "invalid model name: bad name"),
+    "think": (("run", "tiny", "hi", "--think"), '"tiny" does not support thinking'),
+}
+
+
+@pytest.mark.parametrize(("args", "error"), FAILURES.values(), ids=FAILURES)
+def test_errors(server: Server, args: tuple[str, ...], error: str) -> None:
+    done = puna(*args, env=server.env)
+    assert (done.returncode, done.stdout) == (1, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert last.endswith(error)
+    assert "tiny:latest" in ok(server, "list")
+
+
+def test_create_says_what_is_wrong_with_the_file(server: Server, tmp_path: Path) -> None:
+    before = server.files()
+    (tmp_path / "Modelfile").write_text("FROM ./broken.gguf\n")
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF but no more")
+    done = puna("create", "broken", env=server.env, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert [name for name in server.files() - before if "manifests" in name] == []
+
+
+def test_versions(server: Server) -> None:
+    said = ok(server, "--version")
+    version = server.get("/api/version").json["version"]
+    assert said.splitlines()[0] == f"puna version is {version}"
+
+
+def test_without_a_server(tmp_path: Path) -> None:
+    env = environment(tmp_path, OLLAMA_HOST=f"127.0.0.1:{free_port()}")
+    done = puna("list", env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: could not connect to puna server, run 'puna serve' to start it\n"
+    done = puna("--version", env=env)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Warning: could not connect to a running Puna instance\n")
+
+
+def test_a_command_starts_a_server(tmp_path: Path, tiny_gguf: Path) -> None:
+    """It outlives the command, serves the next one, and logs below PUNA_HOME."""
+    variables = {"OLLAMA_HOST": f"127.0.0.1:{free_port()}", "PUNA_NO_START": "0"}
+    env = environment(tmp_path, **variables)
+    (tmp_path / "Modelfile").write_text(f"FROM {tiny_gguf}\nPARAMETER num_predict 3\n")
+    try:
+        assert puna("create", "tiny", env=env, cwd=tmp_path).returncode == 0
+        [server] = processes(tmp_path, "serve")
+        assert puna("run", "tiny", "hi", env=env).stdout.strip()
+        assert processes(tmp_path, "serve") == [server]
+        assert len(processes(tmp_path, "puna.runner.worker")) == 1
+        log = tmp_path / "puna" / "logs" / "server.log"
+        assert "Listening on" in log.read_text()
+        assert (tmp_path / "puna" / "models" / "manifests").is_dir()
+    finally:
+        end_processes(tmp_path, "serve")
+    until(lambda: not processes(tmp_path, "puna."), "the server and its runner are gone")
+
+
+def test_a_busy_port(server: Server, tmp_path: Path) -> None:
+    done = puna("serve", env={**server.env, "HOME": str(tmp_path)})
+    assert done.returncode == 1
+    address = f"127.0.0.1:{server.port}"
+    assert (
+        done.stderr.splitlines()[-1] == f"Error: listen tcp {address}: bind: address already in use"
+    )
