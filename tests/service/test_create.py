@@ -1,0 +1,592 @@
+"""Making models: sources, layers, inheritance, goldens, refusals, and what stays in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from puna.models.digest import Digest
+from puna.models.manifest import Layer, encode_manifest
+from puna.models.name import Name
+from tests.models.golden import CONFIG_DIGEST, GGUF, GGUF_DIGEST, MANIFEST_DIGEST
+from tests.service.world import HI, JINJA, World, complaint, play, tiny
+
+PARENT = {"temperature": 1, "top_k": 10, "stop": ["USER:", "ASSISTANT:"]}
+SAID = [
+    {"role": "assistant", "content": "What is my purpose?"},
+    {"role": "user", "content": "You run tests."},
+    {"role": "assistant", "content": "Oh, my god."},
+]
+NOWHERE = f"sha256:{'0' * 64}"
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# -- from files
+
+
+def test_the_golden_model(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        digest = await w.upload(GGUF)
+        assert await w.create("test", files={"test.gguf": digest}) == [
+            "parsing GGUF",
+            f"using existing layer {digest}",
+            "writing manifest",
+            "success",
+        ]
+        manifest = w.library.read(Name.parse("test")).manifest
+        assert manifest.config is not None
+        assert manifest.config.digest == CONFIG_DIGEST
+        (layer,) = manifest.layers
+        assert (layer.digest, layer.from_) == (GGUF_DIGEST, "test.gguf")
+        plain = dataclasses.replace(manifest, layers=(dataclasses.replace(layer, from_=""),))
+        assert Digest.of(encode_manifest(plain)) == MANIFEST_DIGEST
+
+    play(tmp_path, scene, None)
+
+
+LAYERS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "params": (
+        {"parameters": PARENT},
+        "params",
+        ["1d0ad71299d48c2fb7ae2b98e683643e771f8a5b72be34942af90d97a91c1e37"],
+    ),
+    "more params": (
+        {
+            "parameters": {
+                "top_p": 0.7,
+                "temperature": 0.6,
+                "top_k": 10.0,
+                "stop": ["<|endoftext|>"],
+                "seed": None,
+            }
+        },
+        "params",
+        ["12f58bb75cb3042d69a7e013ab87fb3c3c7088f50ddc62f0c77bd332f0d44d35"],
+    ),
+    "template": (
+        {"template": "{{ .Prompt }}"},
+        "template",
+        ["b507b9c2f6ca642bffcd06665ea7c91f235fd32daeefdf875a0f938db05fb315"],
+    ),
+    "system": (
+        {"system": "Say hi!"},
+        "system",
+        ["f29e82a8284dbdf5910b1555580ff60b04238b8da9d5e51159ada67a4d0d5851"],
+    ),
+    "one license": ({"license": "MIT"}, "license", [sha("MIT")]),
+    "two licenses": (
+        {"license": ["MIT", "Apache-2.0"]},
+        "license",
+        [sha("MIT"), sha("Apache-2.0")],
+    ),
+    "messages": (
+        {"messages": SAID},
+        "messages",
+        ["298baeaf6928a60cf666d88d64a1ba606feb43a2865687c39e40652e407bffc4"],
+    ),
+    "roles in capitals": (
+        {"messages": [{**message, "role": message["role"].upper()} for message in SAID]},
+        "messages",
+        ["298baeaf6928a60cf666d88d64a1ba606feb43a2865687c39e40652e407bffc4"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "kind", "digests"), LAYERS.values(), ids=LAYERS)
+def test_golden_layers(
+    tmp_path: Path, fields: dict[str, Any], kind: str, digests: list[str]
+) -> None:
+    async def scene(w: World) -> None:
+        await w.install("test", GGUF, **fields)
+        assert w.layers("test") == {"model": [GGUF_DIGEST.hex], kind: digests}
+
+    play(tmp_path, scene, None)
+
+
+EMPTY = {"template": "", "system": "", "license": [], "parameters": {}, "messages": []}
+
+
+def test_empty_fields_make_no_layers(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.install("test", GGUF, **EMPTY)
+        assert w.layers("test") == {"model": [GGUF_DIGEST.hex]}
+
+    play(tmp_path, scene, None)
+
+
+def test_the_order_of_layers_and_of_the_report(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.upload(b"MIT")
+        files = {"test.gguf": await w.upload(GGUF)}
+        fields: dict[str, Any] = {
+            "messages": SAID,
+            "parameters": PARENT,
+            "license": ["MIT"],
+            "system": "Say hi!",
+            "template": "{{ .Prompt }}",
+        }
+        report = await w.create("test", files=files, **fields)
+        kinds = list(w.layers("test"))
+        assert kinds == ["model", "template", "system", "license", "params", "messages"]
+        assert [line.partition(" sha256:")[0] for line in report] == [
+            "parsing GGUF",
+            "using existing layer",
+            "creating new layer",
+            "creating new layer",
+            "using existing layer",
+            "creating new layer",
+            "creating new layer",
+            "writing manifest",
+            "success",
+        ]
+
+    play(tmp_path, scene, None)
+
+
+def test_a_file_is_known_by_its_magic(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.create("test", files={"weights": await w.upload(GGUF)})
+        assert w.config("test")["model_family"] == "test"
+
+    play(tmp_path, scene, None)
+
+
+def test_the_config_is_read_off_the_weights(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        assert w.config() == {
+            "model_format": "gguf",
+            "model_family": "llama",
+            "model_families": ["llama"],
+            "model_type": "12",
+            "file_type": "F16",
+            "architecture": "amd64",
+            "os": "linux",
+        }
+
+    play(tmp_path, scene)
+
+
+def test_several_files(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        adapter = tiny(general__type="adapter")
+        files = {"z.gguf": await w.upload(tiny()), "a.gguf": await w.upload(adapter)}
+        report = await w.create("test", files=files)
+        assert report.count("parsing GGUF") == 2
+        assert list(w.layers("test")) == ["adapter", "model"]
+        await w.chat("test", messages=HI)
+        (digest,) = w.layers("test")["adapter"]
+        assert w.launcher.plans[0].adapters == (str(w.root / "blobs" / f"sha256-{digest}"),)
+
+    play(tmp_path, scene, None)
+
+
+# -- from models
+
+
+@pytest.mark.parametrize("source", ["m", "M:LATEST", "m:local"])
+def test_a_model_of_a_model(tmp_path: Path, source: str) -> None:
+    async def scene(w: World) -> None:
+        report = await w.create("child", **{"from": source})
+        (digest,) = w.layers()["model"]
+        lines = [f"using existing layer sha256:{digest}", "writing manifest", "success"]
+        assert report == lines
+        assert (w.layers("child"), w.config("child")) == (w.layers(), w.config())
+        manifest = w.library.read(Name.parse("child")).manifest
+        assert [layer.from_ for layer in manifest.layers] == ["m:latest"]
+
+    play(tmp_path, scene)
+
+
+PARENT_FIELDS: dict[str, Any] = {
+    "template": "T{{ .Prompt }}",
+    "system": "S",
+    "parameters": PARENT,
+    "license": "MIT",
+    "messages": SAID,
+    "renderer": "r",
+    "parser": "p",
+    "requires": "0.5.0",
+    "info": {"capabilities": ["vision"]},
+}
+
+
+def test_everything_is_inherited(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.install("parent", **PARENT_FIELDS)
+        for name, fields in {"a": {}, "b": EMPTY}.items():
+            await w.create(name, **{"from": "parent"}, **fields)
+            assert (w.layers(name), w.config(name)) == (w.layers("parent"), w.config("parent"))
+
+    play(tmp_path, scene)
+
+
+def test_what_a_child_says_wins(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.install("parent", **PARENT_FIELDS)
+        fields: dict[str, Any] = {
+            "template": "other",
+            "system": "O",
+            "parameters": {"temperature": 0.6, "top_p": 0.7, "stop": ["<|endoftext|>"]},
+            "license": ["Apache-2.0"],
+            "messages": SAID[:1],
+            "renderer": "r2",
+            "requires": "v0.6.0",
+        }
+        await w.create("child", **{"from": "parent"}, **fields)
+        layers = w.layers("child")
+        params = "12f58bb75cb3042d69a7e013ab87fb3c3c7088f50ddc62f0c77bd332f0d44d35"
+        assert layers["params"] == [params]  # with the parent's top_k
+        assert layers["license"] == [sha("MIT"), sha("Apache-2.0")]
+        assert (layers["template"], layers["system"]) == ([sha("other")], [sha("O")])
+        (messages,) = layers["messages"]
+        assert json.loads(w.blob(messages)) == SAID[:1]
+        config = w.config("child")
+        assert (config["renderer"], config["parser"], config["requires"]) == ("r2", "p", "0.6.0")
+        assert config["capabilities"] == ["vision"]
+
+    play(tmp_path, scene)
+
+
+def test_a_system_prompt_goes_with_files_and_stays_with_a_model(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.install("test", GGUF, system="S")
+        await w.create("test", **{"from": "test"})
+        assert "system" in w.layers("test")
+        await w.install("test", GGUF)
+        assert "system" not in w.layers("test")
+
+    play(tmp_path, scene, None)
+
+
+def test_from_goes_before_files(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.create("child", **{"from": "m"}, files={"x.gguf": NOWHERE})
+        assert w.layers("child") == w.layers("m")
+
+    play(tmp_path, scene)
+
+
+def test_adapters_and_drafts(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        adapter = await w.upload(tiny(general__type="adapter"))
+        draft = await w.upload(tiny(n_ctx=64))
+        extra = {"adapters": {"a.gguf": adapter}, "draft_files": {"d.gguf": draft}}
+        report = await w.create("child", **{"from": "m"}, **extra)
+        assert report.count("parsing GGUF") == 2
+        assert list(w.layers("child")) == ["model", "adapter", "draft"]
+
+    play(tmp_path, scene)
+
+
+# -- info
+
+
+INFO: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "family": ({"model_family": "f"}, {"model_family": "f", "model_families": ["f"]}),
+    "size": ({"parameter_size": "7B"}, {"model_type": "7B"}),
+    "type": ({"quantization_level": "Q4_0"}, {"file_type": "Q4_0"}),
+    "base name": ({"base_name": "b"}, {"base_name": "b"}),
+    "lengths": (
+        {"context_length": 5.0, "embedding_length": 6},
+        {"context_length": 5, "embedding_length": 6},
+    ),
+    "capabilities": ({"capabilities": ["tools", 1]}, {"capabilities": ["tools", ""]}),
+    "unknown": ({"nonsense": 1}, {}),
+}
+
+
+@pytest.mark.parametrize(("info", "expected"), INFO.values(), ids=INFO)
+def test_info(tmp_path: Path, info: dict[str, Any], expected: dict[str, Any]) -> None:
+    async def scene(w: World) -> None:
+        await w.create("child", **{"from": "m"}, info=info)
+        assert w.config("child") == {**w.config("m"), **expected}
+
+    play(tmp_path, scene)
+
+
+# -- refusals
+
+PATHS = ["../x", "/x", "a/../../x", "", ".", "./x", "a//b", "a/", "a/./b", "a\0b"]
+RELATIVE = (400, "file path must be relative")
+DIGEST = (400, "invalid digest format")
+NAME = (400, "invalid model name")
+STATED_TWICE: dict[str, Any] = {"from": "m"}
+
+Row = tuple[dict[str, Any], tuple[int, str]]
+
+AT_ONCE: dict[str, Row] = {
+    **{f"path {path!r}": ({"files": {path: NOWHERE}}, RELATIVE) for path in PATHS},
+    "path of a draft": ({"from": "m", "draft_files": {"../x": NOWHERE}}, RELATIVE),
+    "path before digest": ({"files": {"../x": ""}}, RELATIVE),
+    "no digest": ({"files": {"a.gguf": ""}}, DIGEST),
+    "no digest of a draft": ({"from": "m", "draft_files": {"a.gguf": ""}}, DIGEST),
+    "no digest of an adapter": ({"from": "m", "adapters": {"a.gguf": ""}}, DIGEST),
+    "digests before names": ({"model": "b ad", "files": {"a.gguf": ""}}, DIGEST),
+    "no draft": (
+        {"from": "m", "draft_quantize": "q8_0"},
+        (400, "--draft-quantize requires a DRAFT model"),
+    ),
+    "no draft before names": (
+        {"model": "b ad", "draft_quantize": "q8_0"},
+        (400, "--draft-quantize requires a DRAFT model"),
+    ),
+    "bad name": ({"model": "b ad", "from": "m"}, NAME),
+    "no name": ({"model": "", "from": "m"}, NAME),
+    "no name before the source": ({"model": ""}, NAME),
+}
+LATER: dict[str, Row] = {
+    "no source": ({}, (400, "neither 'from' or 'files' was specified")),
+    "empty from": ({"from": ""}, (400, "neither 'from' or 'files' was specified")),
+    "bad from": ({"from": "b ad"}, NAME),
+    "from in conflict": ({"from": "m:cloud:local"}, NAME),
+    "unknown from": ({"from": "nope"}, (404, "model 'nope' not found")),
+    "no files": ({"files": {}}, (400, "unknown type")),
+    "malformed digest": ({"files": {"a.gguf": "abc"}}, (500, "invalid digest format")),
+    "malformed digest of an adapter": (
+        {"from": "m", "adapters": {"a.gguf": "../../x"}},
+        (500, "invalid digest format"),
+    ),
+    "two adapters": (
+        {"from": "m", "adapters": {"a.gguf": NOWHERE, "b.gguf": NOWHERE}},
+        (400, "only one adapter is currently supported"),
+    ),
+    "info text": (
+        {"from": "m", "info": {"base_name": 5}},
+        (400, 'info field "base_name" must be a string'),
+    ),
+    "info null": (
+        {"from": "m", "info": {"model_family": None}},
+        (400, 'info field "model_family" must be a string'),
+    ),
+    "info number": (
+        {"from": "m", "info": {"context_length": "5"}},
+        (400, 'info field "context_length" must be a number'),
+    ),
+    "info true": (
+        {"from": "m", "info": {"embedding_length": True}},
+        (400, 'info field "embedding_length" must be a number'),
+    ),
+    "info fraction": (
+        {"from": "m", "info": {"context_length": 1.5}},
+        (400, 'info field "context_length" must be a non-negative integer'),
+    ),
+    "info negative": (
+        {"from": "m", "info": {"context_length": -1}},
+        (400, 'info field "context_length" must be a non-negative integer'),
+    ),
+    "info after everything else": (
+        {
+            "from": "m",
+            "template": "T",
+            "system": "S",
+            "license": "L",
+            "parameters": PARENT,
+            "messages": SAID,
+            "info": {"context_length": 1.5},
+        },
+        (400, 'info field "context_length" must be a non-negative integer'),
+    ),
+    "license": (
+        {"from": "m", "license": 5},
+        (500, "license must be a string or a list of strings"),
+    ),
+    "licenses": (
+        {"from": "m", "license": ["a", 5]},
+        (500, "license must be a string or a list of strings"),
+    ),
+    "parameters": (
+        {"from": "m", "parameters": {"temperature": "hot"}},
+        (400, 'option "temperature" must be of type float32'),
+    ),
+}
+REFUSED = AT_ONCE | LATER
+
+
+@pytest.mark.parametrize(("fields", "expected"), REFUSED.values(), ids=REFUSED)
+def test_refusals(tmp_path: Path, fields: dict[str, Any], expected: tuple[int, str]) -> None:
+    async def scene(w: World) -> None:
+        before = w.files()
+        assert await complaint(w.create(**{"model": "new", **fields})) == expected
+        assert w.files() == before
+
+    play(tmp_path, scene)
+
+
+CONTENTS: dict[str, tuple[str, bytes, tuple[int, str]]] = {
+    "three bytes": ("a", b"GGU", (400, "unknown type")),
+    "nothing": ("a", b"", (400, "unknown type")),
+    "another format": ("a.bin", b"PK\x03\x04 and more", (400, "unknown type")),
+    "no GGUF": ("a.gguf", b"PK\x03\x04", (400, "supplied file was not in GGUF format")),
+    "an empty GGUF": ("a.gguf", b"", (400, "supplied file was not in GGUF format")),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "expected"), CONTENTS.values(), ids=CONTENTS)
+def test_files_of_other_kinds(
+    tmp_path: Path, name: str, content: bytes, expected: tuple[int, str]
+) -> None:
+    async def scene(w: World) -> None:
+        digest = await w.upload(content)
+        before = w.files()
+        assert await complaint(w.create("new", files={name: digest})) == expected
+        assert w.files() == before
+
+    play(tmp_path, scene)
+
+
+BEYOND = tiny()[:-20]
+
+
+@pytest.mark.parametrize("content", [GGUF[:20], BEYOND, b"GGUF" + b"\xff" * 60])
+def test_damaged_files(tmp_path: Path, content: bytes) -> None:
+    async def scene(w: World) -> None:
+        digest = await w.upload(content)
+        before = w.files()
+        status, text = await complaint(w.create("new", files={"a.gguf": digest}))
+        assert status == 400
+        assert text
+        adapters = {"a.gguf": digest}
+        assert (await complaint(w.create("new", **{"from": "m"}, adapters=adapters)))[0] == 400
+        assert w.files() == before
+
+    play(tmp_path, scene)
+
+
+NOT_UPLOADED: dict[str, dict[str, Any]] = {
+    "files": {"files": {"a.gguf": NOWHERE}},
+    "adapters": {"from": "m", "adapters": {"a.gguf": NOWHERE}},
+    "drafts": {"from": "m", "draft_files": {"a.gguf": NOWHERE}},
+}
+
+
+@pytest.mark.parametrize("fields", NOT_UPLOADED.values(), ids=NOT_UPLOADED)
+def test_files_that_were_not_uploaded(tmp_path: Path, fields: dict[str, Any]) -> None:
+    async def scene(w: World) -> None:
+        before = w.files()
+        status, text = await complaint(w.create("new", **fields))
+        assert (status, "no such file or directory" in text) == (500, True)
+        assert w.files() == before
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("kind", ["adapters", "draft_files"])
+def test_additions_need_a_base(tmp_path: Path, kind: str) -> None:
+    async def scene(w: World) -> None:
+        projector = await w.upload(tiny(arch="clip", general__type="projector"))
+        extra = {kind: {"x.gguf": await w.upload(GGUF)}}
+        work = w.create("new", files={"p.gguf": projector}, **extra)
+        assert await complaint(work) == (400, "no base model was found")
+
+    play(tmp_path, scene)
+
+
+UNSUPPORTED: dict[str, dict[str, Any]] = {
+    "quantize": {"from": "m", "quantize": "q4_K_M"},
+    "the old spelling": {"from": "m", "quantization": "q4_K_M"},
+    "remote": {"from": "m", "remote_host": "https://example.com"},
+    "cloud": {"from": "gpt-oss:20b:cloud"},
+}
+
+
+@pytest.mark.parametrize("fields", UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_what_is_not_there_yet_is_refused(tmp_path: Path, fields: dict[str, Any]) -> None:
+    async def scene(w: World) -> None:
+        before = w.files()
+        assert (await complaint(w.create("new", **fields)))[0] == 400
+        assert w.files() == before
+
+    play(tmp_path, scene)
+
+
+def test_shards_and_safetensors_are_refused(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        shard = await w.upload(tiny(split__count=2, split__no=0))
+        for name in ("m-00001-of-00002.gguf", "model.safetensors"):
+            status, text = await complaint(w.create("new", files={name: shard}))
+            assert (status, "yet" in text) == (400, True)
+
+    play(tmp_path, scene)
+
+
+# -- over an existing model
+
+
+def test_superseded_layers_go(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.install("a", GGUF, system="shared", template="old", parameters={"top_k": 1})
+        await w.create("b", **{"from": "a"}, template="other", parameters={"top_k": 2})
+        await w.create("a", **{"from": "a"}, template="new", system="mine")
+        names = {path.removeprefix("blobs/sha256-") for path in w.files() if "blobs/" in path}
+        assert sha("old") not in names
+        assert {sha("shared"), sha("other"), sha("new"), sha("mine")} <= names
+
+    play(tmp_path, scene, None)
+
+
+def test_or_stay_where_nothing_is_pruned(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.install("a", GGUF, system="old")
+        await w.create("a", **{"from": "a"}, system="new")
+        assert f"blobs/sha256-{sha('old')}" in w.files()
+
+    play(tmp_path, scene, None, no_prune=True)
+
+
+def test_a_failed_attempt_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        before = w.files()
+        await complaint(w.create("m", **{"from": "m"}, system="x", info={"base_name": 5}))
+        assert w.files() == before
+        assert (await w.show(model="m")).template == JINJA
+
+    play(tmp_path, scene)
+
+
+def test_a_damaged_model_is_replaced(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        path = w.root / "manifests/registry.ollama.ai/library/m/latest"
+        path.write_bytes(b"{")
+        await w.install("m", GGUF)
+        assert w.layers() == {"model": [GGUF_DIGEST.hex]}
+
+    play(tmp_path, scene)
+
+
+def test_a_parent_that_lost_a_file(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        (digest,) = w.layers()["model"]
+        w.library.blobs.path(Digest(digest)).unlink()
+        before = w.files()
+        assert (await complaint(w.create("child", **{"from": "m"})))[0] == 500
+        assert w.files() == before
+
+    play(tmp_path, scene)
+
+
+def test_every_layer_of_a_tensor_model_keeps_its_name(tmp_path: Path) -> None:
+    """Derived tensor models keep names, format, capabilities and what they require."""
+
+    async def scene(w: World) -> None:
+        await w.install("tensors", GGUF, info={"capabilities": ["vision"]}, requires="0.19.0")
+        stored = w.library.read(Name.parse("tensors")).manifest
+        data = b"weights"
+        digest = w.library.blobs.add(data).digest
+        kind = "application/vnd.ollama.image.tensor"
+        layers = tuple(Layer(kind, digest, len(data), name=name) for name in ("a", "b"))
+        w.library.write(Name.parse("tensors"), dataclasses.replace(stored, layers=layers))
+        await w.create("child", **{"from": "tensors"}, system="S")
+        names = [layer.name for layer in w.library.read(Name.parse("child")).manifest.layers]
+        assert names == ["a", "b", ""]
+        config = w.config("child")
+        assert (config["capabilities"], config["requires"]) == (["vision"], "0.19.0")
+
+    play(tmp_path, scene, None)
