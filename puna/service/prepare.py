@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_CONTEXT = 4096
 SMALLEST_CONTEXT = 4
-LARGEST_CONTEXT = 2**24  # tokens: more than any model has, and the engine counts in 32 bits
+LARGEST_CONTEXT = 2**24  # tokens: more than any model has
+MOST_CELLS = 2**31  # the engine counts its pool in 32 bits
 MAX_TOP_LOGPROBS = 20
 _NO_SHIFT_FAMILIES = {"deepseek2"}
 
@@ -106,7 +107,7 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         model=str(weights.path),
         adapters=tuple(str(adapter.path) for adapter in entry.model.adapters),
         n_ctx=n_ctx,
-        n_parallel=settings.num_parallel,
+        n_parallel=_within(settings.num_parallel, 1, MOST_CELLS // n_ctx),
         max_sequences=settings.max_sequences,
         n_ctx_auto=not options.num_ctx,
         n_batch=_within(options.num_batch, 1, n_ctx) if options.num_batch else 0,

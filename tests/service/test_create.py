@@ -111,6 +111,17 @@ def test_golden_layers(
     play(tmp_path, scene, None)
 
 
+def test_parameters_that_nobody_knows_are_kept(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.install("test", GGUF, parameters={"nonsense": {"b": 1, "a": [None]}})
+        (digest,) = w.layers("test")["params"]
+        assert w.blob(digest) == b'{"nonsense":{"a":[null],"b":1}}\n'
+        assert (await w.show(model="test")).parameters
+        await w.generate("test", prompt="x")
+
+    play(tmp_path, scene, None)
+
+
 EMPTY = {"template": "", "system": "", "license": [], "parameters": {}, "messages": []}
 
 

@@ -135,6 +135,23 @@ def test_info_overrules_the_file(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+LEVELS = {
+    "the file's own": (tiny(), {}, "F16"),
+    "repaired": (tiny(), {"quantization_level": "unknown"}, "F16"),
+    "overruled": (tiny(), {"quantization_level": "Q4_0"}, "Q4_0"),
+    "counted from the tensors": (tiny(general__file_type=99999), {}, "F32"),
+}
+
+
+@pytest.mark.parametrize(("gguf", "info", "level"), LEVELS.values(), ids=LEVELS)
+def test_quantisation(tmp_path: Path, gguf: bytes, info: dict[str, str], level: str) -> None:
+    async def scene(w: World) -> None:
+        await w.create("other", **{"from": "m"}, info=info)
+        assert (await w.show(model="other")).details.quantization_level == level
+
+    play(tmp_path, scene, gguf)
+
+
 def test_one_damaged_model_does_not_hide_the_others(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         folder = w.root / "manifests/registry.ollama.ai/library"

@@ -224,6 +224,14 @@ def test_the_servers_settings_reach_the_plan(tmp_path: Path) -> None:
     assert (plan.flash_attention, plan.kv_type) == (True, "q8_0")
 
 
+def test_a_pool_is_never_larger_than_the_engine_can_count(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.generate(prompt="x", options={"num_ctx": 8192})
+        assert w.launcher.plans[0].n_parallel == 2**31 // 8192
+
+    play(tmp_path, scene, b"", num_parallel=10**18)
+
+
 def test_the_models_own_parameters_count_too(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.install("small", parameters={"num_ctx": 512})

@@ -171,6 +171,17 @@ def test_a_blob_is_stored_once(tmp_path: Path, digest: str) -> None:
     play(tmp_path, scene, None)
 
 
+def test_a_large_blob_is_written_in_parts(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 40_000
+
+    async def scene(w: World) -> None:
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        assert await w.management.upload_blob(digest, chunked(data, 1_000_000))
+        assert list(w.files().values()) == [data]
+
+    play(tmp_path, scene, None)
+
+
 def test_an_empty_blob(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.upload(b"")
