@@ -75,16 +75,6 @@ def test_files_of_another_kind(server: Server) -> None:
     assert make(server, b"text", "a.txt", stream=False) == "unknown type"
 
 
-def test_a_blob_that_is_not_there(server: Server) -> None:
-    before = server.files()
-    files = {"a.gguf": "sha256:" + "1" * 64}
-    for stream in (False, True):
-        answer = server.post("/api/create", model="bad", files=files, stream=stream)
-        assert answer.status in {400, 500}
-        assert answer.error
-    assert server.files() == before
-
-
 def test_a_parent_that_is_not_there(server: Server) -> None:
     before = server.files()
     for stream in (False, True):

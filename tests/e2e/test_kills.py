@@ -94,6 +94,15 @@ def test_a_killed_idle_server_leaves_no_runner(server: Server) -> None:
     until(lambda: not is_running(runner), "the runner follows its server", 5)
 
 
+def test_a_runner_that_hangs_follows_its_killed_server(server: Server) -> None:
+    """It cannot notice by itself that its server is gone: the kernel ends it."""
+    ask(server)
+    [runner] = server.runners()
+    os.kill(runner, signal.SIGSTOP)
+    server.end(signal.SIGKILL)
+    until(lambda: not is_running(runner), "the runner follows its server", 5)
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_ends_in_order(server: Server, sign: signal.Signals) -> None:
     with answering(server) as (_, lines), answering(server, stream=True) as (_, others):

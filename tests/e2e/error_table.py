@@ -1,0 +1,343 @@
+"""The table of errors: route, body, status and text; a text that begins with ~ is a pattern.
+
+Rows of the API spec, sections 2, 3, 17, 21 and 23, for the routes there are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+HI = [{"role": "user", "content": "hi"}]
+NOWHERE = "sha256:" + "0" * 64
+CONFLICT = 'use either :local or :cloud, not both: "x:cloud:local"'
+Row = tuple[str, dict[str, Any], int, str]
+
+GENERATE: dict[str, Row] = {
+    "unknown model, as sent": ("generate", {"model": "NoPe"}, 404, "model 'NoPe' not found"),
+    "unknown local model": (
+        "generate",
+        {"model": "nope:local"},
+        404,
+        "model 'nope:local' not found",
+    ),
+    "no model": ("generate", {"prompt": "x"}, 404, "model '' not found"),
+    "blank model": ("generate", {"model": "  "}, 404, "model '  ' not found"),
+    "bad name": ("generate", {"model": "bad name"}, 400, "invalid model name"),
+    "no tag": ("generate", {"model": "foo:"}, 400, "invalid model name"),
+    "two sources": ("generate", {"model": "x:cloud:local"}, 400, CONFLICT),
+    "top_logprobs below": (
+        "generate",
+        {"model": "nope", "top_logprobs": -1},
+        400,
+        "top_logprobs must be between 0 and 20",
+    ),
+    "top_logprobs above": (
+        "generate",
+        {"model": "nope", "top_logprobs": 21},
+        400,
+        "top_logprobs must be between 0 and 20",
+    ),
+    "raw with a system prompt": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "raw": True, "system": "y"},
+        400,
+        "raw mode does not support template, system, or context",
+    ),
+    "raw with a template": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "raw": True, "template": "y"},
+        400,
+        "raw mode does not support template, system, or context",
+    ),
+    "raw with a context": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "raw": True, "context": [1]},
+        400,
+        "raw mode does not support template, system, or context",
+    ),
+    "insert": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "suffix": "y"},
+        400,
+        "registry.ollama.ai/library/tiny:latest does not support insert",
+    ),
+    "thinking": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "think": True},
+        400,
+        '"tiny" does not support thinking',
+    ),
+    "thinking, by level": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "think": "low"},
+        400,
+        '"tiny" does not support thinking',
+    ),
+    "a level that is none": (
+        "generate",
+        {"model": "tiny", "think": "extreme"},
+        400,
+        'invalid think value: "extreme" (must be "high", "medium", "low", "max", true, or false)',
+    ),
+    "think of another type": (
+        "generate",
+        {"model": "tiny", "think": 5},
+        400,
+        'think must be a boolean or string ("high", "medium", "low", "max", true, or false)',
+    ),
+    "keep_alive true": (
+        "generate",
+        {"model": "tiny", "keep_alive": True},
+        400,
+        "Unsupported type: 'bool'",
+    ),
+    "keep_alive without a unit": (
+        "generate",
+        {"model": "tiny", "keep_alive": "5"},
+        400,
+        'time: missing unit in duration "5"',
+    ),
+    "keep_alive empty": (
+        "generate",
+        {"model": "tiny", "keep_alive": ""},
+        400,
+        'time: invalid duration ""',
+    ),
+    "an image that is a URL": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "images": ["data:image/png;base64,AAAA"]},
+        400,
+        r"~illegal base64 data",
+    ),
+    "option of a wrong type": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "options": {"temperature": "hot"}},
+        500,
+        'option "temperature" must be of type float32',
+    ),
+    "option that must be whole": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "options": {"top_k": "9"}},
+        500,
+        'option "top_k" must be of type integer',
+    ),
+    "option that must be a boolean": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "options": {"use_mmap": 1}},
+        500,
+        'option "use_mmap" must be of type boolean',
+    ),
+    "stop that is no list": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "options": {"stop": "x"}},
+        500,
+        'option "stop" must be of type array',
+    ),
+    "stop that is no list of strings": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "options": {"stop": [1]}},
+        500,
+        'option "stop" must be of an array of strings',
+    ),
+    "a format that is none": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "format": "xml"},
+        500,
+        r'invalid format: "\"xml\""; expected "json" or a valid JSON Schema object',
+    ),
+    "a prompt too long to be cut": (
+        "generate",
+        {"model": "tiny", "prompt": "red ball " * 400, "truncate": False},
+        400,
+        r"~.*context.*(exceed|too large|longer|too long)|.*(exceed|too large|longer|too long)"
+        r".*context",
+    ),
+    "a prompt too long to be shifted": (
+        "generate",
+        {"model": "tiny", "prompt": "red ball " * 400, "shift": False},
+        400,
+        r"~the prompt is longer than the context length",
+    ),
+}
+
+CHAT: dict[str, Row] = {
+    "unknown model": ("chat", {"model": "NoPe"}, 404, "model 'NoPe' not found"),
+    "no model": ("chat", {"messages": HI}, 400, "model is required"),
+    "blank model": ("chat", {"model": " "}, 400, "model is required"),
+    "bad name": ("chat", {"model": "bad name"}, 400, "invalid model name"),
+    "two sources": ("chat", {"model": "x:cloud:local"}, 400, CONFLICT),
+    "top_logprobs": (
+        "chat",
+        {"model": "nope", "top_logprobs": 21},
+        400,
+        "top_logprobs must be between 0 and 20",
+    ),
+    "thinking": (
+        "chat",
+        {"model": "tiny", "think": True},
+        400,
+        '"tiny" does not support thinking',
+    ),
+    "tools": (
+        "chat",
+        {
+            "model": "tiny",
+            "messages": HI,
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
+        },
+        400,
+        "registry.ollama.ai/library/tiny:latest does not support tools",
+    ),
+    "option of a wrong type": (
+        "chat",
+        {"model": "tiny", "messages": HI, "options": {"num_ctx": "many"}},
+        500,
+        'option "num_ctx" must be of type integer',
+    ),
+    "a format that is none": (
+        "chat",
+        {"model": "tiny", "messages": HI, "format": 5},
+        500,
+        'invalid format: "5"; expected "json" or a valid JSON Schema object',
+    ),
+}
+
+STORE: dict[str, Row] = {
+    "show unknown": ("show", {"model": "nope"}, 404, "model 'nope:latest' not found"),
+    "show unknown by name": ("show", {"name": "a/nope:t"}, 404, "model 'a/nope:t' not found"),
+    "show nothing": ("show", {}, 400, "model is required"),
+    "show bad name": ("show", {"model": "bad name"}, 400, "invalid model name"),
+    "show two sources": ("show", {"model": "x:cloud:local"}, 400, CONFLICT),
+    "delete unknown": ("delete", {"model": "nope"}, 404, "model 'nope' not found"),
+    "delete nothing": ("delete", {}, 400, "model is required"),
+    "delete bad name": ("delete", {"model": "bad name"}, 400, 'name "bad name" is invalid'),
+    "delete two sources": ("delete", {"model": "x:cloud:local"}, 400, CONFLICT),
+    "copy unknown": (
+        "copy",
+        {"source": "nope", "destination": "y"},
+        404,
+        'model "nope" not found',
+    ),
+    "copy bad source": (
+        "copy",
+        {"source": "bad name", "destination": "also bad"},
+        400,
+        'source "bad name" is invalid',
+    ),
+    "copy bad destination": (
+        "copy",
+        {"source": "tiny", "destination": "bad name"},
+        400,
+        'destination "bad name" is invalid',
+    ),
+    "copy out of the store": (
+        "copy",
+        {"source": "tiny", "destination": "../../../x"},
+        400,
+        'destination "../../../x" is invalid',
+    ),
+    "create nothing": (
+        "create",
+        {"model": "x"},
+        400,
+        "neither 'from' or 'files' was specified",
+    ),
+    "create no name": ("create", {"from": "tiny"}, 400, "invalid model name"),
+    "create bad name": (
+        "create",
+        {"model": "bad name", "from": "tiny"},
+        400,
+        "invalid model name",
+    ),
+    "create from a bad name": (
+        "create",
+        {"model": "x", "from": "bad name"},
+        400,
+        "invalid model name",
+    ),
+    "create out of the folder": (
+        "create",
+        {"model": "x", "files": {"../a.gguf": NOWHERE}},
+        400,
+        "file path must be relative",
+    ),
+    "create from an absolute path": (
+        "create",
+        {"model": "x", "files": {"/a.gguf": NOWHERE}},
+        400,
+        "file path must be relative",
+    ),
+    "create without a digest": (
+        "create",
+        {"model": "x", "files": {"a.gguf": ""}},
+        400,
+        "invalid digest format",
+    ),
+    "create without a file": ("create", {"model": "x", "files": {}}, 400, "unknown type"),
+    "create with wrong parameters": (
+        "create",
+        {"model": "x", "from": "tiny", "parameters": {"temperature": "hot"}, "stream": False},
+        400,
+        'option "temperature" must be of type float32',
+    ),
+    "create with wrong lengths": (
+        "create",
+        {"model": "x", "from": "tiny", "info": {"context_length": 1.5}, "stream": False},
+        400,
+        'info field "context_length" must be a non-negative integer',
+    ),
+    "create with a wrong family": (
+        "create",
+        {"model": "x", "from": "tiny", "info": {"model_family": 5}, "stream": False},
+        400,
+        'info field "model_family" must be a string',
+    ),
+    "create with a wrong name, after a system prompt": (
+        "create",
+        {"model": "x", "from": "tiny", "system": "text", "info": {"base_name": 5}},
+        400,
+        'info field "base_name" must be a string',
+    ),
+    "create with a wrong license": (
+        "create",
+        {"model": "x", "from": "tiny", "system": "text", "license": 5, "stream": False},
+        500,
+        "license must be a string or a list of strings",
+    ),
+    "create of a malformed digest": (
+        "create",
+        {"model": "x", "files": {"a.gguf": "nonsense"}},
+        500,
+        "invalid digest format",
+    ),
+    "create of a blob that is not there": (
+        "create",
+        {"model": "x", "files": {"a.gguf": NOWHERE}},
+        500,
+        "~open .*: no such file or directory",
+    ),
+    "create with two adapters": (
+        "create",
+        {"model": "x", "from": "tiny", "adapters": {"a": NOWHERE, "b": NOWHERE}},
+        400,
+        "only one adapter is currently supported",
+    ),
+    "create with an empty adapter": (
+        "create",
+        {"model": "x", "from": "tiny", "adapters": {"a": ""}},
+        400,
+        "invalid digest format",
+    ),
+    "create a draft of nothing": (
+        "create",
+        {"model": "x", "from": "tiny", "draft_quantize": "q8_0"},
+        400,
+        "--draft-quantize requires a DRAFT model",
+    ),
+}
+
+ROWS = {
+    f"{route} {name}": row
+    for route, table in (("generate", GENERATE), ("chat", CHAT), ("store", STORE))
+    for name, row in table.items()
+}
