@@ -11,6 +11,7 @@ import ollama
 import pytest
 
 from tests.e2e.server import Server, digest_of
+from tests.fakes.ggufs import make_tiny_llama
 
 pytestmark = pytest.mark.e2e
 
@@ -144,17 +145,20 @@ def test_chat_alone_and_streamed(client: ollama.Client, chatty: str) -> None:
     assert other.message.content != whole.message.content, "earlier messages count"
 
 
-def test_what_is_loaded(client: ollama.Client, tiny_gguf: Path) -> None:
-    client.generate("tiny", "the dog", options=GREEDY, keep_alive="10m")
-    [row] = [model for model in client.ps().models if model.model == "tiny:latest"]
+def test_what_is_loaded(server: Server, client: ollama.Client, tmp_path: Path) -> None:
+    """Weights of its own: a runner goes by the name that loaded it, and others share `tiny`'s."""
+    path = make_tiny_llama(tmp_path / "own.gguf", seed=77)
+    server.create("own", path)
+    client.generate("own", "the dog", options=GREEDY, keep_alive="10m")
+    [row] = [model for model in client.ps().models if model.model == "own:latest"]
     assert row.expires_at is not None
     rest = row.expires_at - datetime.now(UTC)
     assert timedelta(minutes=9) < rest <= timedelta(minutes=10)
     assert row.context_length == 512
     assert row.size is not None
-    assert int(row.size) > tiny_gguf.stat().st_size / 2
+    assert int(row.size) > path.stat().st_size / 2
     assert row.size_vram is not None
-    client.generate("tiny", keep_alive=0)
+    client.generate("own", keep_alive=0)
 
 
 def test_errors_have_their_status(client: ollama.Client) -> None:
