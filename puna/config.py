@@ -241,7 +241,18 @@ class Settings:
 _CHILD_NAMES = frozenset(
     {"PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"}
 )
-_CHILD_PREFIXES = ("LC_", "CUDA_", "HIP_", "ROCR_", "HSA_", "GPU_", "GGML_", "OMP_", "NVIDIA_")
+_CHILD_PREFIXES = (
+    "LC_",
+    "CUDA_",
+    "HIP_",
+    "ROCR_",
+    "HSA_",
+    "GPU_",
+    "GGML_",
+    "OMP_",
+    "GOMP_",
+    "NVIDIA_",
+)
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
