@@ -57,8 +57,9 @@ class Client:
         return self._transport.answers()
 
     def version(self) -> str:
-        """The server's version."""
-        return as_text(self._transport.send("GET", "/api/version"), "version")
+        """The server's version: Puna's where the server is one, else what it reports."""
+        answer = self._transport.send("GET", "/api/version")
+        return as_text(answer, "puna") or as_text(answer, "version")
 
     def models(self) -> list[ModelRow]:
         """The installed models, latest first."""

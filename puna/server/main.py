@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
@@ -95,6 +96,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal as the wish to end: it is not raised again, and a second one does not hurry
         past the clean-up."""
+        log.info("shutting down", extra=fields(signal=signal.Signals(sig).name))
         self.should_exit = True
 
 

@@ -33,7 +33,7 @@ def test_health(server: Server) -> None:
     assert server.request("HEAD", "/").status == 200
     assert server.request("HEAD", "/api/version").status == 200
     assert server.request("HEAD", "/api/tags").status == 200
-    assert list(server.get("/api/version").json) == ["version"]
+    assert list(server.get("/api/version").json) == ["version", "puna"]
     assert "Server" not in answer.headers
 
 

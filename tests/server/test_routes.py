@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from puna import __version__
 from puna.api.requests import CopyRequest, DeleteRequest
 from puna.api.version import API_VERSION
 from puna.errors import BlobNotFound, Cancelled, DigestMismatch, InvalidDigest
@@ -17,7 +18,7 @@ DIGEST = "sha256:" + "0" * 64
 
 def test_version_and_status() -> None:
     reply = run(client().request("GET", "/api/version"))
-    assert reply.json == {"version": API_VERSION}
+    assert reply.json == {"version": API_VERSION, "puna": __version__}
     status = run(client().request("GET", "/api/status"))
     assert status.json == {"cloud": {"disabled": True, "source": "env"}}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from puna import __version__
 from puna.api.version import API_VERSION
 from puna.server.routes.replies import json_reply
 from puna.server.services import Kit
@@ -18,8 +19,8 @@ async def root(request: Request, kit: Kit) -> Response:
 
 
 async def version(request: Request, kit: Kit) -> Response:
-    """The version of the API that is spoken here."""
-    return json_reply({"version": API_VERSION})
+    """The version of the API that is spoken here, and Puna's own."""
+    return json_reply({"version": API_VERSION, "puna": __version__})
 
 
 async def status(request: Request, kit: Kit) -> Response:
