@@ -3,13 +3,14 @@
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
 # make bench  measure (see bench/README.md)
+# make train-cria, export-cria, eval-cria   the model that comes with Puna (training/cria/README.md)
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test check docs bench clean
+.PHONY: run test check docs bench train-cria export-cria eval-cria clean
 
 run: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/first-run
@@ -30,6 +31,33 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.cli_start
 	$(BIN)/python -m bench.gguf_open
 	$(BIN)/python -m bench.stream_cost
+
+# torch is large and needed for nothing else: it has an environment of its own
+TRAIN_VENV ?= build/training
+TRAIN_PYTHON ?= $(TRAIN_VENV)/bin/python
+CRIA ?= build/cria
+MINUTES ?= 65
+
+train-cria: $(TRAIN_PYTHON)
+	$(TRAIN_PYTHON) -m training.cria.train --minutes $(MINUTES) --out $(CRIA)
+
+export-cria: $(TRAIN_PYTHON) $(VENV)/installed-dev
+	$(TRAIN_PYTHON) -m training.cria.export --checkpoint $(CRIA)/checkpoint.pt --out $(CRIA)/export
+	$(TRAIN_PYTHON) -m training.cria.verify expect --checkpoint $(CRIA)/checkpoint.pt \
+		--file $(CRIA)/expected.npz
+	$(BIN)/python -m training.cria.verify compare --gguf $(CRIA)/export/cria-f32.gguf \
+		--file $(CRIA)/expected.npz
+	$(BIN)/python -m training.cria.verify compare --gguf $(CRIA)/export/cria-q8_0.gguf \
+		--file $(CRIA)/expected.npz
+
+# asks a running server; a held-out question is one that training never shows
+eval-cria: $(VENV)/installed-dev
+	$(BIN)/python -m training.cria.eval --server http://127.0.0.1:11434 --model cria
+
+$(TRAIN_VENV)/bin/python:
+	$(PYTHON) -m venv $(TRAIN_VENV)
+	$(TRAIN_VENV)/bin/python -m pip install --quiet "torch==2.13.0" "tokenizers>=0.21" \
+		"safetensors>=0.5" "gguf==0.19.0" numpy jinja2
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Puna needs Python 3.11 or newer: set PYTHON=/path/to/python"; exit 1; }

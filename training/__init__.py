@@ -1,0 +1,1 @@
+"""Programs that train the models Puna ships; nothing here is imported by the package."""

@@ -1,0 +1,379 @@
+"""Tool calls: which declared tool fits, arguments copied out of the request, answers from results.
+
+Names, descriptions and values are put together at random so that copying is learnt, not
+remembered; the held-out vocabulary shares no verb, noun or argument name with the training one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from training.cria.corpus import arithmetic, facts, limits, words, world
+from training.cria.corpus.phrasing import capitalised, styled
+from training.cria.corpus.sample import (
+    Call,
+    Json,
+    Question,
+    Rng,
+    Sample,
+    Tool,
+    Turn,
+    pick,
+)
+from training.cria.corpus.tables import spaced
+from training.cria.corpus.tool_words import (
+    ADJECTIVES,
+    HELD,
+    REAL,
+    REAL_HELD,
+    TRAIN,
+    Arg,
+    Real,
+    Vocabulary,
+)
+
+__all__ = ["NO_TOOL", "held", "make"]
+
+NO_TOOL = "I have no tool for that."
+
+_JSON_TYPES = {"number": "integer", "bool": "boolean"}
+_REQUESTS = (
+    "{Verb} the {noun} {args}.", "Please {verb} the {noun} {args}.",
+    "Can you {verb} the {noun} {args}?",
+    "I want to {verb} the {noun} {args}.", "{Verb} a {noun} {args}.", "{verb} {noun} {args}",
+    "I need to {verb} a {noun} {args}.", "Could you {verb} the {noun} {args}?",
+    "{Noun} {args}, please.",
+    "I would like to {verb} the {noun} {args}.", "{Verb} {noun} {args}.",
+)  # fmt: skip
+_HELD_REQUESTS = (
+    "Would you {verb} the {noun} {args}?", "Go and {verb} the {noun} {args}.",
+    "My wish: {verb} the {noun} {args}.",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A tool with a request that only it fits, and the call that answers it."""
+
+    tool: Tool
+    request: str
+    call: Call
+    subject: str
+    again: Call | None = None  # a second call that the request asks for
+
+
+def make(rng: Rng, *, think: bool) -> Sample:
+    """A training conversation with tools."""
+    roll = rng.random()
+    if roll < 0.6:
+        return _calling(rng, think)
+    if roll < 0.84:
+        return _from_result(rng, think)
+    return _not_calling(rng, think)
+
+
+def _calling(rng: Rng, think: bool) -> Sample:
+    task = _task(rng, TRAIN, REAL)
+    tools = _among(rng, task, TRAIN, REAL)
+    calls = (task.call,) if task.again is None else (task.call, task.again)
+    turns = [*_before(rng), Turn("user", task.request)]
+    thought = f"The tool {task.call.name} fits."
+    turns.append(Turn("assistant", "", calls, thought))
+    return Sample("tools", tuple(turns), tools, think)
+
+
+def _before(rng: Rng) -> list[Turn]:
+    """Sometimes a system prompt comes first."""
+    if rng.random() < 0.85:
+        return []
+    text = pick(rng, ("You are a helpful assistant.", "Use the tools when they help.",
+                      "You are cria.", "Be brief.", "Answer with the tools you have."))  # fmt: skip
+    return [Turn("system", text)]
+
+
+def _among(
+    rng: Rng, task: _Task, vocabulary: Vocabulary, real: tuple[Real, ...]
+) -> tuple[Tool, ...]:
+    """The task's tool and up to three that have neither its name nor its subject."""
+    tools = [task.tool]
+    subjects = {task.subject}
+    for _ in range(pick(rng, (0, 0, 1, 1, 2, 3))):
+        other = _task(rng, vocabulary, real)
+        if other.subject not in subjects:
+            tools.append(other.tool)
+            subjects.add(other.subject)
+    rng.shuffle(tools)
+    return tuple(tools)
+
+
+def _task(rng: Rng, vocabulary: Vocabulary, real: tuple[Real, ...], *, new: bool = False) -> _Task:
+    if rng.random() < 0.35:
+        return _real(rng, pick(rng, real), new)
+    return _made_up(rng, vocabulary, new)
+
+
+def _real(rng: Rng, row: Real, new: bool) -> _Task:
+    values = {arg.name: _value(rng, arg.kind, arg.choices, new=new) for arg in row.args}
+    request = pick(rng, row.asks).format(**{k: _said(v) for k, v in values.items()})
+    if not new:
+        request = styled(rng, request, keep_case=True)
+        if any(str(v).lower() not in request.lower() for v in values.values()):
+            request = pick(rng, row.asks).format(**{k: _said(v) for k, v in values.items()})
+        request = capitalised(request)
+    tool = _tool(rng, pick(rng, row.names), row.about, row.args)
+    again = None
+    if not new and len(row.args) == 1 and row.args[0].kind == "city" and rng.random() < 0.12:
+        arg = row.args[0]
+        second = words.city(rng)
+        request = request.replace(
+            _said(values[arg.name]), f"{_said(values[arg.name])} and {second}"
+        )
+        again = Call(tool.name, {arg.name: second})
+    return _Task(tool, request, Call(tool.name, dict(values)), row.about, again)
+
+
+def _tool(rng: Rng, name: str, about: str, args: tuple[Arg, ...]) -> Tool:
+    """Declared in the order Puna writes a tool, now and then in another."""
+    properties: dict[str, Json] = {}
+    described = rng.random() < 0.6
+    for arg in args:
+        schema: dict[str, Json] = {"type": _JSON_TYPES.get(arg.kind, "string")}
+        if described:
+            schema["description"] = arg.about
+        if arg.kind == "enum":
+            schema["enum"] = list(arg.choices)
+        properties[arg.name] = schema
+    required: list[Json] = [arg.name for arg in args]
+    parameters: dict[str, Json] = {"type": "object"}
+    order = rng.random()
+    if order < 0.6:
+        parameters |= {"required": required, "properties": properties}
+    elif order < 0.9:
+        parameters |= {"properties": properties, "required": required}
+    else:
+        parameters |= {"properties": properties}
+    return Tool(name, about, parameters)
+
+
+def _made_up(rng: Rng, vocabulary: Vocabulary, new: bool) -> _Task:
+    verb, noun = pick(rng, vocabulary.verbs), pick(rng, vocabulary.nouns)
+    if not new and rng.random() < 0.25:
+        noun = limits.invented(rng)
+    if not new and rng.random() < 0.15:
+        verb = limits.invented(rng)
+    adjective = f"{pick(rng, ADJECTIVES)} " if rng.random() < 0.25 else ""
+    args = _args(rng, vocabulary, new)
+    values = {arg.name: _value(rng, arg.kind, arg.choices, new=new) for arg in args}
+    templates = _HELD_REQUESTS if new and rng.random() < 0.5 else _REQUESTS
+    request = pick(rng, templates).format(
+        verb=verb, Verb=capitalised(verb), noun=adjective + noun,
+        Noun=capitalised(adjective + noun), args=_args_said(rng, values),
+    )  # fmt: skip
+    request = " ".join(request.split()).replace(" .", ".").replace(" ?", "?").replace(" ,", ",")
+    about = pick(rng, (
+        f"{capitalised(verb)} the {adjective}{noun}", f"{capitalised(verb)} a {adjective}{noun}",
+        f"{capitalised(verb)}s the {adjective}{noun}.", f"Tool to {verb} a {adjective}{noun}",
+        f"{capitalised(verb)} {adjective}{noun} {' and '.join(values)}".strip(),
+    ))  # fmt: skip
+    tool = _tool(rng, _name(rng, verb, noun, adjective.strip()), about, args)
+    if not new and rng.random() < 0.25:
+        request = request[:1].lower() + request[1:].rstrip(".")
+    return _Task(tool, request, Call(tool.name, dict(values)), noun)
+
+
+def _name(rng: Rng, verb: str, noun: str, adjective: str) -> str:
+    parts = [verb, adjective, noun] if adjective and rng.random() < 0.5 else [verb, noun]
+    roll = rng.random()
+    if roll < 0.6:
+        return "_".join(parts)
+    if roll < 0.8:
+        return parts[0] + "".join(p.capitalize() for p in parts[1:])
+    if roll < 0.9:
+        return "_".join([noun, verb])
+    return "-".join(parts)
+
+
+def _args(rng: Rng, vocabulary: Vocabulary, new: bool) -> tuple[Arg, ...]:
+    args: dict[str, Arg] = {}
+    for _ in range(pick(rng, (0, 1, 1, 1, 2, 2, 2, 3))):
+        kind = pick(rng, tuple(vocabulary.args))
+        name = pick(rng, vocabulary.args[kind])
+        if not new and rng.random() < 0.15:
+            name = limits.invented(rng)
+        choices = pick(rng, vocabulary.enums) if kind == "enum" else ()
+        about = f"The {name.replace('_', ' ')}" + pick(rng, ("", " to use", " of it"))
+        args[name] = Arg(name, kind, about, choices)
+    return tuple(args.values())
+
+
+def _args_said(rng: Rng, values: dict[str, Json]) -> str:
+    """The arguments in words; the name of each stands beside its value."""
+    form = pick(
+        rng, ("with {k} {v}", "with the {k} {v}", "{k} {v}", "with {k}: {v}", "for {k} {v}")
+    )
+    said = [form.format(k=k.replace("_", " "), v=_said(v)) for k, v in values.items()]
+    if len(said) > 1 and form.startswith("with"):
+        said[1:] = [s.removeprefix("with ") for s in said[1:]]
+    if rng.random() < 0.25:
+        rng.shuffle(said)
+    return pick(rng, (" and ", ", ")).join(said)
+
+
+def _said(value: Json) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _value(rng: Rng, kind: str, choices: tuple[str, ...], *, new: bool) -> Json:
+    makers: dict[str, Callable[[], Json]] = {
+        "word": lambda: words.word(rng),
+        "name": lambda: pick(rng, words.HELD_NAMES) if new else words.name(rng),
+        "city": lambda: words.city(rng),
+        "phrase": lambda: words.phrase(rng),
+        "number": lambda: _number(rng),
+        "enum": lambda: pick(rng, choices),
+        "date": lambda: _date(rng),
+        "code": lambda: _code(rng),
+        "bool": lambda: rng.random() < 0.5,
+    }
+    return makers[kind]()
+
+
+def _number(rng: Rng) -> int:
+    return rng.randrange(pick(rng, (10, 100, 100, 1000, 5000)))
+
+
+def _date(rng: Rng) -> str:
+    from_days = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+                 "today", "tomorrow")  # fmt: skip
+    if rng.random() < 0.5:
+        return pick(rng, from_days)
+    return f"20{rng.randrange(20, 40)}-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}"
+
+
+def _code(rng: Rng) -> str:
+    roll = rng.random()
+    letters = "".join(pick(rng, "ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(rng.randrange(1, 5)))
+    if roll < 0.4:
+        return f"{letters}-{rng.randrange(10, 1000)}"
+    if roll < 0.6:
+        return letters if len(letters) > 1 else letters + str(rng.randrange(10, 100))
+    if roll < 0.8:
+        return f"{limits.invented(rng)}.{pick(rng, ('txt', 'md', 'py', 'json', 'csv'))}"
+    return f"{letters.lower()}{rng.randrange(1, 100)}"
+
+
+_RESULT_KEYS = spaced(
+        "temperature condition price status count time result name size weight distance speed "
+        "level color owner title date total rating number answer place language version score"
+    )  # fmt: skip
+
+
+def _from_result(rng: Rng, think: bool) -> Sample:
+    """A call, its result, and the answer that the result gives."""
+    task = _task(rng, TRAIN, REAL)
+    while task.again is not None:
+        task = _task(rng, TRAIN, REAL)
+    result, answer = _result(rng, _RESULT_KEYS)
+    turns = [
+        *_before(rng),
+        Turn("user", task.request),
+        Turn("assistant", "", (task.call,)),
+        Turn("tool", result),
+        Turn("assistant", answer, thought="The tool gave the result."),
+    ]
+    tools = _among(rng, task, TRAIN, REAL)
+    return Sample("tools", tuple(turns), tools, think)
+
+
+def _result(rng: Rng, names: Sequence[str]) -> tuple[str, str]:
+    """A tool's result, as JSON or text, and the sentence said of it."""
+    if rng.random() < 0.3:
+        value = _said(_value(rng, pick(rng, ("word", "number", "phrase", "city")), (), new=False))
+        return value, f"The result is {value}."
+    if rng.random() < 0.15:
+        error = pick(rng, ("not found", "timeout", "no access", "unknown id", "service is down"))
+        return json.dumps({"error": error}), f"The tool failed: {error}."
+    keys = rng.sample(names, rng.randrange(1, 4))
+    kinds = ("word", "number", "phrase", "name", "city")
+    values = {key: _value(rng, pick(rng, kinds), (), new=False) for key in keys}
+    said = [f"the {key.replace('_', ' ')} is {_said(value)}" for key, value in values.items()]
+    return json.dumps(values), capitalised(_joined(said)) + "."
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def _not_calling(rng: Rng, think: bool) -> Sample:
+    """Tools are there and none fits: an ordinary answer, or that there is no tool for it."""
+    tools = _among(rng, _task(rng, TRAIN, REAL), TRAIN, REAL)
+    roll = rng.random()
+    if roll < 0.45:
+        names = {tool.name for tool in tools}
+        while True:
+            task = _task(rng, TRAIN, REAL)
+            about = [tool.description for tool in tools]
+            if task.tool.name not in names and not any(task.subject in text for text in about):
+                break
+        turns: tuple[Turn, ...] = (
+            Turn("user", task.request),
+            Turn("assistant", NO_TOOL, thought="No tool fits this."),
+        )
+        return Sample("tools", turns, tools, think)
+    makers = (world.make, world.make, _greeting, _other)
+    inner = pick(rng, makers)(rng, think=think)
+    return Sample("tools", inner.turns, tools, think)
+
+
+def _other(rng: Rng, *, think: bool) -> Sample:
+    return facts.make(rng, think=think)
+
+
+def _greeting(rng: Rng, *, think: bool) -> Sample:
+    question, answer = pick(rng, (
+        ("Hello!", "Hello! How can I help you?"), ("Hi", "Hello! How can I help you?"),
+        ("Thank you!", "You are welcome."), ("Thanks", "You are welcome."),
+        ("Good morning", "Good morning! How can I help you?"), ("Bye", "Goodbye!"),
+    ))  # fmt: skip
+    turns = (Turn("user", question), Turn("assistant", answer, thought="No tool is needed."))
+    return Sample("tools", turns, (), think)
+
+
+def held(rng: Rng, count: int, *, think: bool) -> list[Question]:
+    """Calls with unseen names (six in ten), answers from results, and requests no tool fits."""
+    found: list[Question] = []
+    for i in range(count):
+        task = _task(rng, HELD, REAL_HELD, new=True)
+        tools = _among(rng, task, HELD, REAL_HELD)
+        user = Turn("user", task.request)
+        check: dict[str, Json]
+        if i % 10 < 6:
+            check = {"kind": "call", "name": task.call.name, "arguments": task.call.arguments}
+            found.append(Question("tools", (user,), check, tools, think))
+        elif i % 10 < 8:
+            result, answer = _result(rng, ["altitude", "capacity", "flavor", "captain", "voltage"])
+            turns = (user, Turn("assistant", "", (task.call,)), Turn("tool", result))
+            check = {"kind": "said", "text": answer}
+            found.append(Question("tool results", turns, check, tools, think))
+        else:
+            found.append(_held_none(rng, i, tools, think))
+    return found
+
+
+def _held_none(rng: Rng, i: int, tools: tuple[Tool, ...], think: bool) -> Question:
+    if i % 2:
+        inner = (world.held if i % 4 == 1 else arithmetic.held)(rng, 1, think=think)[0]
+        check: dict[str, Json] = {"kind": "no_call"}
+        tools = tuple(t for t in tools if t.name not in ("subtract", "minus_tool"))
+        return Question("no tool fits", inner.turns, check, tools, think)
+    while True:
+        other = _task(rng, HELD, REAL_HELD, new=True)
+        if not any(other.subject in t.description or other.subject in t.name for t in tools):
+            break
+    return Question(
+        "no tool fits", (Turn("user", other.request),), {"kind": "no_call"}, tools, think
+    )

@@ -1,0 +1,113 @@
+"""Put the held-out questions to cria and print a table of right answers.
+
+python -m training.cria.eval --checkpoint build/cria/checkpoint.pt
+python -m training.cria.eval --server http://127.0.0.1:11434 --model cria
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from training.cria.corpus.mix import questions
+from training.cria.corpus.sample import Json, Question
+from training.cria.grade import Answer, is_right
+
+__all__ = ["GOALS", "ask_server", "main", "table"]
+
+# what issue 3 asks for, in percent
+GOALS = {"puna": 90, "sums": 95, "world": 90, "tools": 90, "memory": 90, "limits": 80}
+_SECONDS = 120.0
+
+
+def main() -> None:
+    """Read the command line, ask, print the table."""
+    args = _arguments()
+    asked = questions(args.seed, small=args.small)
+    if args.only:
+        asked = [q for q in asked if q.skill.split(",")[0] in args.only.split(",")]
+    if args.write:
+        lines = [json.dumps(asdict(question), ensure_ascii=False) + "\n" for question in asked]
+        args.write.write_text("".join(lines))
+        return
+    answer = _answerer(args)
+    marked = []
+    for question in asked:
+        got = answer(question)
+        right = is_right(question, got)
+        marked.append((question, right))
+        if args.wrong and not right:
+            print(json.dumps({"skill": question.skill, "asked": question.turns[-1].text,
+                              "check": question.check, "got": asdict(got)}))  # fmt: skip
+    print(table(marked))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Evaluate cria on held-out questions.")
+    parser.add_argument("--checkpoint", type=Path, help="a torch checkpoint")
+    parser.add_argument("--server", help="URL of a running server")
+    parser.add_argument("--model", default="cria")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--small", action="store_true", help="a tenth of the questions")
+    parser.add_argument("--only", default="", help="skills, parted by commas")
+    parser.add_argument("--wrong", action="store_true", help="print each wrong answer")
+    parser.add_argument("--write", type=Path, help="only write the questions as JSON lines")
+    args = parser.parse_args()
+    if not (args.checkpoint or args.server or args.write):
+        parser.error("one of --checkpoint, --server and --write is needed")
+    return args
+
+
+def _answerer(args: argparse.Namespace) -> Callable[[Question], Answer]:
+    if args.server:
+        return lambda question: ask_server(args.server, args.model, question)
+    # by name: torch is needed for this way alone
+    speaker = importlib.import_module("training.cria.speak").Speaker(args.checkpoint)
+    answer: Callable[[Question], Answer] = speaker.answer
+    return answer
+
+
+def ask_server(url: str, model: str, question: Question) -> Answer:
+    """The answer of a running server at temperature 0. Raises OSError when it does not answer."""
+    body: dict[str, Json] = {
+        "model": model,
+        "messages": [turn.message() for turn in question.turns],
+        "think": question.think,
+        "stream": False,
+        "options": {"temperature": 0, "num_predict": 220},
+    }
+    if question.tools:
+        body["tools"] = [tool.declared() for tool in question.tools]
+    request = urllib.request.Request(
+        f"{url.rstrip('/')}/api/chat",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=_SECONDS) as reply:
+        message = json.load(reply)["message"]
+    calls = tuple(
+        (call["function"]["name"], call["function"]["arguments"])
+        for call in message.get("tool_calls") or []
+    )
+    return Answer(message["content"].strip(), message.get("thinking") or "", calls)
+
+
+def table(marked: list[tuple[Question, bool]]) -> str:
+    """Right answers by skill, as a Markdown table."""
+    skills = dict.fromkeys(question.skill for question, _ in marked)
+    rows = ["| skill | right | of | share | goal |", "|---|---|---|---|---|"]
+    for skill in skills:
+        marks = [right for question, right in marked if question.skill == skill]
+        share = 100 * sum(marks) / len(marks)
+        goal = f"{GOALS[skill]} %" if skill in GOALS else ""
+        rows.append(f"| {skill} | {sum(marks)} | {len(marks)} | {share:.1f} % | {goal} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
