@@ -53,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--server", help="URL of a running server")
     parser.add_argument("--model", default="cria")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--small", action="store_true", help="a tenth of the questions")
+    parser.add_argument("--small", action="store_true", help="a ninth of the questions")
     parser.add_argument("--only", default="", help="skills, parted by commas")
     parser.add_argument("--wrong", action="store_true", help="print each wrong answer")
     parser.add_argument("--write", type=Path, help="only write the questions as JSON lines")
