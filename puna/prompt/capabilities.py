@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from puna.gguf.describe import Description
 from puna.prompt.thinking import tags_of
+from puna.prompt.toolcalls import writes_calls
 
 __all__ = ["capabilities_of"]
 
@@ -25,9 +26,8 @@ def capabilities_of(
 
     `chat_template` is the file's Jinja template where prompts are made with it, else None.
 
-    The reference also derives `tools` from a Jinja template that mentions `tools` or `tool_call`.
-    Puna has no parsers for tool calls yet and so does not promise them; the rule belongs in
-    `_of_template`, before `thinking`.
+    The reference derives `tools` from any Jinja template that mentions `tools` or `tool_call`. Here
+    it takes one whose calls can be read (toolcalls.py): a promise that is kept.
     """
     words = [*config_capabilities]
     if chat_template is not None:
@@ -42,4 +42,5 @@ def capabilities_of(
 
 
 def _of_template(chat_template: str) -> list[str]:
-    return ["thinking"] if tags_of(chat_template) else []
+    words = ["tools"] if writes_calls(chat_template) else []
+    return [*words, "thinking"] if tags_of(chat_template) else words

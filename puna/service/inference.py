@@ -5,9 +5,10 @@ Facts: API spec, sections 7 and 8. Errors of the request are raised before the f
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from puna.api.decode import read_value
 from puna.api.events import Done, Event, Rendered
@@ -15,6 +16,7 @@ from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
+from puna.prompt.answer import AnswerParser
 from puna.prompt.assemble import (
     assemble_chat,
     assemble_generate,
@@ -23,6 +25,7 @@ from puna.prompt.assemble import (
     forgets_thinking,
 )
 from puna.prompt.thinking import ThinkingSplitter, starts_inside, tags_of
+from puna.prompt.toolcalls import ToolCallSplitter
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.scheduler.state import Need
@@ -169,7 +172,13 @@ class Inference:
 
         async def text_of(some: list[Message]) -> str:
             return await in_thread(
-                render_prompt, job.entry, some, think=job.think, bos=info.bos, eos=info.eos
+                render_prompt,
+                job.entry,
+                some,
+                tools=_tools(job),
+                think=job.think,
+                bos=info.bos,
+                eos=info.eos,
             )
 
         async def length_of(text: str) -> int:
@@ -185,7 +194,7 @@ class Inference:
             return
         generation = make_generation(prompt, job.order, job.options, job.entry, job.n_ctx(lease))
         watch = Stopwatch(self._clock, job.started, lease.load_ns)
-        turn = run_turn(lease.engine, generation, _splitter(job, prompt), watch)
+        turn = run_turn(lease.engine, generation, _parser(job, prompt), watch)
         async with aclosing(turn) as events:
             async for event in events:
                 yield event
@@ -204,13 +213,18 @@ def _refuse_images(job: _Job, images: Sequence[bytes]) -> None:
         raise Unsupported(f"{quoted(job.order.model)} does not support images")
 
 
-def _splitter(job: _Job, prompt: str) -> ThinkingSplitter | None:
-    """What tells thoughts from content; None where thinking is off or output stays as it is."""
+def _parser(job: _Job, prompt: str) -> AnswerParser:
+    """What tells thoughts and calls from content; raw output stays as it is."""
     source = job.entry.chat_template
-    tags = tags_of(source) if source else None
-    if tags is None or not job.think:
-        return None
-    if isinstance(job.order, GenerateRequest) and job.order.raw:
-        return None
-    opening, closing = tags
-    return ThinkingSplitter(opening, closing, starts_inside(prompt, opening))
+    if source is None or (isinstance(job.order, GenerateRequest) and job.order.raw):
+        return AnswerParser()
+    thinking = None
+    tags = tags_of(source)
+    if tags is not None and job.think:
+        opening, closing = tags
+        thinking = ThinkingSplitter(opening, closing, starts_inside(prompt, opening))
+    return AnswerParser(thinking, ToolCallSplitter() if _tools(job) else None)
+
+
+def _tools(job: _Job) -> Sequence[Mapping[str, Any]]:
+    return job.order.tools if isinstance(job.order, ChatRequest) else ()

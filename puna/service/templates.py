@@ -6,7 +6,8 @@ templates and built-in renderers: a manifest's template would be chosen here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from puna.api.requests import Message
 from puna.errors import TemplateError
@@ -29,6 +30,7 @@ def render_prompt(
     entry: Entry,
     messages: Sequence[Message],
     *,
+    tools: Sequence[Mapping[str, Any]] = (),
     think: bool | str | None,
     bos: str = "",
     eos: str = "",
@@ -40,7 +42,7 @@ def render_prompt(
     source = entry.chat_template
     if source is not None:
         template = ChatTemplate.compile(source)
-        return template.render(messages, bos=bos, eos=eos, think=think)
+        return template.render(messages, tools=tools, bos=bos, eos=eos, think=think)
     layer = entry.model.template
     if layer is not None and layer.strip() != PLAIN:
         raise TemplateError(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from puna.api.events import Content, Done, Event
-from puna.prompt.thinking import ThinkingSplitter
+from msgspec import structs
+
+from puna.api.events import Content, Done, Event, Thinking, ToolCalls
+from puna.prompt.answer import AnswerParser
 from puna.runner.protocol import Engine, Finished, Generation
 from puna.scheduler.clock import Clock
 
 __all__ = ["Stopwatch", "run_turn"]
 
 SECOND_NS = 1_000_000_000
+_ID_LETTERS = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +34,29 @@ class Stopwatch:
 
 
 async def run_turn(
-    engine: Engine, order: Generation, splitter: ThinkingSplitter | None, watch: Stopwatch
+    engine: Engine, order: Generation, parser: AnswerParser, watch: Stopwatch
 ) -> AsyncGenerator[Event, None]:
-    """Generate, and tell thoughts from content where a splitter is given. Ends with Done."""
+    """Generate, and tell thoughts and tool calls from content. Ends with Done."""
     async with engine.generate(order) as tokens:
         async for token in tokens:
             if isinstance(token, Finished):
-                for event in splitter.flush() if splitter else ():
-                    yield event
+                for event in parser.flush():
+                    yield _identified(event)
                 yield _done(token, watch)
-            elif splitter is None:
-                yield Content(token.text, token.logprobs)
             else:
-                for event in splitter.push(token.text, token.logprobs):
-                    yield event
+                for event in parser.push(token.text, token.logprobs):
+                    yield _identified(event)
+
+
+def _identified(event: Content | Thinking | ToolCalls) -> Event:
+    """Calls get ids of our own, so that a client can answer each."""
+    if isinstance(event, ToolCalls):
+        return ToolCalls(tuple(structs.replace(call, id=_call_id()) for call in event.calls))
+    return event
+
+
+def _call_id() -> str:
+    return "call_" + "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
 
 
 def _done(end: Finished, watch: Stopwatch) -> Done:

@@ -1,0 +1,43 @@
+"""A model's text as events: thoughts told from content, and tool calls from text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from puna.api.events import Content, Logprob, Thinking, ToolCalls
+from puna.prompt.thinking import ThinkingSplitter
+from puna.prompt.toolcalls import ToolCallSplitter
+
+__all__ = ["AnswerParser"]
+
+Piece = Content | Thinking | ToolCalls
+
+
+class AnswerParser:
+    """Feed it the text as it comes. Without splitters everything is content."""
+
+    def __init__(
+        self, thinking: ThinkingSplitter | None = None, calls: ToolCallSplitter | None = None
+    ) -> None:
+        self._thinking = thinking
+        self._calls = calls
+
+    def push(self, text: str, logprobs: tuple[Logprob, ...] = ()) -> list[Piece]:
+        """What is certain now."""
+        if self._thinking is None:
+            return self._split([Content(text, logprobs)])
+        return self._split(self._thinking.push(text, logprobs))
+
+    def flush(self) -> list[Piece]:
+        """What was held when the text ended."""
+        pieces = self._split(self._thinking.flush()) if self._thinking else []
+        return [*pieces, *(self._calls.flush() if self._calls else ())]
+
+    def _split(self, pieces: Iterable[Content | Thinking]) -> list[Piece]:
+        out: list[Piece] = []
+        for piece in pieces:
+            if self._calls is not None and isinstance(piece, Content):
+                out += self._calls.push(piece.text, piece.logprobs)
+            else:
+                out.append(piece)
+        return out
