@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 
 from puna.errors import BadModelFile, BlobMissing, InvalidName, ModelNotFound
 from puna.gguf.describe import Description, describe
@@ -14,6 +15,7 @@ from puna.models.layers import Model, read_model
 from puna.models.library import Library, Stored
 from puna.models.name import Name, Source, split_source
 from puna.prompt.capabilities import capabilities_of
+from puna.service.bundled import BUNDLED, install_bundled, is_bundled
 from puna.service.threads import in_thread
 
 __all__ = ["Catalog", "Entry", "parse_reference"]
@@ -70,8 +72,10 @@ def parse_reference(raw: str) -> Name:
 class Catalog:
     """The installed models, described. Safe to use from several tasks."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, bundled: Path = BUNDLED) -> None:
+        """`bundled` is the folder of the models that come with Puna."""
         self.library = library
+        self._bundled = bundled
         self._known: OrderedDict[tuple[str, str], Entry] = OrderedDict()
 
     async def find(self, raw: str) -> Entry:
@@ -90,6 +94,12 @@ class Catalog:
         return await in_thread(self._read_all)
 
     def _read(self, name: Name) -> Entry:
+        try:
+            return self._entry(self.library.read(name))
+        except ModelNotFound:
+            if not is_bundled(name, self._bundled):
+                raise
+        install_bundled(self.library, name, self._bundled)
         return self._entry(self.library.read(name))
 
     def _read_all(self) -> list[Entry]:
