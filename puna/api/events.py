@@ -69,6 +69,7 @@ class Rendered:
 class Done:
     """The end of an answer. Durations are nanoseconds; zero counts are left out on the wire.
 
+    `cached_tokens` of the `prompt_tokens` were not computed again.
     `context` holds the tokens of prompt and answer where the route returns them, else None.
     """
 
@@ -80,6 +81,7 @@ class Done:
     eval_tokens: int = 0
     eval_ns: int = 0
     context: tuple[int, ...] | None = None
+    cached_tokens: int = 0
 
 
 Event = Content | Thinking | ToolCalls | Rendered | Done

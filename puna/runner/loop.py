@@ -1,8 +1,7 @@
 """The batching loop of one model: admit, decode everybody's tokens together, sample, deliver.
 
-It runs in the one thread that owns the engine. Doors for what comes later: `_place` is where a
-prefix already in the cache would be attached instead of computed, `_choose_victim` is where
-priorities would decide.
+It runs in the one thread that owns the engine. A door for what comes later: `_choose_victim` is
+where priorities would decide.
 """
 
 from __future__ import annotations
@@ -14,9 +13,11 @@ from collections.abc import Callable
 from puna.api.events import Logprob
 from puna.errors import EngineError, PunaError
 from puna.runner.batch import Share, Want, discard_count, plan_batch
+from puna.runner.cells import Cells, Memory
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.logprobs import logprob_of
 from puna.runner.llama.model import Model
+from puna.runner.prefix import common_length
 from puna.runner.protocol import Piece, StopReason
 from puna.runner.running import Running
 from puna.runner.wire import Ended, Refused, Said, Step
@@ -24,6 +25,7 @@ from puna.runner.wire import Ended, Refused, Said, Step
 __all__ = ["Loop"]
 
 _MARGIN = 32  # cells left free for each sequence when one more is admitted
+_WORTH = 16  # common tokens from which on it pays to wait for somebody else's
 
 
 class Loop:
@@ -42,7 +44,7 @@ class Loop:
         self._clock = clock
         self._waiting: deque[Running] = deque()
         self._running: list[Running] = []  # oldest first
-        self._free = list(range(context.n_sequences))
+        self._cells = Cells(context, _memory_of(model))
         self._step = Step([], [])
 
     @property
@@ -54,11 +56,6 @@ class Loop:
     def n_running(self) -> int:
         """Generations that hold cells now."""
         return len(self._running)
-
-    @property
-    def n_used(self) -> int:
-        """Cells in use."""
-        return sum(each.n_cached for each in self._running)
 
     def admit(self, generation: Running) -> None:
         """Take a generation; it starts as soon as there is room."""
@@ -88,20 +85,41 @@ class Loop:
             self._deliver(self._step)
 
     def _admit_waiting(self) -> None:
-        while self._waiting and self._free:
-            candidate = self._waiting[0]
-            margin = _MARGIN * (len(self._running) + 1)
-            room = self._context.n_cells - sum(len(each.tokens) for each in self._running)
-            if self._running and room < len(candidate.tokens) + margin:
+        for candidate in list(self._waiting):
+            if len(self._running) >= self._context.n_live or not self._cells.has_number:
+                return
+            reusable = self._cells.reusable(candidate.tokens)
+            if self._is_led(candidate, reusable):
+                continue
+            if self._running and not self._has_room(len(candidate.tokens) - reusable):
                 return  # first come, first served: nobody overtakes the one who waits for room
-            self._waiting.popleft()
+            self._waiting.remove(candidate)
             self._place(candidate)
 
+    def _is_led(self, candidate: Running, reusable: int) -> bool:
+        """Whether somebody is reading a beginning that the candidate can use when it is read."""
+        return any(
+            (common := common_length(each.tokens, candidate.tokens)) >= _WORTH
+            and common > max(reusable, each.n_cached)
+            for each in self._running
+            if each.pending > 1
+        )
+
+    def _has_room(self, count: int) -> bool:
+        """Whether `count` cells can be had, with a margin for everybody to go on for a while.
+
+        Prompts that are still being read have cells to come.
+        """
+        promised = sum(each.pending for each in self._running)
+        margin = _MARGIN * (len(self._running) + 1)
+        return self._cells.obtainable() - promised >= count + margin
+
     def _place(self, generation: Running) -> None:
-        """Give a generation a sequence of its own; its prompt is computed from the start."""
-        generation.sequence = self._free.pop()
-        generation.n_cached = 0
-        generation.started_ns = generation.started_ns or self._clock()
+        """Give a generation a sequence; what is in the cache of its prompt is shared."""
+        generation.sequence, generation.n_cached = self._cells.open(generation.tokens)
+        if not generation.started_ns:
+            generation.started_ns = self._clock()
+            generation.n_reused = generation.n_cached
         self._running.append(generation)
 
     def _keep_within_context(self, each: Running) -> None:
@@ -114,12 +132,7 @@ class Loop:
         count = discard_count(each.n_ctx, each.n_keep, len(each.tokens) - 1)
         each.truncated = True
         del each.tokens[each.n_keep : each.n_keep + count]
-        if self._context.can_shift and each.n_cached >= each.n_keep + count:
-            self._context.shift(each.sequence, each.n_keep, count)
-            each.n_cached -= count
-        else:
-            self._context.remove(each.sequence)
-            each.n_cached = 0
+        each.n_cached = self._cells.shift(each.sequence, each.n_keep, count)
 
     def _decode(self) -> None:
         shares = self._plan()
@@ -142,7 +155,10 @@ class Loop:
             self._recover_cells()
             return
         for share in shares:
-            by_key[share.key].n_cached += share.count
+            each = by_key[share.key]
+            done = each.tokens[each.n_cached : each.n_cached + share.count]
+            self._cells.grow(each.sequence, done)
+            each.n_cached += share.count
         for each, index in sampling:
             try:
                 self._sample(each, index)
@@ -155,7 +171,7 @@ class Loop:
             wants = [Want(each.id, each.pending) for each in self._running]
             shares = plan_batch(wants, self._context.n_batch)
             needed = sum(share.count for share in shares)
-            if self.n_used + needed <= self._context.n_cells or len(self._running) == 1:
+            if self._cells.make_room(needed) or len(self._running) == 1:
                 return shares
             self._preempt(self._choose_victim())
 
@@ -164,14 +180,16 @@ class Loop:
 
     def _preempt(self, each: Running) -> None:
         """Take the cells of a generation; it goes on later from its tokens, unnoticed."""
-        self._context.remove(each.sequence)
+        self._cells.release(each.sequence)
         self._running.remove(each)
-        self._free.append(each.sequence)
         each.sequence = -1
+        each.n_cached = 0
         self._waiting.appendleft(each)
 
     def _recover_cells(self) -> None:
         """The engine found no cells although we counted enough (fragmented or windowed memory)."""
+        if self._cells.drop_one():
+            return
         if len(self._running) > 1:
             self._preempt(self._choose_victim())
         else:
@@ -213,10 +231,20 @@ class Loop:
     def _fail(self, failed: list[Running], error: PunaError) -> None:
         for each in failed:
             self._deliver(Refused(each.id, error.status, str(error)))
-            self._release(each)
+            self._cells.release(each.sequence)
+            self._leave(each)
 
     def _release(self, each: Running) -> None:
-        self._context.remove(each.sequence)
+        """End a generation; what it computed stays for prompts that begin alike."""
+        self._cells.hold(each.sequence)
+        self._leave(each)
+
+    def _leave(self, each: Running) -> None:
         self._running.remove(each)
-        self._free.append(each.sequence)
         each.sampler.close()
+
+
+def _memory_of(model: Model) -> Memory:
+    if model.is_recurrent:
+        return Memory.STATE
+    return Memory.WINDOW if model.n_window else Memory.FULL

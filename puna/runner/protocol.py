@@ -114,10 +114,14 @@ class Piece(Struct, frozen=True, array_like=True):
 
 
 class Finished(Struct, frozen=True, kw_only=True):
-    """The end of a generation. Durations in nanoseconds; `prompt_tokens` counts cached ones too."""
+    """The end of a generation. Durations in nanoseconds.
+
+    `cached_tokens` of the `prompt_tokens` were in the cache and not computed again.
+    """
 
     reason: StopReason
     prompt_tokens: int
+    cached_tokens: int = 0
     prompt_ns: int
     eval_tokens: int
     eval_ns: int

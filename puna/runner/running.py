@@ -55,6 +55,8 @@ class Running:
     sequence: int = -1
     """The sequence of the KV cache it occupies; -1 while it waits."""
     n_cached: int = 0
+    n_reused: int = 0
+    """Tokens of the prompt that were in the cache already."""
     n_prompt: int = 0
     output: list[int] = field(default_factory=list)
     n_output: int = 0
@@ -82,6 +84,7 @@ class Running:
         return Finished(
             reason=reason,
             prompt_tokens=self.n_prompt,
+            cached_tokens=self.n_reused,
             prompt_ns=max(0, (self.first_ns or self.last_ns) - self.started_ns),
             eval_tokens=self.n_output,
             eval_ns=max(0, self.last_ns - self.first_ns) if self.first_ns else 0,

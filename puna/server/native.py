@@ -54,6 +54,7 @@ class GenerateReply(Struct, kw_only=True, omit_defaults=True):
     total_duration: int = 0
     load_duration: int = 0
     prompt_eval_count: int = 0
+    prompt_eval_cached_count: int = 0
     prompt_eval_duration: int = 0
     eval_count: int = 0
     eval_duration: int = 0
@@ -84,6 +85,7 @@ class ChatReply(Struct, kw_only=True, omit_defaults=True):
     total_duration: int = 0
     load_duration: int = 0
     prompt_eval_count: int = 0
+    prompt_eval_cached_count: int = 0
     prompt_eval_duration: int = 0
     eval_count: int = 0
     eval_duration: int = 0
@@ -94,6 +96,7 @@ class _Figures(TypedDict):
     total_duration: int
     load_duration: int
     prompt_eval_count: int
+    prompt_eval_cached_count: int
     prompt_eval_duration: int
     eval_count: int
     eval_duration: int
@@ -297,6 +300,7 @@ def _figures(done: Done) -> _Figures:
         "total_duration": done.total_ns,
         "load_duration": done.load_ns,
         "prompt_eval_count": done.prompt_tokens,
+        "prompt_eval_cached_count": done.cached_tokens,
         "prompt_eval_duration": done.prompt_ns,
         "eval_count": done.eval_tokens,
         "eval_duration": done.eval_ns,

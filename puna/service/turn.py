@@ -65,6 +65,7 @@ def _done(end: Finished, watch: Stopwatch) -> Done:
         total_ns=watch.total_ns(),
         load_ns=watch.load_ns,
         prompt_tokens=end.prompt_tokens,
+        cached_tokens=end.cached_tokens,
         prompt_ns=end.prompt_ns,
         eval_tokens=end.eval_tokens,
         eval_ns=end.eval_ns,

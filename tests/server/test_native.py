@@ -14,10 +14,10 @@ from tests.server.scripted import NOON
 
 HEAD = '{"model":"m:1","created_at":"2026-01-01T12:00:00.12Z",'
 FIGURES = (
-    '"total_duration":6,"load_duration":5,"prompt_eval_count":4,'
+    '"total_duration":6,"load_duration":5,"prompt_eval_count":4,"prompt_eval_cached_count":7,'
     '"prompt_eval_duration":3,"eval_count":2,"eval_duration":1'
 )
-DONE = Done("stop", 6, 5, 4, 3, 2, 1, context=(7, 8))
+DONE = Done("stop", 6, 5, 4, 3, 2, 1, context=(7, 8), cached_tokens=7)
 CALL = ToolCall(function=FunctionCall(name="add", arguments={"b": 1, "a": [2]}))
 WIRE_CALL = '{"function":{"index":0,"name":"add","arguments":{"b":1,"a":[2]}}}'
 LIKELY = Logprob(token="a", logprob=-0.5, bytes=(97,))

@@ -19,7 +19,8 @@ __all__ = ["Context", "Decoded"]
 
 _KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7}
 _DEFAULT_BATCH = 512  # tokens
-_RECURRENT_SEQUENCES = 8  # every sequence costs a whole state, used or not
+_STATES = 8  # of models with a state: every sequence costs a whole one, used or not
+_HELD_SEQUENCES = 32
 
 
 class Decoded(Enum):
@@ -35,11 +36,17 @@ class Context:
     def __init__(self, model: Model, plan: LoadPlan, n_threads: int) -> None:
         """Allocate the pool. Raises StartFailed or OutOfMemory with libllama's words."""
         LOG.forget_errors()
-        self.n_sequences = plan.max_sequences
+        self.n_live = plan.max_sequences
+        """Sequences that may decode together."""
+        held = _HELD_SEQUENCES
         if model.is_recurrent:
-            self.n_sequences = min(plan.max_sequences, max(plan.n_parallel, _RECURRENT_SEQUENCES))
+            self.n_live = min(plan.max_sequences, max(plan.n_parallel, _STATES // 2))
+            held = _STATES // 2
+        self.n_sequences = min(lib.llama_max_parallel_sequences(), self.n_live + held)
+        """Those, and finished ones whose cells are kept."""
+        self.n_window = model.n_window
         batch = plan.n_batch or min(_DEFAULT_BATCH, plan.n_ctx)
-        self.n_batch = max(batch, self.n_sequences)
+        self.n_batch = max(batch, self.n_live)
         self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
         if not self._handle:
             raise start_failure("failed to create the context")
@@ -120,6 +127,14 @@ class Context:
     def remove(self, sequence: int, start: int = -1, end: int = -1) -> bool:
         """Drop a sequence's cells in [start, end); False when only all of them can be dropped."""
         return bool(lib.llama_memory_seq_rm(self._memory, sequence, start, end))
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let `target` use the first `length` cells of `source`, or all of them with -1."""
+        lib.llama_memory_seq_cp(self._memory, source, target, -1 if length < 0 else 0, length)
+
+    def first_position(self, sequence: int) -> int:
+        """The first position that every layer still has, -1 when there is none."""
+        return int(lib.llama_memory_seq_pos_min(self._memory, sequence))
 
     def shift(self, sequence: int, start: int, count: int) -> None:
         """Drop `count` cells from position `start` on and move the later ones down."""

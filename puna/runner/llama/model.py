@@ -59,6 +59,11 @@ class Model:
         )
 
     @cached_property
+    def n_window(self) -> int:
+        """Tokens that sliding layers look back, 0 when there are no such layers."""
+        return int(lib.llama_model_n_swa(self._handle))
+
+    @cached_property
     def has_decoder(self) -> bool:
         """False for encoders, which give embeddings and no text."""
         return bool(lib.llama_model_has_decoder(self._handle))

@@ -1,0 +1,175 @@
+"""The pool of KV cells of one model: who holds which, what is kept for later, what makes room.
+
+It keeps the prefix tree and the engine's memory in step. A finished sequence stays as *held* until
+its cells are needed: the least recently used goes first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from enum import Enum
+
+from puna.runner.llama.context import Context
+from puna.runner.prefix import PrefixTree
+
+__all__ = ["Cells", "Memory"]
+
+_INEXACT = -1
+"""Stands in the tree for tokens whose cells were shifted: no prompt matches them."""
+
+
+class Memory(Enum):
+    """What an engine's memory can give to another sequence."""
+
+    FULL = "every token has its cell: any beginning can be shared"
+    WINDOW = "some layers forget what is behind a window: its cells must still be there"
+    STATE = "some layers keep one state: only a whole finished sequence can be continued"
+
+
+class Cells:
+    """Sequences and their cells. Not thread-safe: it belongs to the loop."""
+
+    def __init__(self, context: Context, memory: Memory) -> None:
+        self._context = context
+        self._memory = memory
+        self._tree = PrefixTree()
+        self._numbers = list(range(context.n_sequences))
+        self._held: OrderedDict[int, None] = OrderedDict()  # least recently used first
+        self._exact: dict[int, int] = {}  # sequences that were shifted: tokens before the shift
+
+    @property
+    def free(self) -> int:
+        """Cells that nobody uses."""
+        return self._context.n_cells - self._tree.used
+
+    @property
+    def has_number(self) -> bool:
+        """Whether another sequence can be opened."""
+        return bool(self._numbers or self._held)
+
+    def obtainable(self) -> int:
+        """Cells that are free, or would be if nothing were held."""
+        live = set(range(self._context.n_sequences)) - self._held.keys()
+        return self._context.n_cells - self._tree.used_by(live)
+
+    def reusable(self, tokens: Sequence[int]) -> int:
+        """How many of a prompt's first tokens need not be computed. The last one always is."""
+        found = self._find(tokens)
+        return found[0] if found else 0
+
+    def open(self, tokens: Sequence[int]) -> tuple[int, int]:
+        """Begin a sequence for a prompt; returns its number and how many tokens it has already."""
+        found = self._find(tokens)
+        if found:
+            self._touch(found[1])
+        if not self._numbers:
+            self._drop(next(each for each in self._held if not found or each != found[1]))
+        number = self._numbers.pop()
+        if not found:
+            self._tree.start(number)
+            return number, 0
+        length, source = found
+        whole = source in self._held and length == self._tree.length(source)
+        self._context.copy(source, number, -1 if whole else length)
+        self._tree.share(number, source, length)
+        if whole:  # what it held, the new one holds now
+            self._drop(source)
+        return number, length
+
+    def grow(self, sequence: int, tokens: Sequence[int]) -> None:
+        """Note tokens that were computed."""
+        inexact = sequence in self._exact
+        self._tree.extend(sequence, [_INEXACT] * len(tokens) if inexact else tokens)
+
+    def shift(self, sequence: int, keep: int, count: int) -> int:
+        """Drop `count` tokens after the first `keep`; returns how many are in the cache then.
+
+        What others share is not moved: it must be computed again.
+        """
+        length = self._tree.length(sequence)
+        alone = self._tree.shared(sequence) <= keep
+        if self._context.can_shift and alone and length >= keep + count:
+            self._context.shift(sequence, keep, count)
+            self._tree.trim(sequence, keep)
+            self._exact.setdefault(sequence, keep)
+            self.grow(sequence, [_INEXACT] * (length - keep - count))
+            return length - count
+        return self.cut(sequence, keep)
+
+    def cut(self, sequence: int, length: int) -> int:
+        """Give up what comes after the first `length` tokens; returns how many are left."""
+        if self._memory is not Memory.FULL or not self._context.remove(sequence, length):
+            self._context.remove(sequence)
+            length = 0
+        self._tree.trim(sequence, length)
+        self._exact.pop(sequence, None)
+        return length
+
+    def hold(self, sequence: int) -> None:
+        """Keep a finished sequence's cells for prompts to come."""
+        exact = self._exact.get(sequence)
+        if exact is not None:
+            self.cut(sequence, exact)
+        if self._tree.length(sequence):
+            self._held[sequence] = None
+        else:
+            self.release(sequence)
+
+    def release(self, sequence: int) -> None:
+        """Give a sequence's cells back."""
+        self._context.remove(sequence)
+        self._tree.release(sequence)
+        self._exact.pop(sequence, None)
+        self._numbers.append(sequence)
+
+    def make_room(self, count: int) -> bool:
+        """Drop what is held, the least recently used first, until `count` cells are free."""
+        while self.free < count and self._held:
+            victim = next(iter(self._held))
+            missing = count - self.free
+            if self._memory is Memory.FULL and self._tree.own(victim) > missing:
+                self.cut(victim, self._tree.length(victim) - missing)
+            else:
+                self._drop(victim)
+        return self.free >= count
+
+    def drop_one(self) -> bool:
+        """Drop the least recently used of what is held; False when nothing is."""
+        if not self._held:
+            return False
+        self._drop(next(iter(self._held)))
+        return True
+
+    def _drop(self, sequence: int) -> None:
+        del self._held[sequence]
+        self.release(sequence)
+
+    def _touch(self, sequence: int) -> None:
+        if sequence in self._held:
+            self._held.move_to_end(sequence)
+
+    def _find(self, tokens: Sequence[int]) -> tuple[int, int] | None:
+        """The longest usable beginning of a prompt and the sequence that has it."""
+        wanted = tokens[:-1]
+        if self._memory is Memory.STATE:
+            return self._find_whole(wanted)
+        match = self._tree.match(wanted)
+        if match is None:
+            return None
+        if self._memory is Memory.WINDOW and not self._in_window(match.source, match.length):
+            return None
+        return match.length, match.source
+
+    def _in_window(self, source: int, length: int) -> bool:
+        first = self._context.first_position(source)
+        return 0 <= first <= max(0, length - self._context.n_window)
+
+    def _find_whole(self, wanted: Sequence[int]) -> tuple[int, int] | None:
+        best: tuple[int, int] | None = None
+        for sequence in self._held:
+            tokens = self._tree.tokens(sequence)
+            fits = len(tokens) <= len(wanted) and tokens == list(wanted[: len(tokens)])
+            if fits and (best is None or len(tokens) > best[0]):
+                best = len(tokens), sequence
+        return best

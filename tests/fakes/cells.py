@@ -1,0 +1,117 @@
+"""An engine's memory as arithmetic: the next token is a function of the tokens in a sequence.
+
+It stands for libllama's context, model and sampler in tests of the loop: what they see of others,
+what they forget and how many cells they take is checked, not assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from puna.runner.llama.context import Decoded
+
+__all__ = ["END", "FakeContext", "FakeModel", "FakeSampler", "next_token"]
+
+END = 0
+VOCABULARY = 5
+
+
+def next_token(seen: Sequence[int]) -> int:
+    """What follows these tokens. Every one of them counts, and so does their order."""
+    value = 7
+    for token in seen:
+        value = (value * 31 + token + 1) % 1_000_003
+    return value % 11 and value % VOCABULARY
+
+
+class FakeModel:
+    """A vocabulary of small numbers; END ends an answer."""
+
+    def __init__(self, *, is_recurrent: bool = False, n_window: int = 0) -> None:
+        self.is_recurrent = is_recurrent
+        self.n_window = n_window
+
+    def is_end(self, token: int) -> bool:
+        return token == END
+
+    def piece(self, token: int) -> bytes:
+        return b"%d " % token
+
+
+class FakeSampler:
+    """Draws what the context says; must be closed exactly once."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def sample(self, context: FakeContext, index: int) -> int:
+        return context.next[index]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeContext:
+    """Cells with tokens and positions. Breaking a rule of the engine's memory is an error."""
+
+    def __init__(self, n_cells: int, n_batch: int, n_live: int, model: FakeModel) -> None:
+        self.n_cells = n_cells
+        self.n_batch = n_batch
+        self.n_live = n_live
+        self.n_sequences = n_live + 3
+        self.n_window = model.n_window
+        self.can_shift = False
+        self.has_state = model.is_recurrent
+        self.cells: dict[int, list[object]] = {n: [] for n in range(self.n_sequences)}
+        self.next: dict[int, int] = {}
+        self._tokens: dict[int, int] = {}  # id of a cell to its token
+        self._batch: list[tuple[int, int, int, bool]] = []
+        self._made: list[object] = []
+
+    @property
+    def used(self) -> int:
+        """Cells that at least one sequence uses."""
+        return len({id(cell) for cells in self.cells.values() for cell in cells})
+
+    def seen(self, sequence: int) -> list[int]:
+        """The tokens in a sequence's cells."""
+        return [self._tokens[id(cell)] for cell in self.cells[sequence]]
+
+    def begin(self) -> None:
+        self._batch = []
+
+    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: bool) -> int:
+        for offset, token in enumerate(tokens):
+            last = offset == len(tokens) - 1
+            self._batch.append((sequence, position + offset, token, logits and last))
+        return len(self._batch) - 1
+
+    def decode(self) -> Decoded:
+        assert 0 < len(self._batch) <= self.n_batch
+        if self.used + len(self._batch) > self.n_cells:
+            return Decoded.NO_CELLS
+        self.next = {}
+        for index, (sequence, position, token, logits) in enumerate(self._batch):
+            assert position == len(self.cells[sequence]), "a hole, or a cell computed twice"
+            cell = object()
+            self._made.append(cell)  # keeps its id from being used again
+            self._tokens[id(cell)] = token
+            self.cells[sequence].append(cell)
+            if logits:
+                self.next[index] = next_token(self.seen(sequence))
+        return Decoded.OK
+
+    def remove(self, sequence: int, start: int = -1, end: int = -1) -> bool:
+        assert end == -1
+        if self.has_state and 0 < start < len(self.cells[sequence]):
+            return False
+        del self.cells[sequence][max(start, 0) :]
+        return True
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        assert not self.cells[target], "the target is in use"
+        assert length < 0 or not self.has_state, "a state is copied whole or not at all"
+        self.cells[target] = self.cells[source][: len(self.cells[source]) if length < 0 else length]
+
+    def first_position(self, sequence: int) -> int:
+        return 0 if self.cells[sequence] else -1

@@ -1,0 +1,188 @@
+"""The loop over an arithmetic engine: every answer is what it would be alone, no cell leaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from puna.runner.loop import Loop
+from puna.runner.protocol import Generation
+from puna.runner.running import Running
+from puna.runner.text import TextStream
+from puna.runner.wire import Refused, Step
+from tests.fakes.cells import END, FakeContext, FakeModel, FakeSampler, next_token
+
+N_CTX = 24
+
+
+@dataclass
+class Told:
+    """What the loop delivered for one generation."""
+
+    text: str = ""
+    ends: list[Any] = field(default_factory=list)
+
+
+class World:
+    """A loop over a fake engine, and what came out of it."""
+
+    def __init__(self, n_cells: int = 60, n_batch: int = 8, n_live: int = 4, **model: Any) -> None:
+        self.model = FakeModel(**model)
+        self.context = FakeContext(n_cells, n_batch, n_live, self.model)
+        self.told: dict[int, Told] = {}
+        self.samplers: list[FakeSampler] = []
+        self.loop = Loop(cast(Any, self.model), cast(Any, self.context), self._deliver, lambda: 1)
+
+    def _deliver(self, news: Step | Refused) -> None:
+        assert isinstance(news, Step), news
+        for said in news.said:
+            self.told[said.id].text += said.piece.text
+        for end in news.ended:
+            self.told[end.id].ends.append(end.result)
+
+    def admit(self, prompt: list[int], max_tokens: int) -> int:
+        number = len(self.told) + 1
+        self.told[number] = Told()
+        sampler = FakeSampler()
+        self.samplers.append(sampler)
+        self.loop.admit(
+            Running(
+                id=number,
+                order=Generation(prompt="", shift=False),
+                tokens=list(prompt),
+                sampler=cast(Any, sampler),
+                text=TextStream(),
+                n_ctx=N_CTX,
+                n_keep=0,
+                max_tokens=max_tokens,
+            )
+        )
+        return number
+
+    def run(self, limit: int = 2000) -> None:
+        while not self.loop.idle:
+            assert limit, "the loop does not come to an end"
+            limit -= 1
+            self.loop.step()
+            self.check()
+
+    def check(self) -> None:
+        """The tree and the engine agree about every cell."""
+        cells = self.loop._cells
+        assert cells._tree.used == self.context.used <= self.context.n_cells
+        for number in range(self.context.n_sequences):
+            kept = cells._tree.tokens(number) if number in cells._tree else []
+            assert self.context.seen(number) == kept
+
+
+def alone(prompt: list[int], max_tokens: int) -> str:
+    """The answer that the arithmetic gives."""
+    tokens = list(prompt)
+    said: list[int] = []
+    while len(said) < max_tokens:
+        token = next_token(tokens)
+        if token == END or len(tokens) > N_CTX:
+            break
+        said.append(token)
+        tokens.append(token)
+    return "".join(f"{token} " for token in said[: max(0, N_CTX + 1 - len(prompt))])
+
+
+# prompts that share their beginnings in many ways
+PROMPTS = st.builds(
+    lambda head, tail: [1, 2, 3, 4, 1, 2, 3, 4][:head] + tail,
+    st.integers(0, 8),
+    st.lists(st.integers(1, 4), min_size=1, max_size=8),
+)
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("admit"), PROMPTS, st.integers(1, 8)),
+        st.tuples(st.just("cancel"), st.integers(1, 12), st.just(0)),
+        st.tuples(st.just("steps"), st.integers(1, 5), st.just(0)),
+    ),
+    min_size=1,
+    max_size=20,
+)
+MEMORIES = {"full": {}, "state": {"is_recurrent": True}, "window": {"n_window": 4}}
+
+
+@pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
+@settings(max_examples=120, deadline=None)
+@given(events=EVENTS, n_cells=st.integers(N_CTX + 2, 90), n_batch=st.integers(4, 16))
+def test_company_changes_nothing(
+    memory: dict[str, Any], events: list[Any], n_cells: int, n_batch: int
+) -> None:
+    world = World(n_cells, n_batch, **memory)
+    asked: dict[int, tuple[list[int], int]] = {}
+    cancelled: set[int] = set()
+    for kind, value, count in events:
+        match kind:
+            case "admit":
+                asked[world.admit(value, count)] = (value, count)
+            case "cancel":
+                if value in asked and not world.told[value].ends:
+                    cancelled.add(value)
+                    world.loop.cancel(value)
+                world.check()
+            case "steps":
+                for _ in range(value):
+                    if not world.loop.idle:
+                        world.loop.step()
+                        world.check()
+    world.run()
+    for number, (prompt, max_tokens) in asked.items():
+        told, expected = world.told[number], alone(prompt, max_tokens)
+        if number in cancelled:
+            assert not told.ends
+            assert expected.startswith(told.text)
+        else:
+            assert told.text == expected
+            (end,) = told.ends
+            assert end.prompt_tokens == len(prompt)
+            assert 0 <= end.cached_tokens < len(prompt)
+    assert all(sampler.closed == 1 for sampler in world.samplers)
+
+
+def test_a_prompt_is_computed_once() -> None:
+    world = World(n_cells=100)
+    prompt = [1, 2, 3, 4] * 4
+    first = world.admit(prompt, 2)
+    world.run()
+    second = world.admit(prompt, 2)
+    world.run()
+    assert world.told[first].ends[0].cached_tokens == 0
+    assert world.told[second].ends[0].cached_tokens == len(prompt) - 1
+    assert world.told[first].text == world.told[second].text
+
+
+def test_the_next_turn_of_a_chat_reads_only_what_is_new() -> None:
+    world = World(n_cells=100)
+    world.admit([1, 2, 3, 4, 1], 3)
+    world.run()
+    said = [int(token) for token in world.told[1].text.split()]
+    turn = [1, 2, 3, 4, 1, *said, 2, 2]
+    world.admit(turn, 1)
+    world.run()
+    assert world.told[2].ends[0].cached_tokens >= len(turn) - 3
+
+
+def test_followers_wait_for_the_one_who_reads_their_beginning() -> None:
+    world = World(n_cells=200, n_batch=4)
+    prompt = [1, 2, 3, 4] * 5
+    numbers = [world.admit([*prompt, tail], 1) for tail in (1, 2, 3, 4)]
+    world.run()
+    cached = [world.told[number].ends[0].cached_tokens for number in numbers]
+    assert cached == [0, 20, 20, 20]
+    assert world.context.used <= 20 + 4 * 2
+
+
+def test_what_is_held_makes_room() -> None:
+    world = World(n_cells=30)
+    for tail in range(1, 5):
+        world.admit([tail] * 12, 2)
+        world.run()
+    assert [told.text for told in world.told.values()] == [alone([t] * 12, 2) for t in range(1, 5)]
