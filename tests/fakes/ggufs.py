@@ -184,14 +184,16 @@ HEADS, LAYERS, EMBD, FFN = 4, 2, 64, 128
 
 
 @dataclass(frozen=True)
-class _Vocabulary:
+class Vocabulary:
+    """Tokens with their scores and types, and what the output adds to each one's logit."""
+
     tokens: list[str]
     scores: list[float]
     types: list[int]
     biases: list[float]
 
 
-def _make_vocabulary() -> _Vocabulary:
+def make_vocabulary() -> Vocabulary:
     """A SentencePiece vocabulary: specials, all bytes, ASCII characters, words and their prefixes.
 
     The prefixes are there because SentencePiece builds a word by merging neighbours, one known
@@ -208,12 +210,26 @@ def _make_vocabulary() -> _Vocabulary:
     rows += [(piece, float(len(piece) * 10), NORMAL_TYPE) for piece in merged]
     likely = {*words, ",", "."}
     biases = [0.0 if token in likely else -60.0 for token, _, _ in rows]
-    return _Vocabulary(
+    return Vocabulary(
         [token for token, _, _ in rows], [s for _, s, _ in rows], [t for _, _, t in rows], biases
     )
 
 
-def _make_weights(vocabulary: _Vocabulary, seed: int) -> dict[str, np.ndarray]:
+def add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
+    """Put a vocabulary into a file that is being written."""
+    writer.add_vocab_size(len(vocabulary.tokens))
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(vocabulary.tokens)
+    writer.add_token_scores(vocabulary.scores)
+    writer.add_token_types(vocabulary.types)
+    writer.add_unk_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_bos_token(True)
+
+
+def _make_weights(vocabulary: Vocabulary, seed: int) -> dict[str, np.ndarray]:
     """Random weights, scaled so that greedy text varies with its context and ties are rare.
 
     Dimension 0 of the residual stream is the same for every token and no layer writes to it:
@@ -287,7 +303,7 @@ def make_tiny_llama(
     The same seed gives the same bytes. Any text survives tokenising and back. What it generates is
     made of English words, never ends by itself, and depends on the whole prompt.
     """
-    vocabulary = _make_vocabulary()
+    vocabulary = make_vocabulary()
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
     writer.add_file_type(0)
@@ -299,16 +315,7 @@ def make_tiny_llama(
     writer.add_head_count_kv(HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(EMBD // HEADS)
-    writer.add_vocab_size(len(vocabulary.tokens))
-    writer.add_tokenizer_model("llama")
-    writer.add_tokenizer_pre("default")
-    writer.add_token_list(vocabulary.tokens)
-    writer.add_token_scores(vocabulary.scores)
-    writer.add_token_types(vocabulary.types)
-    writer.add_unk_token_id(0)
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_add_bos_token(True)
+    add_vocabulary(writer, vocabulary)
     if chat_template is not None:
         writer.add_chat_template(chat_template)
     for tensor, weights in _make_weights(vocabulary, seed).items():

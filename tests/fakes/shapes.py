@@ -1,0 +1,129 @@
+"""Tiny random models of other shapes than Llama's: a sliding window, and a recurrent state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+import numpy.typing as npt
+
+from tests.fakes.ggufs import CONSTANT, EMBD, FFN, HEADS, add_vocabulary, make_vocabulary
+
+__all__ = ["WINDOW", "make_tiny_mamba", "make_tiny_window"]
+
+WINDOW = 32
+_WINDOW_LAYERS = 6  # every sixth layer of this shape sees everything
+_INNER, _STATE, _RANK, _KERNEL = 128, 16, 4, 4
+
+Array = npt.NDArray[np.float32]
+
+
+class _Draw:
+    """Random weights whose dimension 0 carries a bias for each token, as in the tiny Llama."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+
+    def normal(self, rows: int, columns: int, scale: float, *, silent: bool = False) -> Array:
+        drawn = (self._random.standard_normal((rows, columns)) * scale).astype(np.float32)
+        if silent:
+            drawn[0, :] = 0  # nothing is written to dimension 0
+        return drawn
+
+    def ends(self) -> dict[str, Array]:
+        """Embedding, output and its norm."""
+        vocabulary = make_vocabulary()
+        embedding = self.normal(len(vocabulary.tokens), EMBD, 0.7)
+        embedding[:, 0] = CONSTANT
+        output = self.normal(len(vocabulary.tokens), EMBD, 0.5)
+        output[:, 0] = np.asarray(vocabulary.biases, dtype=np.float32) / 3
+        return {
+            "token_embd.weight": embedding,
+            "output_norm.weight": np.ones(EMBD, np.float32),
+            "output.weight": output,
+        }
+
+
+def _norm() -> Array:
+    norm = np.ones(EMBD, np.float32)
+    norm[0] = 0
+    return norm
+
+
+def make_tiny_window(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
+    """Write a random model of Gemma 3's shape, whose layers but one look back 32 tokens."""
+    draw = _Draw(seed)
+    weights = draw.ends()
+    ones = np.ones(EMBD // HEADS, np.float32)
+    for layer in range(_WINDOW_LAYERS):
+        weights |= {
+            f"blk.{layer}.attn_norm.weight": _norm(),
+            f"blk.{layer}.attn_q.weight": draw.normal(EMBD, EMBD, 0.15),
+            f"blk.{layer}.attn_k.weight": draw.normal(EMBD, EMBD, 0.15),
+            f"blk.{layer}.attn_v.weight": draw.normal(EMBD, EMBD, 0.2),
+            f"blk.{layer}.attn_output.weight": draw.normal(EMBD, EMBD, 0.2),
+            f"blk.{layer}.attn_q_norm.weight": ones,
+            f"blk.{layer}.attn_k_norm.weight": ones,
+            f"blk.{layer}.post_attention_norm.weight": _norm(),
+            f"blk.{layer}.ffn_norm.weight": _norm(),
+            f"blk.{layer}.ffn_gate.weight": draw.normal(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_up.weight": draw.normal(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_down.weight": draw.normal(EMBD, FFN, 0.1),
+            f"blk.{layer}.post_ffw_norm.weight": _norm(),
+        }
+    writer = gguf.GGUFWriter(path, "gemma3")
+    writer.add_context_length(n_ctx)
+    writer.add_embedding_length(EMBD)
+    writer.add_block_count(_WINDOW_LAYERS)
+    writer.add_feed_forward_length(FFN)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_key_length(EMBD // HEADS)
+    writer.add_value_length(EMBD // HEADS)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_sliding_window(WINDOW)
+    return _write(writer, weights, path)
+
+
+def make_tiny_mamba(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
+    """Write a random two-layer model of Mamba's shape: one state for each sequence, no cells."""
+    draw = _Draw(seed)
+    weights = draw.ends()
+    for layer in range(2):
+        weights |= {
+            f"blk.{layer}.attn_norm.weight": _norm(),
+            f"blk.{layer}.ssm_in.weight": draw.normal(2 * _INNER, EMBD, 0.2),
+            f"blk.{layer}.ssm_conv1d.weight": draw.normal(_INNER, _KERNEL, 0.4),
+            f"blk.{layer}.ssm_conv1d.bias": np.zeros(_INNER, np.float32),
+            f"blk.{layer}.ssm_x.weight": draw.normal(_RANK + 2 * _STATE, _INNER, 0.2),
+            f"blk.{layer}.ssm_dt.weight": draw.normal(_INNER, _RANK, 0.3),
+            f"blk.{layer}.ssm_dt.bias": np.full(_INNER, -2.0, np.float32),
+            f"blk.{layer}.ssm_a": -np.tile(np.arange(1, _STATE + 1, dtype=np.float32), (_INNER, 1)),
+            f"blk.{layer}.ssm_d": np.ones(_INNER, np.float32),
+            f"blk.{layer}.ssm_out.weight": draw.normal(EMBD, _INNER, 0.2, silent=True),
+        }
+    writer = gguf.GGUFWriter(path, "mamba")
+    writer.add_context_length(n_ctx)
+    writer.add_embedding_length(EMBD)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_block_count(2)
+    writer.add_ssm_conv_kernel(_KERNEL)
+    writer.add_ssm_inner_size(_INNER)
+    writer.add_ssm_state_size(_STATE)
+    writer.add_ssm_time_step_rank(_RANK)
+    writer.add_layer_norm_rms_eps(1e-5)
+    return _write(writer, weights, path)
+
+
+def _write(writer: gguf.GGUFWriter, weights: dict[str, Array], path: Path) -> Path:
+    writer.add_file_type(0)
+    add_vocabulary(writer, make_vocabulary())
+    for name, tensor in weights.items():
+        writer.add_tensor(name, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
