@@ -27,14 +27,17 @@ class Share:
     count: int
 
 
-def plan_batch(wants: Sequence[Want], budget: int) -> list[Share]:
+def plan_batch(wants: Sequence[Want], budget: int, allowance: int | None = None) -> list[Share]:
     """Divide `budget` tokens: first one for everybody, then evenly between those still reading.
 
     Nobody's stream waits for another's prompt, and a short prompt does not wait behind a long one.
-    Sequences beyond the budget get nothing this time: the caller passes them in a fair order.
+    `allowance` bounds what those who read get beyond their one. Sequences beyond the budget get
+    nothing this time: the caller passes them in a fair order.
     """
     counts = {want.key: 1 for want in wants[:budget] if want.pending > 0}
     left = budget - len(counts)
+    if allowance is not None:
+        left = min(left, allowance)
     hungry = [want for want in wants if want.key in counts and want.pending > 1]
     while left > 0 and hungry:
         portion = max(1, left // len(hungry))

@@ -17,6 +17,7 @@ from puna.runner.cells import Cells, Memory
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.logprobs import logprob_of
 from puna.runner.llama.model import Model
+from puna.runner.pace import Pace
 from puna.runner.prefix import common_length
 from puna.runner.protocol import Piece, StopReason
 from puna.runner.running import Running
@@ -45,6 +46,7 @@ class Loop:
         self._waiting: deque[Running] = deque()
         self._running: list[Running] = []  # oldest first
         self._cells = Cells(context, _memory_of(model))
+        self._pace = Pace()
         self._step = Step([], [])
 
     @property
@@ -146,6 +148,7 @@ class Loop:
             index = self._context.add(each.sequence, each.n_cached, tokens, logits=last)
             if last:
                 sampling.append((each, index))
+        started = self._clock()
         try:
             result = self._context.decode()
         except EngineError as error:
@@ -159,6 +162,9 @@ class Loop:
             done = each.tokens[each.n_cached : each.n_cached + share.count]
             self._cells.grow(each.sequence, done)
             each.n_cached += share.count
+        streams = sum(share.count == 1 for share in shares)
+        prompt = sum(share.count for share in shares) - streams
+        self._pace.learn(self._clock() - started, streams, prompt)
         for each, index in sampling:
             try:
                 self._sample(each, index)
@@ -169,7 +175,9 @@ class Loop:
         """Shares that fit into the free cells; the youngest make room where they do not."""
         while True:
             wants = [Want(each.id, each.pending) for each in self._running]
-            shares = plan_batch(wants, self._context.n_batch)
+            streams = sum(want.pending == 1 for want in wants)
+            allowance = self._pace.allowance(streams, self._context.n_batch)
+            shares = plan_batch(wants, self._context.n_batch, allowance)
             needed = sum(share.count for share in shares)
             if self._cells.make_room(needed) or len(self._running) == 1:
                 return shares

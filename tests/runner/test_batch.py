@@ -24,6 +24,13 @@ def test_plans(pending: list[int], budget: int, counts: list[int]) -> None:
     assert plan_batch(wants, budget) == [Share(key, count) for key, count in enumerate(counts)]
 
 
+def test_an_allowance_bounds_the_prompts_and_nobody_else() -> None:
+    wants = [Want(0, 1), Want(1, 100), Want(2, 100), Want(3, 1)]
+    counts = [share.count for share in plan_batch(wants, 512, allowance=10)]
+    assert counts == [1, 6, 6, 1]
+    assert [share.count for share in plan_batch(wants, 512, allowance=0)] == [1, 1, 1, 1]
+
+
 @given(st.lists(st.integers(1, 5000), max_size=40), st.integers(1, 600))
 def test_the_budget_is_used_and_never_exceeded(pending: list[int], budget: int) -> None:
     wants = [Want(key, count) for key, count in enumerate(pending)]
