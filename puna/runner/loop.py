@@ -210,6 +210,8 @@ class Loop:
             self._end(each, "length")
             return
         each.first_ns = each.first_ns or now
+        wants_logprobs = each.order.top_logprobs is not None
+        logits = self._context.logits(index).copy() if wants_logprobs else None
         token = each.sampler.sample(self._context, index)
         each.n_output += 1
         each.output.append(token)
@@ -217,9 +219,8 @@ class Loop:
             self._end(each, "stop")
             return
         tag = None
-        if each.order.top_logprobs is not None:
-            logits = self._context.logits(index)
-            tag = logprob_of(self._model, logits, token, each.order.top_logprobs)
+        if logits is not None:
+            tag = logprob_of(self._model, logits, token, each.order.top_logprobs or 0)
         each.tokens.append(token)
         self._say(each, *each.text.push(self._model.piece(token), tag))
         if each.text.stopped:

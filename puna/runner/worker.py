@@ -18,7 +18,7 @@ from functools import partial
 from puna.discover.cpu import worker_threads
 from puna.errors import BadRequest, OutOfMemory, PunaError
 from puna.runner.llama.context import Context
-from puna.runner.llama.grammar import grammar_for
+from puna.runner.llama.grammar import Grammars
 from puna.runner.llama.library import INFO, LEVELS, LOG, lib
 from puna.runner.llama.model import Model
 from puna.runner.llama.sampler import Sampler
@@ -100,6 +100,7 @@ class Worker:
             raise BadRequest("this model gives embeddings and cannot generate text")
         self._context = Context(self._model, plan, threads)
         self._loop = Loop(self._model, self._context, wire.send)
+        self._grammars = Grammars(self._model)
         self._inbox: queue.SimpleQueue[Running | Cancel] = queue.SimpleQueue()
 
     def info(self) -> EngineInfo:
@@ -172,8 +173,8 @@ class Worker:
         whole = [*order.prefix, *self._prompt_tokens(order)]
         tokens = fit_prompt(whole, order, n_ctx, adds_bos=self._model.adds_bos)
         n_keep = len(tokens) if order.n_keep < 0 else order.n_keep + self._model.adds_bos
-        grammar = grammar_for(order.format) if order.format else ""
-        sampler = Sampler(self._model, order.sampling, grammar, n_ctx)
+        matcher = self._grammars.matcher(order.format) if order.format else None
+        sampler = Sampler(self._model, order.sampling, matcher, n_ctx)
         sampler.remember(tokens[-n_ctx:])
         limit = _PREDICT_FACTOR * n_ctx
         self._inbox.put(

@@ -172,6 +172,8 @@ def test_bad_requests_are_refused_alone(tiny: Path) -> None:
             for bad in (
                 order("x", format='{"type":"nothing"}'),
                 order("x", format='{"$ref":"https://example.com/schema"}'),
+                order("x", format='{"enum":[]}'),
+                order("x", format='{"type":"object","minProperties":-1}'),
                 order("x", sampling=Sampling(repeat_penalty=0)),
                 order("x", prefix=(10**6,)),
             ):
@@ -183,13 +185,33 @@ def test_bad_requests_are_refused_alone(tiny: Path) -> None:
     with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
 
 
-def test_format_constrains_the_answer(tiny: Path) -> None:
-    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "n": {"type": "integer", "minimum": 0, "maximum": 999},
+        "kind": {"enum": ["cat", "dog"]},
+        "list": {"type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 3},
+        "word": {"type": "string", "maxLength": 12},
+    },
+    "required": ["n", "kind", "list", "word"],
+    "additionalProperties": False,
+}
 
+
+@pytest.mark.parametrize("seed", range(4))
+def test_format_constrains_the_answer(tiny: Path, seed: int) -> None:
     async def use(engine: ProcessEngine) -> None:
-        text, end = await answer(engine, order("Once", 200, format=json.dumps(schema)))
+        sampling = Sampling(temperature=1.0, seed=seed)
+        asked = order("Once", 300, format=json.dumps(SCHEMA), sampling=sampling, top_logprobs=2)
+        text, end = await answer(engine, asked)
         assert end.reason == "stop"
-        assert isinstance(json.loads(text)["n"], int)
+        value = json.loads(text)
+        assert list(value) == ["n", "kind", "list", "word"]
+        assert 0 <= value["n"] <= 999
+        assert value["kind"] in {"cat", "dog"}
+        assert 1 <= len(value["list"]) <= 3
+        assert all(isinstance(each, bool) for each in value["list"])
+        assert len(value["word"]) <= 12
         text, _ = await answer(engine, order("Once", 10, format='"json"'))
         assert text.lstrip().startswith("{")
 

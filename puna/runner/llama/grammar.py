@@ -1,61 +1,72 @@
-"""What a request's `format` means to libllama: a GBNF grammar.
+"""What a request's `format` means token by token: masks that leave only what fits the grammar.
 
-Facts: prompting spec, 7.2 and 7.3. The door for structured output: masks computed elsewhere
-would replace this module and nothing else.
+Facts: prompting spec, 7.2. The masks are llguidance's; the vocabulary is the loaded model's.
 """
 
 from __future__ import annotations
 
+import json
+from functools import cached_property
 from typing import Any
 
-import msgspec
-from llama_cpp.llama_grammar import json_schema_to_gbnf
+import numpy as np
+import numpy.typing as npt
+from llguidance import LLMatcher
+from llguidance.llamacpp import lltokenizer_from_vocab
 
-from puna.errors import BadRequest
+from puna.errors import BadRequest, EngineError
+from puna.runner.llama.model import Model
 
-__all__ = ["grammar_for"]
+__all__ = ["Grammars", "Matcher"]
 
-# white space is bounded: a model that likes newlines would otherwise never come to an end
-_JSON_OBJECT = r"""
-root ::= object
-value ::= (object | array | string | number | "true" | "false" | "null") ws
-object ::= "{" ws (string ":" ws value ("," ws string ":" ws value)*)? "}"
-array ::= "[" ws (value ("," ws value)*)? "]"
-string ::= "\"" ([^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt/] | "u" hex hex hex hex))* "\"" ws
-hex ::= [0-9a-fA-F]
-number ::= "-"? [0-9]+ ("." [0-9]+)? ([eE] [-+]? [0-9]+)?
-ws ::= (" " | "\n" [ \t]{0,20})?
-"""
+_SPACES = {"whitespace_flexible": True, "whitespace_pattern": r"[ ]?|\n{1,2}[ \t]{0,20}"}
+"""White space is bounded: a model that likes newlines would otherwise never come to an end."""
+
+_BITS = 32
 
 
-def grammar_for(format: str) -> str:
-    """The grammar for the JSON text of a format: `"json"`, or a JSON Schema.
+class Grammars:
+    """The grammars of one model. Its vocabulary is prepared when the first one is asked for."""
 
-    Raises BadRequest when the schema cannot be turned into a grammar.
-    """
-    wanted = msgspec.json.decode(format)
-    if wanted == "json":
-        return _JSON_OBJECT
-    if _has_remote_reference(wanted):
-        raise BadRequest("JSON schema conversion failed: only references inside the schema work")
-    try:
-        return str(json_schema_to_gbnf(format))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as cause:
-        raise BadRequest(
-            f"JSON schema conversion failed: {cause or type(cause).__name__}"
-        ) from None
-    except RecursionError:
-        raise BadRequest("JSON schema conversion failed: nested too deep") from None
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """A second or so for a large vocabulary."""
+        return lltokenizer_from_vocab(self._model.vocab, eos_token=self._model.end_tokens)
+
+    def matcher(self, format: str) -> Matcher:
+        """For the JSON text of a format: `"json"`, or a JSON Schema.
+
+        Raises BadRequest with the reason when a schema cannot be held to.
+        """
+        wanted = json.loads(format)
+        schema = {"type": "object"} if wanted == "json" else wanted
+        grammar = LLMatcher.grammar_from_json_schema(schema, defaults=_SPACES)
+        matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
+        if matcher.is_error():
+            reason = matcher.get_error().strip().splitlines()[0]
+            raise BadRequest(f"JSON schema conversion failed: {reason}")
+        return Matcher(matcher, self._model.n_vocab)
 
 
-def _has_remote_reference(schema: Any) -> bool:
-    """The converter would fetch such references from the network."""
-    match schema:
-        case dict():
-            target = schema.get("$ref")
-            if isinstance(target, str) and not target.startswith("#"):
-                return True
-            return any(_has_remote_reference(item) for item in schema.values())
-        case list():
-            return any(_has_remote_reference(item) for item in schema)
-    return False
+class Matcher:
+    """Where one answer stands in its grammar."""
+
+    def __init__(self, matcher: Any, n_vocab: int) -> None:
+        self._matcher = matcher
+        self._mask = np.zeros((n_vocab + _BITS - 1) // _BITS, np.int32)
+
+    def mask(self, logits: npt.NDArray[np.float32]) -> None:
+        """Forbid, in place, every token that cannot come next. `logits` has shape (n_vocab,)."""
+        self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
+        if self._matcher.is_error():
+            raise EngineError(f"the format cannot be held to: {self._matcher.get_error()}")
+        allowed = np.unpackbits(self._mask.view(np.uint8), bitorder="little")[: len(logits)]
+        logits[allowed == 0] = -np.inf
+
+    def accept(self, token: int) -> None:
+        """Go on by a token."""
+        if not self._matcher.consume_token(token):
+            raise EngineError(f"the format cannot be held to: {self._matcher.get_error()}")

@@ -88,6 +88,11 @@ class Model:
         """The text of the end token, empty when there is none."""
         return self._special_text(int(lib.llama_vocab_eos(self._vocab)))
 
+    @cached_property
+    def end_tokens(self) -> list[int]:
+        """Every token that ends a generation."""
+        return [token for token in range(self.n_vocab) if self.is_end(token)]
+
     def is_end(self, token: int) -> bool:
         """Whether a token ends the generation (end of sequence, of turn, and the like)."""
         return bool(lib.llama_vocab_is_eog(self._vocab, token))

@@ -9,8 +9,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from puna.errors import BadRequest
+from puna.errors import BadRequest, EngineError
 from puna.runner.llama.context import Context
+from puna.runner.llama.grammar import Matcher
 from puna.runner.llama.library import lib
 from puna.runner.llama.model import Model
 from puna.runner.protocol import Sampling
@@ -26,24 +27,22 @@ _FLOATS = ("temperature", "top_p", "min_p", "typical_p", *_PENALTIES)
 class Sampler:
     """The sampling state of one sequence. It owns memory of libllama: close it."""
 
-    def __init__(self, model: Model, sampling: Sampling, grammar: str, n_ctx: int) -> None:
+    def __init__(
+        self, model: Model, sampling: Sampling, matcher: Matcher | None, n_ctx: int
+    ) -> None:
         """Build the chain. Raises BadRequest for values that no sampler accepts."""
         _check(sampling)
+        self._matcher = matcher
         params = lib.llama_sampler_chain_default_params()
         params.no_perf = True
         self._chain: Any = lib.llama_sampler_chain_init(params)
         try:
-            self._build(model, sampling, grammar, n_ctx)
+            self._build(model, sampling, n_ctx)
         except BaseException:
             self.close()
             raise
 
-    def _build(self, model: Model, sampling: Sampling, grammar: str, n_ctx: int) -> None:
-        if grammar:
-            self._add(
-                lib.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root"),
-                "the format cannot be turned into a grammar",
-            )
+    def _build(self, model: Model, sampling: Sampling, n_ctx: int) -> None:
         last_n = sampling.repeat_last_n if 0 <= sampling.repeat_last_n <= n_ctx else n_ctx
         penalties = (
             sampling.repeat_penalty,
@@ -66,13 +65,13 @@ class Sampler:
         self._add(lib.llama_sampler_init_temp(sampling.temperature))
         self._add(lib.llama_sampler_init_dist(sampling.seed & 0xFFFFFFFF))
 
-    def _add(self, stage: Any, complaint: str = "sampler could not be made") -> None:
+    def _add(self, stage: Any) -> None:
         if not stage:
-            raise BadRequest(complaint)
+            raise EngineError("a sampler could not be made")
         lib.llama_sampler_chain_add(self._chain, stage)
 
     def remember(self, tokens: Iterable[int]) -> None:
-        """Let the penalties see tokens of the prompt; a grammar must not see them."""
+        """Let the penalties see tokens of the prompt."""
         for index in range(lib.llama_sampler_chain_n(self._chain)):
             stage = lib.llama_sampler_chain_get(self._chain, index)
             if lib.llama_sampler_name(stage) == b"penalties":
@@ -81,8 +80,16 @@ class Sampler:
                 return
 
     def sample(self, context: Context, index: int) -> int:
-        """Draw from the logits of the batch's token `index`, and remember what was drawn."""
-        return int(lib.llama_sampler_sample(self._chain, context.handle, index))
+        """Draw from the logits of the batch's token `index`, and remember what was drawn.
+
+        A format changes these logits: who wants them as they were takes them before.
+        """
+        if self._matcher is not None:
+            self._matcher.mask(context.logits(index))
+        token = int(lib.llama_sampler_sample(self._chain, context.handle, index))
+        if self._matcher is not None:
+            self._matcher.accept(token)
+        return token
 
     def close(self) -> None:
         """Free the chain. Idempotent."""
