@@ -32,6 +32,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.gguf_open
 	$(BIN)/python -m bench.stream_cost
 	$(BIN)/python -m bench.two_runners
+	$(BIN)/python -m bench.prefix_reuse
 
 # torch is large and needed for nothing else: it has an environment of its own
 TRAIN_VENV ?= build/training

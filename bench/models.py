@@ -1,0 +1,91 @@
+"""Random models of real shapes for measurements: the shape matters, the weights do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+__all__ = ["SMALL", "Shape", "make_model"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A Llama's dimensions."""
+
+    name: str
+    n_embd: int
+    n_layer: int
+    n_head: int
+    n_head_kv: int
+    n_ff: int
+    n_vocab: int
+    n_ctx: int = 8192
+
+
+SMALL = Shape("100M", 768, 12, 12, 4, 2048, 16_384)
+
+
+def make_model(path: Path, shape: Shape, *, seed: int = 0) -> Path:
+    """Write a random Llama of this shape, Q8_0 with f32 norms; texts are bytes and filler words."""
+    draw = np.random.default_rng(seed)
+
+    def matrix(rows: int, columns: int) -> np.ndarray:
+        return (draw.standard_normal((rows, columns)) * 0.02).astype(np.float32)
+
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_context_length(shape.n_ctx)
+    writer.add_embedding_length(shape.n_embd)
+    writer.add_block_count(shape.n_layer)
+    writer.add_feed_forward_length(shape.n_ff)
+    writer.add_head_count(shape.n_head)
+    writer.add_head_count_kv(shape.n_head_kv)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(shape.n_embd // shape.n_head)
+    _add_vocabulary(writer, shape.n_vocab)
+    kv = shape.n_embd * shape.n_head_kv // shape.n_head
+    tensors = {
+        "token_embd.weight": (shape.n_vocab, shape.n_embd),
+        "output.weight": (shape.n_vocab, shape.n_embd),
+    }
+    for layer in range(shape.n_layer):
+        tensors |= {
+            f"blk.{layer}.attn_q.weight": (shape.n_embd, shape.n_embd),
+            f"blk.{layer}.attn_k.weight": (kv, shape.n_embd),
+            f"blk.{layer}.attn_v.weight": (kv, shape.n_embd),
+            f"blk.{layer}.attn_output.weight": (shape.n_embd, shape.n_embd),
+            f"blk.{layer}.ffn_gate.weight": (shape.n_ff, shape.n_embd),
+            f"blk.{layer}.ffn_up.weight": (shape.n_ff, shape.n_embd),
+            f"blk.{layer}.ffn_down.weight": (shape.n_embd, shape.n_ff),
+        }
+    kind = gguf.GGMLQuantizationType.Q8_0
+    for name, (rows, columns) in tensors.items():
+        writer.add_tensor(name, gguf.quants.quantize(matrix(rows, columns), kind), raw_dtype=kind)
+    norms = ["output_norm.weight"]
+    for layer in range(shape.n_layer):
+        norms += [f"blk.{layer}.attn_norm.weight", f"blk.{layer}.ffn_norm.weight"]
+    for name in norms:
+        writer.add_tensor(name, np.ones(shape.n_embd, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter, n_vocab: int) -> None:
+    """One token for each byte, the rest are words that no text contains; no end token."""
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    tokens += [f"\u2581w{number}" for number in range(n_vocab - len(tokens))]
+    types = [2, 3, 3, *([6] * 256), *([1] * (n_vocab - 259))]
+    writer.add_vocab_size(n_vocab)
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * n_vocab)
+    writer.add_token_types(types)
+    writer.add_unk_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_add_bos_token(True)
