@@ -67,6 +67,7 @@ class _Inference(Struct, kw_only=True):
     shift: bool | None = None
     logprobs: bool = False
     top_logprobs: int = 0
+    priority: str = ""
     debug_render_only: bool = field(default=False, name="_debug_render_only")
 
 

@@ -12,11 +12,13 @@ __all__ = ["Share", "Want", "discard_count", "plan_batch", "prompt_limit"]
 class Want:
     """A running sequence: `pending` tokens are not in the KV cache yet.
 
-    A sequence that has just sampled wants exactly one; more than one means prefill.
+    A sequence that has just sampled wants exactly one; more than one means prefill, where `weight`
+    says how much of it one gets against others.
     """
 
     key: int
     pending: int
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Share:
 
 
 def plan_batch(wants: Sequence[Want], budget: int, allowance: int | None = None) -> list[Share]:
-    """Divide `budget` tokens: first one for everybody, then evenly between those still reading.
+    """Divide `budget` tokens: first one for everybody, then by weight between those still reading.
 
     Nobody's stream waits for another's prompt, and a short prompt does not wait behind a long one.
     `allowance` bounds what those who read get beyond their one. Sequences beyond the budget get
@@ -40,10 +42,11 @@ def plan_batch(wants: Sequence[Want], budget: int, allowance: int | None = None)
         left = min(left, allowance)
     hungry = [want for want in wants if want.key in counts and want.pending > 1]
     while left > 0 and hungry:
-        portion = max(1, left // len(hungry))
+        portion = left / sum(want.weight for want in hungry)
         still: list[Want] = []
         for want in hungry:
-            extra = min(portion, want.pending - counts[want.key], left)
+            due = max(1, int(portion * want.weight))
+            extra = min(due, want.pending - counts[want.key], left)
             counts[want.key] += extra
             left -= extra
             if counts[want.key] < want.pending:

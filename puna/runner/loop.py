@@ -1,7 +1,6 @@
 """The batching loop of one model: admit, decode everybody's tokens together, sample, deliver.
 
-It runs in the one thread that owns the engine. A door for what comes later: `_choose_victim` is
-where priorities would decide.
+It runs in the one thread that owns the engine.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from puna.runner.llama.model import Model
 from puna.runner.pace import Pace
 from puna.runner.prefix import common_length
 from puna.runner.protocol import Piece, StopReason
+from puna.runner.queueing import in_turn, victim, weight
 from puna.runner.running import Running
 from puna.runner.wire import Ended, Refused, Said, Step
 
@@ -61,6 +61,7 @@ class Loop:
 
     def admit(self, generation: Running) -> None:
         """Take a generation; it starts as soon as there is room."""
+        generation.arrived_ns = self._clock()
         self._waiting.append(generation)
 
     def cancel(self, id: int) -> None:
@@ -87,14 +88,14 @@ class Loop:
             self._deliver(self._step)
 
     def _admit_waiting(self) -> None:
-        for candidate in list(self._waiting):
+        for candidate in in_turn(self._waiting, self._clock()):
             if len(self._running) >= self._context.n_live or not self._cells.has_number:
                 return
             reusable = self._cells.reusable(candidate.tokens)
             if self._is_led(candidate, reusable):
                 continue
             if self._running and not self._has_room(len(candidate.tokens) - reusable):
-                return  # first come, first served: nobody overtakes the one who waits for room
+                return  # nobody overtakes the one whose turn it is and who waits for room
             self._waiting.remove(candidate)
             self._place(candidate)
 
@@ -174,17 +175,14 @@ class Loop:
     def _plan(self) -> list[Share]:
         """Shares that fit into the free cells; the youngest make room where they do not."""
         while True:
-            wants = [Want(each.id, each.pending) for each in self._running]
+            wants = [Want(each.id, each.pending, weight(each.priority)) for each in self._running]
             streams = sum(want.pending == 1 for want in wants)
             allowance = self._pace.allowance(streams, self._context.n_batch)
             shares = plan_batch(wants, self._context.n_batch, allowance)
             needed = sum(share.count for share in shares)
             if self._cells.make_room(needed) or len(self._running) == 1:
                 return shares
-            self._preempt(self._choose_victim())
-
-    def _choose_victim(self) -> Running:
-        return self._running[-1]
+            self._preempt(victim(self._running))
 
     def _preempt(self, each: Running) -> None:
         """Take the cells of a generation; it goes on later from its tokens, unnoticed."""
@@ -199,7 +197,7 @@ class Loop:
         if self._cells.drop_one():
             return
         if len(self._running) > 1:
-            self._preempt(self._choose_victim())
+            self._preempt(victim(self._running))
         else:
             self._fail(list(self._running), EngineError("the context of the model is full"))
 

@@ -20,12 +20,14 @@ __all__ = [
     "Generation",
     "LoadPlan",
     "Piece",
+    "Priority",
     "Sampling",
     "StopReason",
     "TokenEvent",
 ]
 
 StopReason = Literal["stop", "length"]
+Priority = Literal["high", "normal", "low"]
 
 
 class LoadPlan(Struct, frozen=True, kw_only=True):
@@ -104,6 +106,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     shift: bool = True
     top_logprobs: int | None = None
     want_tokens: bool = False
+    priority: Priority = "normal"
 
 
 class Piece(Struct, frozen=True, array_like=True):

@@ -8,7 +8,7 @@ from puna.api.events import Logprob
 from puna.errors import BadRequest
 from puna.runner.batch import prompt_limit
 from puna.runner.llama.sampler import Sampler
-from puna.runner.protocol import Finished, Generation, StopReason
+from puna.runner.protocol import Finished, Generation, Priority, StopReason
 from puna.runner.text import TextStream
 
 __all__ = ["Running", "fit_prompt"]
@@ -61,6 +61,7 @@ class Running:
     output: list[int] = field(default_factory=list)
     n_output: int = 0
     cancelled: bool = False
+    arrived_ns: int = 0
     started_ns: int = 0
     first_ns: int = 0
     last_ns: int = 0
@@ -68,6 +69,11 @@ class Running:
     def __post_init__(self) -> None:
         self.n_prompt = len(self.tokens)
         self._prompt = tuple(self.tokens) if self.order.want_tokens else None
+
+    @property
+    def priority(self) -> Priority:
+        """How important it is against others."""
+        return self.order.priority
 
     _prompt: tuple[int, ...] | None = None
 

@@ -31,6 +31,7 @@ from puna.scheduler.loop import Lease, Scheduler
 from puna.scheduler.state import Need
 from puna.service.catalog import Catalog, Entry
 from puna.service.prepare import (
+    check_priority,
     check_runnable,
     check_thinking,
     check_top_logprobs,
@@ -79,6 +80,7 @@ class Inference:
         """Answer a chat; without messages, load the model or unload it."""
         started = self._clock.now()
         check_top_logprobs(order.top_logprobs)
+        check_priority(order.priority)
         entry = await self._catalog.find(order.model)
         if not order.messages and _unloads(order):
             yield self._unload(entry)
@@ -106,6 +108,7 @@ class Inference:
         """Continue a prompt; without one, load the model or unload it."""
         started = self._clock.now()
         check_top_logprobs(order.top_logprobs)
+        check_priority(order.priority)
         if not order.model.strip():
             raise ModelNotFound(order.model)
         entry = await self._catalog.find(order.model)

@@ -13,11 +13,12 @@ from puna.api.requests import ChatRequest, GenerateRequest
 from puna.api.responses import Details
 from puna.config import Settings
 from puna.errors import BadModelFile, BadRequest, EngineError, NotFound, Unsupported, quoted
-from puna.runner.protocol import Generation, LoadPlan, Sampling
+from puna.runner.protocol import Generation, LoadPlan, Priority, Sampling
 from puna.scheduler.state import Need
 from puna.service.catalog import Entry
 
 __all__ = [
+    "check_priority",
     "check_runnable",
     "check_thinking",
     "check_top_logprobs",
@@ -65,6 +66,16 @@ def check_runnable(entry: Entry, raw: str) -> None:
         raise NotFound(f"model {quoted(raw)} not found, try pulling it first")
     if entry.fault is not None:
         raise BadModelFile(f"the weights of model {quoted(raw)} cannot be read: {entry.fault}")
+
+
+def check_priority(text: str) -> Priority:
+    """How important a request is; normal where it does not say. Raises BadRequest."""
+    match text:
+        case "":
+            return "normal"
+        case "high" | "normal" | "low":
+            return text
+    raise BadRequest(f'invalid priority {quoted(text)}: use "high", "normal" or "low"')
 
 
 def check_thinking(entry: Entry, raw: str, think: Think | None) -> bool | str | None:
@@ -175,6 +186,7 @@ def make_generation(
         truncate=order.truncate is not False,
         shift=shift,
         top_logprobs=order.top_logprobs if order.logprobs else None,
+        priority=check_priority(order.priority),
         sampling=Sampling(
             temperature=options.temperature,
             top_k=options.top_k,

@@ -14,10 +14,14 @@ from puna.server.streams import Reply
 
 __all__ = ["chat", "generate"]
 
+PRIORITY = "X-Puna-Priority"
+"""For clients that cannot add a field to the body: high, normal or low."""
+
 
 async def generate(request: Request, kit: Kit) -> ASGIApp:
     """Continue a prompt."""
     order = decode(GenerateRequest, await read_body(request))
+    order.priority = order.priority or request.headers.get(PRIORITY, "")
     events = kit.services.generate(order)
     wire = generate_wire(order.model, kit.now)
     return Reply(events, wire, stream=order.stream is not False, closing=kit.closing)
@@ -26,6 +30,7 @@ async def generate(request: Request, kit: Kit) -> ASGIApp:
 async def chat(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
     order = decode(ChatRequest, await read_body(request))
+    order.priority = order.priority or request.headers.get(PRIORITY, "")
     events = kit.services.chat(order)
     wire = chat_wire(order.model, kit.now)
     return Reply(events, wire, stream=order.stream is not False, closing=kit.closing)
