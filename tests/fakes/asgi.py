@@ -110,7 +110,7 @@ class Client:
             "method": method,
             "path": path,
             "query_string": query.encode(),
-            "headers": [(k.encode(), v.encode("latin-1")) for k, v in fields.items()],
+            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in fields.items()],
             "client": ("127.0.0.1", 50000),
         }
         call = Call(list(chunks) if chunks is not None else [raw], unfinished)
