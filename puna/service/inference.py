@@ -5,9 +5,10 @@ Facts: API spec, sections 7 and 8. Errors of the request are raised before the f
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from puna.api.decode import read_value
@@ -92,17 +93,10 @@ class Inference:
         if order.tools and "tools" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support tools")
         job = self._job(order, entry, think, started)
-        async with self._scheduler.lease(job.need) as lease:
-            if not order.messages:
-                yield Done("load")
-                return
-            messages = assemble_chat(entry.model.system, _stored_messages(entry), order.messages)
-            if forgets_thinking(entry.family, entry.name.model):
-                messages = drop_old_thinking(messages)
-            prompt = await self._render(job, lease, messages)
-            async with aclosing(self._run(job, lease, prompt)) as events:
-                async for event in events:
-                    yield event
+        prompt = partial(self._chat_prompt, job, order) if order.messages else None
+        async with aclosing(self._serve(job, prompt)) as events:
+            async for event in events:
+                yield event
 
     async def generate(self, order: GenerateRequest) -> AsyncGenerator[Event, None]:
         """Continue a prompt; without one, load the model or unload it."""
@@ -126,14 +120,10 @@ class Inference:
         if order.suffix and "insert" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support insert")
         job = self._job(order, entry, think, started)
-        async with self._scheduler.lease(job.need) as lease:
-            if not order.prompt:
-                yield Done("load")
-                return
-            prompt = await self._generate_prompt(job, lease, order)
-            async with aclosing(self._run(job, lease, prompt)) as events:
-                async for event in events:
-                    yield event
+        prompt = partial(self._generate_prompt, job, order) if order.prompt else None
+        async with aclosing(self._serve(job, prompt)) as events:
+            async for event in events:
+                yield event
 
     def _unload(self, entry: Entry) -> Done:
         self._scheduler.unload(weights_key(entry))
@@ -150,7 +140,35 @@ class Inference:
         plan = plan_load(entry, options, self._settings)
         return _Job(order, entry, options, make_need(entry, plan, order), think, started)
 
-    async def _generate_prompt(self, job: _Job, lease: Lease, order: GenerateRequest) -> str:
+    async def _serve(
+        self, job: _Job, prompt_of: Callable[[Lease], Awaitable[str]] | None
+    ) -> AsyncGenerator[Event, None]:
+        """Wait for the model, make the prompt and generate; without a prompt only load."""
+        async with self._scheduler.lease(job.need) as lease:
+            if prompt_of is None:
+                yield Done("load")
+                return
+            prompt = await prompt_of(lease)
+            if job.order.debug_render_only:
+                yield Rendered(prompt)
+                return
+            generation = make_generation(
+                prompt, job.order, job.options, job.entry, job.n_ctx(lease)
+            )
+            watch = Stopwatch(self._clock, job.started, lease.load_ns)
+            turn = run_turn(lease.engine, generation, _parser(job, prompt), watch)
+            async with aclosing(turn) as events:
+                async for event in events:
+                    yield event
+
+    async def _chat_prompt(self, job: _Job, order: ChatRequest, lease: Lease) -> str:
+        entry = job.entry
+        messages = assemble_chat(entry.model.system, _stored_messages(entry), order.messages)
+        if forgets_thinking(entry.family, entry.name.model):
+            messages = drop_old_thinking(messages)
+        return await self._render(job, lease, messages)
+
+    async def _generate_prompt(self, job: _Job, order: GenerateRequest, lease: Lease) -> str:
         _refuse_images(job, order.images)
         if order.raw:
             return order.prompt
@@ -190,17 +208,6 @@ class Inference:
         if job.order.truncate is False or len(messages) <= 1:
             return await text_of(messages)
         return await fit_messages(messages, text_of, length_of, job.n_ctx(lease))
-
-    async def _run(self, job: _Job, lease: Lease, prompt: str) -> AsyncGenerator[Event, None]:
-        if job.order.debug_render_only:
-            yield Rendered(prompt)
-            return
-        generation = make_generation(prompt, job.order, job.options, job.entry, job.n_ctx(lease))
-        watch = Stopwatch(self._clock, job.started, lease.load_ns)
-        turn = run_turn(lease.engine, generation, _parser(job, prompt), watch)
-        async with aclosing(turn) as events:
-            async for event in events:
-                yield event
 
 
 def _unloads(order: ChatRequest | GenerateRequest) -> bool:
