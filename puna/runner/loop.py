@@ -6,7 +6,6 @@ It runs in the one thread that owns the engine.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 
 from puna.api.events import Logprob
@@ -43,8 +42,8 @@ class Loop:
         self._context = context
         self._deliver = deliver
         self._clock = clock
-        self._waiting: deque[Running] = deque()
-        self._running: list[Running] = []  # oldest first
+        self._waiting: list[Running] = []  # queueing.py says whose turn it is
+        self._running: list[Running] = []
         self._cells = Cells(context, _memory_of(model))
         self._pace = Pace()
         self._step = Step([], [])
@@ -53,11 +52,6 @@ class Loop:
     def idle(self) -> bool:
         """Whether there is nothing to decode."""
         return not self._waiting and not self._running
-
-    @property
-    def n_running(self) -> int:
-        """Generations that hold cells now."""
-        return len(self._running)
 
     def admit(self, generation: Running) -> None:
         """Take a generation; it starts as soon as there is room."""
@@ -138,33 +132,32 @@ class Loop:
         each.n_cached = self._cells.shift(each.sequence, each.n_keep, count)
 
     def _decode(self) -> None:
-        shares = self._plan()
         by_key = {each.id: each for each in self._running}
-        self._context.begin()
+        parts: list[tuple[Running, list[int]]] = []
         sampling: list[tuple[Running, int]] = []
-        for share in shares:
+        self._context.begin()
+        for share in self._plan():
             each = by_key[share.key]
             tokens = each.tokens[each.n_cached : each.n_cached + share.count]
             last = share.count == each.pending
             index = self._context.add(each.sequence, each.n_cached, tokens, logits=last)
+            parts.append((each, tokens))
             if last:
                 sampling.append((each, index))
         started = self._clock()
         try:
             result = self._context.decode()
         except EngineError as error:
-            self._fail([by_key[share.key] for share in shares], error)
+            self._fail([each for each, _ in parts], error)
             return
         if result is Decoded.NO_CELLS:
             self._recover_cells()
             return
-        for share in shares:
-            each = by_key[share.key]
-            done = each.tokens[each.n_cached : each.n_cached + share.count]
-            self._cells.grow(each.sequence, done)
-            each.n_cached += share.count
-        streams = sum(share.count == 1 for share in shares)
-        prompt = sum(share.count for share in shares) - streams
+        for each, tokens in parts:
+            self._cells.grow(each.sequence, tokens)
+            each.n_cached += len(tokens)
+        streams = sum(len(tokens) == 1 for _, tokens in parts)
+        prompt = sum(len(tokens) for _, tokens in parts) - streams
         self._pace.learn(self._clock() - started, streams, prompt)
         for each, index in sampling:
             try:
@@ -173,7 +166,7 @@ class Loop:
                 self._fail([each], error)
 
     def _plan(self) -> list[Share]:
-        """Shares that fit into the free cells; the youngest make room where they do not."""
+        """Shares that fit into the free cells; who matters least makes room where they do not."""
         while True:
             wants = [Want(each.id, each.pending, weight(each.priority)) for each in self._running]
             streams = sum(want.pending == 1 for want in wants)
@@ -190,7 +183,7 @@ class Loop:
         self._running.remove(each)
         each.sequence = -1
         each.n_cached = 0
-        self._waiting.appendleft(each)
+        self._waiting.append(each)
 
     def _recover_cells(self) -> None:
         """The engine found no cells although we counted enough (fragmented or windowed memory)."""
