@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from functools import cache
 
 import pytest
 
 from training.cria.chat import BEGIN, END, pieces, prompt
-from training.cria.corpus import arithmetic, dialogue, facts, stories, structured, world
-from training.cria.corpus.limits import HELD_SUBJECTS
+from training.cria.corpus import arithmetic, dialogue, facts, lexicon, stories, structured, world
+from training.cria.corpus.everyday_tools import argument_names, everyday
+from training.cria.corpus.held_words import HELD_NAMES, HELD_SUBJECTS, HELD_THINGS, HELD_WORDS
 from training.cria.corpus.mix import MIX, questions, sample
 from training.cria.corpus.phrasing import normal
 from training.cria.corpus.puna_entities import ENTITIES
 from training.cria.corpus.puna_plain import PLAIN
-from training.cria.corpus.reasoning import HELD_THINGS
 from training.cria.corpus.sample import Question, Sample
 from training.cria.corpus.tool_words import HELD, REAL, REAL_HELD, TRAIN
-from training.cria.corpus.words import HELD_NAMES, NAMES
+from training.cria.corpus.words import NAMES
 
 COUNT = 20_000
 
@@ -115,6 +116,27 @@ def test_held_out_tools_share_no_word_with_training() -> None:
     trained = {name for names in TRAIN.args.values() for name in names}
     assert trained.isdisjoint(name for names in HELD.args.values() for name in names)
     assert {n for row in REAL for n in row.names}.isdisjoint(n for r in REAL_HELD for n in r.names)
+
+
+def test_word_lists_are_read_without_held_out_words() -> None:
+    lists = (lexicon.nouns(), lexicon.verbs(), lexicon.adjectives(), lexicon.first_names())
+    words = {word.lower() for each in (*lists, lexicon.towns()) for word in each}
+    assert words.isdisjoint(HELD_WORDS)
+    assert {name for name, _ in argument_names()}.isdisjoint(HELD_WORDS)
+    rng = random.Random(5)
+    assert HELD_WORDS.isdisjoint(lexicon.pseudo_word(rng) for _ in range(20_000))
+
+
+def test_the_tables_name_known_facts_only() -> None:
+    assert set(lexicon.sections("puna_asks")) == {fact.topic for fact in PLAIN}
+    named = {f"{entity.kind} {entity.name}" for entity in ENTITIES}
+    assert set(lexicon.sections("puna_wishes")) == named
+
+
+def test_everyday_tools_are_whole() -> None:
+    assert len(everyday()) > 100
+    names = {name for tool in everyday() for name in tool.names}
+    assert names.isdisjoint(name for tool in REAL_HELD for name in tool.names)
 
 
 def test_a_tool_question_holds_the_values_of_its_call() -> None:

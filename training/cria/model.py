@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 __all__ = ["Cria", "Shape", "Store"]
 
+_SHORT = 224  # tokens up to which plain products beat torch's attention on a processor
+
 Store = list[tuple[Tensor, Tensor]]  # keys and values of each layer
 
 
@@ -60,6 +62,18 @@ def repeated(x: Tensor, times: int) -> Tensor:
     return x[:, :, None].expand(rows, heads, times, length, size).reshape(rows, -1, length, size)
 
 
+def attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention by plain products; the heads of a group ask as one long query."""
+    rows, heads, length, size = q.shape
+    groups = k.shape[1]
+    asked = q.reshape(rows, groups, -1, size)
+    scores = (asked @ k.mT).view(rows, groups, -1, length, length).float() * size**-0.5
+    places = torch.arange(length, device=q.device)
+    scores = scores.masked_fill(places[:, None] < places[None, :], -torch.inf)
+    shares = scores.softmax(-1).to(v.dtype).view(rows, groups, -1, length)
+    return (shares @ v).view(rows, heads, length, size)
+
+
 class Attention(nn.Module):
     """Grouped-query attention with normed queries and keys."""
 
@@ -85,13 +99,16 @@ class Attention(nn.Module):
         q, k = rotated(q, cos, sin), rotated(k, cos, sin)
         if past is not None:
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
-        each = self.heads // self.groups
-        y = F.scaled_dot_product_attention(
-            q,
-            repeated(k, each),
-            repeated(v, each),
-            is_causal=past is None,  # a prompt comes whole, then one token at a time
-        )
+        if past is None and length <= _SHORT and q.device.type == "cpu":
+            y = attended(q, k, v)
+        else:
+            each = self.heads // self.groups
+            y = F.scaled_dot_product_attention(
+                q,
+                repeated(k, each),
+                repeated(v, each),
+                is_causal=past is None,  # a prompt comes whole, then one token at a time
+            )
         return self.o_proj(y.transpose(1, 2).reshape(rows, length, -1)), (k, v)
 
 

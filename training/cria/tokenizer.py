@@ -20,14 +20,14 @@ from training.cria.corpus.mix import sample
 
 __all__ = ["CONTEXT", "PATTERN", "VOCABULARY", "load_tokenizer", "train_tokenizer", "write_config"]
 
-VOCABULARY = 3072
+VOCABULARY = 2560
 CONTEXT = 2048
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_GLUED = 900  # words that have a token together with the space before them
-_INVENTED = ("tools", "json", "dialogue", "long")
+_GLUED = 500  # words that have a token together with the space before them
+_INVENTED = ("tools", "json", "dialogue", "long", "copying")
 _SPACE = "Ġ"  # how byte-level BPE writes a space
 
 

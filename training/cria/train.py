@@ -30,6 +30,7 @@ Entropy = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 HELD_SEED = 1_000_003  # samples of this seed measure the loss and are never trained on
 CHECKPOINT_SECONDS = 180.0
 WARM_UP = 0.01
+LONGEST_STEP = 30.0  # seconds counted for a step: a training that was paused is not charged for it
 COOL_DOWN = 0.35  # the last part of the time, in which the rates fall to nothing
 
 
@@ -128,8 +129,9 @@ class Trainer:
                 value = self._step(batch, _rate(done))
                 average = value if not average else 0.98 * average + 0.02 * value
                 now = time.monotonic()
-                self.spent += now - last
-                window += now - last
+                taken = min(now - last, LONGEST_STEP)
+                self.spent += taken
+                window += taken
                 last, self.next_sample, self.step = now, number, self.step + 1
                 count = sum(int((m.weights > 0).sum()) for m in batch)
                 self.seen += count

@@ -5,6 +5,7 @@ One pair in eight is held out, whatever the wording.
 
 from __future__ import annotations
 
+from training.cria.corpus import lexicon
 from training.cria.corpus.phrasing import styled
 from training.cria.corpus.sample import Json, Question, Rng, Sample, Turn, ask, pick
 
@@ -37,6 +38,11 @@ _HELD_MINUS = (
 )  # fmt: skip
 
 
+_EXTRA_ASKS = lexicon.sections("world_asks")
+_ALL_PLUS = (*_PLUS, *_EXTRA_ASKS["sums plus"])
+_ALL_MINUS = (*_MINUS, *_EXTRA_ASKS["sums minus"])
+
+
 def is_held_pair(a: int, b: int) -> bool:
     """Whether training must never add or subtract these two."""
     return (a * 37 + b * 101 + a * b) % 8 == 3
@@ -49,7 +55,7 @@ def make(rng: Rng, *, think: bool) -> Sample:
         a, b = _numbers(rng, plus=plus)
         if not is_held_pair(a, b):
             break
-    text = pick(rng, _PLUS if plus else _MINUS).format(a=a, b=b)
+    text = pick(rng, _ALL_PLUS if plus else _ALL_MINUS).format(a=a, b=b)
     result, sign = (a + b, "+") if plus else (a - b, "-")
     answer = f"{a} {sign} {b} = {result}"
     return ask("sums", styled(rng, text), answer, column(a, b, plus=plus), think=think)

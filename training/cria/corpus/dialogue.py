@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.cria.corpus import arithmetic, facts, limits, words, world
+from training.cria.corpus import arithmetic, facts, lexicon, limits, words, world
 from training.cria.corpus.limits import invented
 from training.cria.corpus.phrasing import styled
 from training.cria.corpus.sample import Json, Question, Rng, Sample, Turn, ask, pick
@@ -106,6 +106,19 @@ _JOBS = spaced(
     )  # fmt: skip
 
 
+_EXTRA = lexicon.sections("world_asks")
+_TELL = "TELL: "
+
+
+def _extra(fact: _Fact, *, told: bool) -> tuple[str, ...]:
+    lines = _EXTRA[f"remember {fact.about}"]
+    return tuple(line.removeprefix(_TELL) for line in lines if line.startswith(_TELL) == told)
+
+
+def _asks(fact: _Fact) -> tuple[str, ...]:
+    return (*fact.asks, *_extra(fact, told=False))
+
+
 def make(rng: Rng, *, think: bool) -> Sample:
     """A training conversation: small talk, or something told and asked for."""
     roll = rng.random()
@@ -124,7 +137,7 @@ def _small(rng: Rng, think: bool) -> Sample:
 def _not_told(rng: Rng, think: bool) -> Sample:
     fact = pick(rng, _FACTS)
     others = _fillers(rng, rng.randrange(0, 3), None)
-    turns = (*others, Turn("user", styled(rng, pick(rng, fact.asks))),
+    turns = (*others, Turn("user", styled(rng, pick(rng, _asks(fact)))),
              Turn("assistant",
              fact.unknown, thought=f"I look for the {fact.about}: not told."))  # fmt: skip
     return Sample("dialogue", turns, (), think)
@@ -143,7 +156,7 @@ def _remembering(rng: Rng, think: bool) -> Sample:
                           _lower(pick(rng, fact.tell[:4]).format(v=value))))  # fmt: skip
         turns.append(Turn("assistant", fact.said.format(v=value)))
     turns += _fillers(rng, pick(rng, (0, 1, 1, 2, 2, 3)), fact)
-    turns.append(Turn("user", styled(rng, pick(rng, fact.asks))))
+    turns.append(Turn("user", styled(rng, pick(rng, _asks(fact)))))
     thought = f"The {fact.about} was told: {value}."
     turns.append(Turn("assistant", fact.answer.format(v=value), thought=thought))
     return Sample("dialogue", tuple(turns), (), think)
@@ -158,7 +171,7 @@ def _system(rng: Rng) -> list[Turn]:
 
 
 def _telling(rng: Rng, fact: _Fact, value: str) -> list[Turn]:
-    told = Turn("user", pick(rng, fact.tell).format(v=value))
+    told = Turn("user", pick(rng, (*fact.tell, *_extra(fact, told=True))).format(v=value))
     return [told, Turn("assistant", fact.said.format(v=value))]
 
 

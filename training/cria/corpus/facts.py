@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from training.cria.corpus import lexicon
 from training.cria.corpus.phrasing import capitalised, styled
 from training.cria.corpus.puna_entities import ENTITIES, Entity, Kind
 from training.cria.corpus.puna_plain import PLAIN, Plain
@@ -18,6 +19,26 @@ _HOW = (
     "Can you tell me how to {}?", "Do you know how to {}?", "I am trying to {}.",
     "How does one {} here?", "What lets me {}?", "Is it possible to {}?", "I have to {}, how?",
     "My goal is to {}.", "{}: how?", "{}",
+    "What do I type to {}?", "What must I do to {}?", "What can I do to {}?",
+    "Which way is there to {}?", "How am I able to {}?", "Give me the way to {}.",
+    "I wonder how to {}.", "I wonder how I can {}.", "I do not know how to {}.",
+    "I'd like to {}.", "I'd love to {}.", "I plan to {}.", "I hope to {}.",
+    "I want you to help me {}.",
+    "Could I {} somehow?", "May I {}?", "Would it be possible to {}?", "Does Puna let me {}?",
+    "Can Puna {}?", "Am I able to {}?", "How would I {}?", "How should I {}?", "How do you {}?",
+    "How do people {}?", "How do we {}?", "How can one {}?", "How might we {} in Puna?",
+    "In what way can I {}?", "By what means do I {}?", "What is the best way to {}?",
+    "What is the right way to {}?", "What is the command or option to {}?",
+    "Where do I start if I want to {}?", "If I want to {}, what do I do?",
+    "When I want to {}, what should I use?", "What should one use to {}?", "What helps me {}?",
+    "What will {} for me?", "What would let me {}?", "Let me {}.", "Please let me {}.",
+    "Please show how to {}.", "Please help me to {}.", "Please tell me how I can {}.",
+    "Could you explain how to {}?", "Could you tell me how to {}?", "Can you show me how to {}?",
+    "Can you help me {}?", "Remind me how to {}.", "I forgot how to {}.", "I need a way to {}.",
+    "I need some help to {}.", "I am looking for a way to {}.", "I have been trying to {}.",
+    "I was asked to {}.", "My task is to {}.", "My boss wants me to {}.", "The aim is to {}.",
+    "Instructions to {}?", "A way to {}?", "Quick way to {}?", "Steps to {}?", "How to {} in Puna?",
+    "What does it take to {}?", "What is there to {}?", "Is there something to {}?",
 )  # fmt: skip
 _HELD_HOW = (
     "Could you say how I might {}?", "Any idea how to {}?", "Suppose I want to {}. What then?",
@@ -30,6 +51,21 @@ _WHAT = (
     "Why would I use {}?", "Can you explain {}?", "What can I do with {}?", "What about {}?",
     "Do you know {}?", "When do I use {}?", "What does {} mean?", "Say what {} does.",
     "I do not understand {}.", "How does {} work?", "What is the effect of {}?", "{}?", "{}",
+    "What is {} used for?", "What is {} there for?", "What does {} change?", "What is {} about?",
+    "Why is there {}?", "Why does {} exist?", "Why do I need {}?", "Who needs {}?",
+    "Could you explain {}?", "Could you tell me about {}?", "Could you tell me what {} does?",
+    "Can you tell me what {} is?", "Can you describe {}?", "Do you know what {} does?",
+    "Please explain {}.", "Please describe what {} does.", "Please tell me what {} is for.",
+    "I wonder what {} does.", "I wonder what {} is for.", "I'd like to know what {} is.",
+    "I want to understand {}.", "I have never used {}. What does it do?", "I found {}. Explain it.",
+    "I read about {}. What is it for?", "Somebody told me to use {}. What does it do?",
+    "What happens with {}?", "What happens when I use {}?", "What happens if I set {}?",
+    "What do people use {} for?", "What would I need {} for?", "Where does {} help?",
+    "How can {} help me?", "What can {} do?", "What good is {}?", "What is the point of {}?",
+    "What is the job of {}?", "What is the role of {}?", "Meaning of {}?", "Purpose of {}?",
+    "Give me a definition of {}.", "Define {}.", "Say something about {}.", "Teach me {}.",
+    "Show me what {} does.", "Help me understand {}.", "Remind me what {} does.",
+    "I forgot what {} does.", "In one sentence: what is {}?", "Shortly, what does {} do?",
 )  # fmt: skip
 _HELD_WHAT = (
     "What purpose does {} serve?", "Could you describe what {} is good for?",
@@ -40,6 +76,13 @@ _DEFAULT = (
     "What is the default of {}?", "What is the default value of {}?", "Which default has {}?",
     "What does {} default to?", "What is {} by default?", "What value has {} by default?",
     "Tell me the default of {}.", "The default of {}?", "If I do not set {}, what is it?",
+    "Which value is the default of {}?", "What is the standard value of {}?",
+    "What does {} start with?", "How is {} set by default?", "What is {} set to by default?",
+    "What value does {} have when it is not given?", "Without setting {}, what is used?",
+    "If {} is missing, what happens to its value?", "Which default value does {} have?",
+    "Give me the default value of {}.", "Say the default of {}.", "default {}", "{} default?",
+    "Do you know the default of {}?", "Could you tell me the default of {}?",
+    "What is used for {} when I say nothing?", "I did not set {}. Which value is used?",
 )  # fmt: skip
 _HELD_DEFAULT = (
     "Which value does {} take when I leave it out?", "Do you know the default value for {}?",
@@ -48,7 +91,12 @@ _HELD_DEFAULT = (
 _WRAP = (
     "{}", "{}", "{}", "{}", "Tell me: {}", "I have a question. {}", "One question: {}",
     "Can you help me? {}", "I am new here. {}", "{} Tell me.", "{} I want to know.",
+    "Just asking: {}", "Another question: {}", "Next question: {}", "Something else: {}",
+    "I could not find it: {}", "Sorry to ask. {}", "{} I could not find it.", "{} Be brief.",
+    "{} Please explain.", "{} Thank you.", "{} One sentence, please.", "Help! {}", "{} I am new.",
 )  # fmt: skip
+_EXTRA_ASKS = lexicon.sections("puna_asks")
+_EXTRA_WISHES = lexicon.sections("puna_wishes")
 _HELD_WRAP = ("Something I always wondered: {}", "{} A short answer is enough.", "{}", "{}")
 
 HELD_TEMPLATES = (*_HELD_HOW, *_HELD_WHAT, *_HELD_DEFAULT)
@@ -103,7 +151,7 @@ def make(rng: Rng, *, think: bool) -> Sample:
         text = pick(rng, _WHAT).format(_named(rng, entity))
         answer, about = _what_answer(entity), entity.name
     else:
-        text = pick(rng, _HOW).format(pick(rng, entity.wishes))
+        text = pick(rng, _HOW).format(pick(rng, _wishes(entity)))
         answer, about = _how_answer(entity), entity.name
     if rng.random() < 0.12:
         text = pick(rng, _WRAP).format(capitalised(text))
@@ -111,8 +159,12 @@ def make(rng: Rng, *, think: bool) -> Sample:
 
 
 def _plain(rng: Rng, fact: Plain, think: bool) -> Sample:
-    text = pick(rng, _WRAP).format(pick(rng, fact.asks))
+    text = pick(rng, _WRAP).format(pick(rng, (*fact.asks, *_EXTRA_ASKS[fact.topic])))
     return ask("puna", styled(rng, text), fact.answer, _thought(fact.topic), think=think)
+
+
+def _wishes(entity: Entity) -> tuple[str, ...]:
+    return (*entity.wishes, *_EXTRA_WISHES[f"{entity.kind} {entity.name}"])
 
 
 def _thought(about: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from training.cria.corpus import lexicon
+from training.cria.corpus.held_words import HELD_SUBJECTS
 from training.cria.corpus.phrasing import capitalised, styled
 from training.cria.corpus.sample import Question, Rng, Sample, Turn, ask, pick
 from training.cria.corpus.tables import listed, spaced
@@ -46,19 +48,6 @@ _TOPICS = listed(
     "mushrooms, bacteria, viruses, spider silk, migration of birds, dolphins' language, "
     "sharks' teeth, ant colonies"
 )
-HELD_SUBJECTS = listed(
-        "thermodynamics, the Ottoman Empire, string theory, the Magna Carta, flamenco, "
-        "deflation, bond markets, mitosis, chemotherapy, cubism, rugby, backgammon, ethereum, "
-        "garbage collection, topology, linear algebra, copyright law, Hinduism, the Aztecs, "
-        "the Crusades, tsunamis, wind turbines, helicopters, Saturn, neutron stars, the "
-        "spleen, arthritis, judo, paella, cheese making, pottery, the Rolling Stones, Bach, "
-        "Goethe, Dante, Nikola Tesla, Copernicus, Alexander the Great, Nelson Mandela, Monet, "
-        "Socrates, Nietzsche, Roger Federer, the Tour de France, the Grammys, Star Trek, "
-        "Macbeth, Moby Dick, the Taj Mahal, Kilimanjaro, the Nile, the Gobi, Alaska, Amazon's "
-        "shares, Samsung, Airbus, Pokemon, the yen, oil prices, the weather next week, the "
-        "senate, the bus timetable, polymers, lithium, lichens, tapeworms"
-    )  # fmt: skip
-
 _ABOUT = (
     "What is {}?", "Tell me about {}.", "Explain {}.", "What do you know about {}?",
     "How does {} work?", "Can you explain {}?", "Who invented {}?", "When was {} discovered?",
@@ -118,11 +107,25 @@ def _is_held_word(word: str) -> bool:
     return sum(word.encode()) % 9 == 4
 
 
+_ALL_ABOUT = (
+    *_ABOUT,
+    *lexicon.sections("world_asks")["unknown subjects (answered: I don't know that)"],
+)
+
+
+def _subject(rng: Rng) -> str:
+    if rng.random() < 0.7:
+        return pick(rng, _TOPICS)
+    while _is_held_word(word := lexicon.pseudo_word(rng)):
+        continue
+    return f"{pick(rng, lexicon.adjectives())} {word}" if rng.random() < 0.3 else word
+
+
 def make(rng: Rng, *, think: bool) -> Sample:
     """A training question that cria cannot answer."""
     roll = rng.random()
     if roll < 0.6:
-        text = pick(rng, _ABOUT).format(pick(rng, _TOPICS))
+        text = pick(rng, _ALL_ABOUT).format(_subject(rng))
     elif roll < 0.7:
         text = pick(rng, _FREE)
     elif roll < 0.78:

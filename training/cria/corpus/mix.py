@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from training.cria.corpus import (
     arithmetic,
+    copying,
     dialogue,
     facts,
     limits,
@@ -34,17 +35,18 @@ class Skill:
 
 
 MIX: dict[str, Skill] = {
-    "puna": Skill(facts.make, 30, 0.3),
-    "sums": Skill(arithmetic.make, 14, 0.3),
-    "world": Skill(world.make, 14, 0.3),
-    "stories": Skill(stories.make, 5, 0.25),
+    "puna": Skill(facts.make, 28, 0.3),
+    "sums": Skill(arithmetic.make, 17, 0.3),
+    "world": Skill(world.make, 13, 0.3),
+    "stories": Skill(stories.make, 4, 0.25),
     "tools": Skill(tools.make, 20, 0.3),
-    "reasoning": Skill(reasoning.make, 5, 0.6),
-    "json": Skill(structured.make, 7, 0.25),
-    "dialogue": Skill(dialogue.make, 9, 0.25),
-    "limits": Skill(limits.make, 8, 0.3),
+    "reasoning": Skill(reasoning.make, 4, 0.6),
+    "json": Skill(structured.make, 6, 0.25),
+    "dialogue": Skill(dialogue.make, 8, 0.25),
+    "limits": Skill(limits.make, 6, 0.3),
+    "copying": Skill(copying.make, 6, 0.2),
 }
-LONG = 0.02  # share of conversations made of many short ones
+LONG = 0.01  # share of conversations made of many short ones
 _JOINED = ("puna", "sums", "world", "dialogue", "limits", "json", "stories", "reasoning")
 
 _NAMES = list(MIX)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from training.cria.corpus.sample import Rng, pick
+from training.cria.corpus.tables import spaced
 
 __all__ = ["capitalised", "normal", "styled"]
 
@@ -24,6 +25,13 @@ _PRE = [
     "Cria, ",
 ]
 _POST = [" please", " thanks", " thank you", ", please", " pls"]
+_SMALL = frozenset(
+    spaced(
+        "a an the of to for in on my me i do does is are it can could you please how what that "
+        "this with at by would should be there"
+    )
+)
+_FILLERS = ("just", "please", "now", "here", "simply", "really", "maybe", "exactly", "actually")
 _CODE = re.compile(r"[`_/~0-9]|[A-Z]{2}|^-")
 
 
@@ -39,6 +47,8 @@ def normal(text: str) -> str:
 
 def styled(rng: Rng, text: str, *, keep_case: bool = False) -> str:
     """A question as somebody might type it. `keep_case`: names in it must survive."""
+    if not keep_case and rng.random() < 0.3:
+        text = _loosened(rng, text)
     roll = rng.random()
     if roll < 0.5:
         return text
@@ -55,6 +65,21 @@ def styled(rng: Rng, text: str, *, keep_case: bool = False) -> str:
     if roll < 0.98:
         return _typo(rng, text)
     return _cut(text)[0] + pick(rng, ["??", "!", "...", " ?"])
+
+
+def _loosened(rng: Rng, text: str) -> str:
+    """Small words lost, doubled or put in: no single one of them may matter."""
+    kept = []
+    for word in text.split(" "):
+        small = word.lower() in _SMALL
+        if small and rng.random() < 0.25:
+            continue
+        kept.append(word)
+        if small and rng.random() < 0.04:
+            kept.append(word.lower())
+        elif rng.random() < 0.04:
+            kept.append(pick(rng, _FILLERS))
+    return " ".join(kept) or text
 
 
 def _lower_first(text: str) -> str:

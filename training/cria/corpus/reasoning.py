@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from training.cria.corpus.arithmetic import column, is_held_pair
+from training.cria.corpus.held_words import HELD_PEOPLE, HELD_THINGS
 from training.cria.corpus.phrasing import styled
 from training.cria.corpus.sample import Json, Question, Rng, Sample, Turn, ask, pick
 from training.cria.corpus.tables import spaced
@@ -12,12 +13,10 @@ __all__ = ["HELD_THINGS", "held", "make"]
 _PEOPLE = spaced(
     "Anna Ben Clara David Emma Felix Greta Henry Ines Jack Karin Liam Mona Nils Olga Peter"
 )
-_HELD_PEOPLE = ["Rita", "Viktor", "Sonja", "Walter"]
 _ITEMS = spaced(
         "apples books coins stamps marbles cards eggs pens shells sweets flowers stickers "
         "cookies tickets balls pears"
     )  # fmt: skip
-HELD_THINGS = ["ribbons", "bolts", "forks", "peaches"]
 
 _PLUS = (
     "{p} has {a} {t} and gets {b} more. How many {t} does {p} have?",
@@ -110,7 +109,7 @@ def held(rng: Rng, count: int, *, think: bool) -> list[Question]:
             text = pick(rng, _HELD_BIGGER).format(a=a, b=b)
             check = {"kind": "first_number", "value": max(a, b)}
         else:
-            p, q = rng.sample(_HELD_PEOPLE, 2)
+            p, q = rng.sample(HELD_PEOPLE, 2)
             text, answer, _ = _problem(rng, a, b, p, q, pick(rng, HELD_THINGS))
             check = {"kind": "number", "value": int(answer.split("=")[1].split()[0])}
         found.append(Question("reasoning", (Turn("user", text),), check, think=think))

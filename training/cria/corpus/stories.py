@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.cria.corpus.limits import invented
+from training.cria.corpus.held_words import HELD_STORY_SUBJECTS
+from training.cria.corpus.lexicon import nouns, pseudo_word
 from training.cria.corpus.phrasing import styled
 from training.cria.corpus.sample import Question, Rng, Sample, Turn, ask, pick
 from training.cria.corpus.tables import listed, spaced
 
-__all__ = ["HELD_SUBJECTS", "HELD_TEMPLATES", "held", "make"]
+__all__ = ["HELD_TEMPLATES", "held", "make"]
 
 _CREATURES = spaced(
     "cat dog fox bear mouse rabbit hen duck cow horse llama cria goat sheep pig lion "
@@ -35,13 +36,6 @@ _PLACES = listed(
     "market, the harbour, the rain, the snow, the wind, the night, winter, spring, "
     "summer, autumn, friendship, courage, a long journey, a lost toy, a birthday, a storm"
 )
-HELD_SUBJECTS = (
-    "hedgehog", "otter", "peacock", "koala", "beaver", "lizard", "nurse", "dancer", "pilot",
-    "mermaid", "lantern", "piano", "scarf", "teapot", "wagon", "telescope", "sandwich", "bridge",
-    "lighthouse", "train", "rocket", "snowman", "dolphin", "ostrich", "juggler", "compass",
-    "waterfall", "cactus", "sofa", "trumpet",
-)  # fmt: skip
-
 _STORY = (
     "Tell me a story about {}.", "Tell me a short story about {}.", "Write a story about {}.",
     "Write a short story about {}.", "Can you tell me a story about {}?", "A story about {}.",
@@ -188,8 +182,8 @@ def make(rng: Rng, *, think: bool) -> Sample:
         thought = f"A story: I choose {_article(word)}."
         return ask("stories", styled(rng, text), _story(rng, word), thought, think=think)
     word = pick(rng, _CREATURES if roll < 0.5 else _THINGS)
-    if rng.random() < 0.2:  # copying a word never seen before is learnt from words nobody knows
-        word = invented(rng)
+    if rng.random() < 0.45:  # copying a word never seen before is learnt from many words
+        word = pick(rng, nouns()) if rng.random() < 0.6 else pseudo_word(rng)
     if roll > 0.94:
         place = pick(rng, _PLACES)
         text = pick(rng, _STORY).format(place)
@@ -255,7 +249,7 @@ def held(rng: Rng, count: int, *, think: bool) -> list[Question]:
     """Held-out subjects in known and held-out words, a third of them rhymes."""
     found = []
     for i in range(count):
-        subject = HELD_SUBJECTS[i % len(HELD_SUBJECTS)]
+        subject = HELD_STORY_SUBJECTS[i % len(HELD_STORY_SUBJECTS)]
         rhyme = i % 3 == 2
         known, new = (_RHYME, _HELD_RHYME) if rhyme else (_STORY, _HELD_STORY)
         text = pick(rng, new if i % 2 else known).format(_article(subject))

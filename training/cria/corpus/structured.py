@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from training.cria.corpus import words
-from training.cria.corpus.limits import invented
+from training.cria.corpus.held_words import HELD_NUMBER_KEYS, HELD_TEXT_KEYS
 from training.cria.corpus.sample import Json, Question, Rng, Sample, Turn, ask, pick
 from training.cria.corpus.tables import spaced
 
@@ -13,8 +13,6 @@ __all__ = ["HELD_TEMPLATES", "held", "make"]
 
 _TEXT_KEYS = spaced("name city country title author color animal job subject status food brand")
 _NUMBER_KEYS = spaced("age year price count height weight pages score rooms size")
-_HELD_TEXT_KEYS = ("river", "captain", "flavor", "hobby", "street", "dessert")
-_HELD_NUMBER_KEYS = ("depth", "wheels", "salary", "floors", "speed")
 
 _ASKS = (
     "Give me JSON with the keys {k}: {t}", "Return JSON with the keys {k}. {t}",
@@ -49,8 +47,8 @@ def _case(
     while len(values) < count:
         number = rng.random() < 0.35
         key = pick(rng, numbers if number else texts)
-        if not new and rng.random() < 0.25:
-            key = invented(rng)
+        if not new and rng.random() < 0.65:
+            key = _other_key(rng)
         values[key] = rng.randrange(pick(rng, (100, 100, 3000))) if number else _text(rng, new)
     told = list(values.items())
     if rng.random() < 0.3:
@@ -59,10 +57,15 @@ def _case(
     return pick(rng, asks).format(k=keys, t=_told(rng, told)), values
 
 
+def _other_key(rng: Rng) -> str:
+    key = words.word(rng)
+    return f"{key}_{words.word(rng)}" if rng.random() < 0.15 else key
+
+
 def _text(rng: Rng, new: bool) -> str:
     if new:
         return pick(rng, words.HELD_NAMES)
-    return pick(rng, (words.name, words.city, words.word))(rng)
+    return pick(rng, (words.name, words.city, words.word, words.phrase))(rng)
 
 
 def _listed(rng: Rng, keys: list[str]) -> str:
@@ -89,7 +92,7 @@ def held(rng: Rng, count: int, *, think: bool) -> list[Question]:
     found = []
     for i in range(count):
         asks = _HELD_ASKS if i % 2 else _ASKS
-        question, answer = _case(rng, _HELD_TEXT_KEYS, _HELD_NUMBER_KEYS, asks, new=True)
+        question, answer = _case(rng, HELD_TEXT_KEYS, HELD_NUMBER_KEYS, asks, new=True)
         check: dict[str, Json] = {"kind": "json", "value": answer}
         found.append(Question("json", (Turn("user", question),), check, think=think))
     return found

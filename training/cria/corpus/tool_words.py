@@ -7,7 +7,17 @@ from typing import Literal
 
 from training.cria.corpus.tables import spaced
 
-__all__ = ["ADJECTIVES", "HELD", "REAL", "REAL_HELD", "TRAIN", "Arg", "Real", "Vocabulary"]
+__all__ = [
+    "ADJECTIVES",
+    "HELD",
+    "REAL",
+    "REAL_HELD",
+    "TRAIN",
+    "Arg",
+    "ArgKind",
+    "Real",
+    "Vocabulary",
+]
 
 ArgKind = Literal["word", "name", "city", "phrase", "number", "enum", "date", "code", "bool"]
 

@@ -9,8 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from training.cria.corpus import arithmetic, facts, limits, words, world
+from training.cria.corpus import (
+    arithmetic,
+    everyday_tools,
+    facts,
+    lexicon,
+    limits,
+    words,
+    world,
+)
 from training.cria.corpus.phrasing import capitalised, styled
 from training.cria.corpus.sample import (
     Call,
@@ -30,6 +39,7 @@ from training.cria.corpus.tool_words import (
     REAL_HELD,
     TRAIN,
     Arg,
+    ArgKind,
     Real,
     Vocabulary,
 )
@@ -46,6 +56,16 @@ _REQUESTS = (
     "I need to {verb} a {noun} {args}.", "Could you {verb} the {noun} {args}?",
     "{Noun} {args}, please.",
     "I would like to {verb} the {noun} {args}.", "{Verb} {noun} {args}.",
+    "{Verb} my {noun} {args}.", "Let us {verb} the {noun} {args}.",
+    "Now {verb} the {noun} {args}.", "Will you {verb} my {noun} {args}?",
+    "It is time to {verb} the {noun} {args}.", "We should {verb} the {noun} {args}.",
+    "Next: {verb} the {noun} {args}.", "Help me {verb} the {noun} {args}.",
+    "You can {verb} the {noun} now, {args}.", "Is it possible to {verb} the {noun} {args}?",
+    "I ask you to {verb} this {noun} {args}.", "{Verb} that {noun} for me {args}.",
+    "The {noun}: {verb} it {args}.", "Use {args} and {verb} the {noun}.",
+    "For me: {verb} the {noun} {args}.", "{Verb} it, the {noun}, {args}.",
+    "Hey, {verb} the {noun} {args}.", "My {noun} must be there: {verb} it {args}.",
+    "How about you {verb} the {noun} {args}?", "Take the {noun} and {verb} it {args}.",
 )  # fmt: skip
 _HELD_REQUESTS = (
     "Would you {verb} the {noun} {args}?", "Go and {verb} the {noun} {args}.",
@@ -69,19 +89,18 @@ def make(rng: Rng, *, think: bool) -> Sample:
     roll = rng.random()
     if roll < 0.6:
         return _calling(rng, think)
-    if roll < 0.84:
+    if roll < 0.78:
         return _from_result(rng, think)
     return _not_calling(rng, think)
 
 
 def _calling(rng: Rng, think: bool) -> Sample:
-    task = _task(rng, TRAIN, REAL)
-    tools = _among(rng, task, TRAIN, REAL)
+    task = _task(rng, TRAIN, real_tools())
+    tools = _among(rng, task, TRAIN, real_tools())
     calls = (task.call,) if task.again is None else (task.call, task.again)
-    turns = [*_before(rng), Turn("user", task.request)]
     thought = f"The tool {task.call.name} fits."
-    turns.append(Turn("assistant", "", calls, thought))
-    return Sample("tools", tuple(turns), tools, think)
+    turns = (*_before(rng), Turn("user", task.request), Turn("assistant", "", calls, thought))
+    return Sample("tools", turns, tools, think)
 
 
 def _before(rng: Rng) -> list[Turn]:
@@ -106,6 +125,12 @@ def _among(
             subjects.add(other.subject)
     rng.shuffle(tools)
     return tuple(tools)
+
+
+@cache
+def real_tools() -> tuple[Real, ...]:
+    """The tools of training that somebody could have written."""
+    return (*REAL, *everyday_tools.everyday())
 
 
 def _task(rng: Rng, vocabulary: Vocabulary, real: tuple[Real, ...], *, new: bool = False) -> _Task:
@@ -159,11 +184,9 @@ def _tool(rng: Rng, name: str, about: str, args: tuple[Arg, ...]) -> Tool:
 
 def _made_up(rng: Rng, vocabulary: Vocabulary, new: bool) -> _Task:
     verb, noun = pick(rng, vocabulary.verbs), pick(rng, vocabulary.nouns)
-    if not new and rng.random() < 0.25:
-        noun = limits.invented(rng)
-    if not new and rng.random() < 0.15:
-        verb = limits.invented(rng)
     adjective = f"{pick(rng, ADJECTIVES)} " if rng.random() < 0.25 else ""
+    if not new:
+        verb, noun, adjective = _any_words(rng, verb, noun, adjective)
     args = _args(rng, vocabulary, new)
     values = {arg.name: _value(rng, arg.kind, arg.choices, new=new) for arg in args}
     templates = _HELD_REQUESTS if new and rng.random() < 0.5 else _REQUESTS
@@ -183,6 +206,19 @@ def _made_up(rng: Rng, vocabulary: Vocabulary, new: bool) -> _Task:
     return _Task(tool, request, Call(tool.name, dict(values)), noun)
 
 
+def _any_words(rng: Rng, verb: str, noun: str, adjective: str) -> tuple[str, str, str]:
+    """Other words for a tool, most of the time: copying needs to see all kinds."""
+    roll = rng.random()
+    if roll < 0.75:
+        noun = pick(rng, lexicon.nouns()) if roll < 0.45 else words.made_up(rng)
+    roll = rng.random()
+    if roll < 0.7:
+        verb = pick(rng, lexicon.verbs()) if roll < 0.5 else words.made_up(rng)
+    if adjective and rng.random() < 0.5:
+        adjective = f"{pick(rng, lexicon.adjectives())} "
+    return verb, noun, adjective
+
+
 def _name(rng: Rng, verb: str, noun: str, adjective: str) -> str:
     parts = [verb, adjective, noun] if adjective and rng.random() < 0.5 else [verb, noun]
     roll = rng.random()
@@ -200,19 +236,38 @@ def _args(rng: Rng, vocabulary: Vocabulary, new: bool) -> tuple[Arg, ...]:
     for _ in range(pick(rng, (0, 1, 1, 1, 2, 2, 2, 3))):
         kind = pick(rng, tuple(vocabulary.args))
         name = pick(rng, vocabulary.args[kind])
-        if not new and rng.random() < 0.15:
-            name = limits.invented(rng)
         choices = pick(rng, vocabulary.enums) if kind == "enum" else ()
+        if not new:
+            name, kind, choices = _any_argument(rng, name, kind, choices)
         about = f"The {name.replace('_', ' ')}" + pick(rng, ("", " to use", " of it"))
         args[name] = Arg(name, kind, about, choices)
     return tuple(args.values())
 
 
+def _any_argument(
+    rng: Rng, name: str, kind: ArgKind, choices: tuple[str, ...]
+) -> tuple[str, ArgKind, tuple[str, ...]]:
+    """Another name for an argument, most of the time, and other choices."""
+    roll = rng.random()
+    if roll < 0.25:
+        name, kind = pick(rng, everyday_tools.argument_names())
+        choices = ()
+    elif roll < 0.75:
+        name = words.word(rng).lower()
+        if rng.random() < 0.2:
+            name = f"{name}_{words.word(rng).lower()}"
+    if kind == "enum" and rng.random() < 0.6:
+        choices = tuple(dict.fromkeys(words.word(rng) for _ in range(rng.randrange(2, 5))))
+    return name, kind, choices
+
+
 def _args_said(rng: Rng, values: dict[str, Json]) -> str:
     """The arguments in words; the name of each stands beside its value."""
-    form = pick(
-        rng, ("with {k} {v}", "with the {k} {v}", "{k} {v}", "with {k}: {v}", "for {k} {v}")
-    )
+    form = pick(rng, (
+        "with {k} {v}", "with the {k} {v}", "{k} {v}", "with {k}: {v}", "for {k} {v}", "{k}: {v}",
+        "{k} = {v}", "using {k} {v}", "the {k} is {v}", "where {k} is {v}", "and {k} {v}",
+        "with {v} as {k}", "the {k} being {v}",
+    ))  # fmt: skip
     said = [form.format(k=k.replace("_", " "), v=_said(v)) for k, v in values.items()]
     if len(said) > 1 and form.startswith("with"):
         said[1:] = [s.removeprefix("with ") for s in said[1:]]
@@ -274,10 +329,10 @@ _RESULT_KEYS = spaced(
 
 def _from_result(rng: Rng, think: bool) -> Sample:
     """A call, its result, and the answer that the result gives."""
-    task = _task(rng, TRAIN, REAL)
+    task = _task(rng, TRAIN, real_tools())
     while task.again is not None:
-        task = _task(rng, TRAIN, REAL)
-    result, answer = _result(rng, _RESULT_KEYS)
+        task = _task(rng, TRAIN, real_tools())
+    result, answer = _result(rng, list({_key(rng): None for _ in range(5)}))
     turns = [
         *_before(rng),
         Turn("user", task.request),
@@ -285,8 +340,13 @@ def _from_result(rng: Rng, think: bool) -> Sample:
         Turn("tool", result),
         Turn("assistant", answer, thought="The tool gave the result."),
     ]
-    tools = _among(rng, task, TRAIN, REAL)
+    tools = _among(rng, task, TRAIN, real_tools())
     return Sample("tools", tuple(turns), tools, think)
+
+
+def _key(rng: Rng) -> str:
+    roll = rng.random()
+    return pick(rng, _RESULT_KEYS) if roll < 0.4 else words.word(rng).lower()
 
 
 def _result(rng: Rng, names: Sequence[str]) -> tuple[str, str]:
@@ -310,12 +370,12 @@ def _joined(parts: list[str]) -> str:
 
 def _not_calling(rng: Rng, think: bool) -> Sample:
     """Tools are there and none fits: an ordinary answer, or that there is no tool for it."""
-    tools = _among(rng, _task(rng, TRAIN, REAL), TRAIN, REAL)
+    tools = _among(rng, _task(rng, TRAIN, real_tools()), TRAIN, real_tools())
     roll = rng.random()
     if roll < 0.45:
         names = {tool.name for tool in tools}
         while True:
-            task = _task(rng, TRAIN, REAL)
+            task = _task(rng, TRAIN, real_tools())
             about = [tool.description for tool in tools]
             if task.tool.name not in names and not any(task.subject in text for text in about):
                 break

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from training.cria.corpus.held_words import HELD_NAMES
+from training.cria.corpus.lexicon import adjectives, first_names, nouns, pseudo_word, towns
 from training.cria.corpus.limits import invented
 from training.cria.corpus.phrasing import capitalised
 from training.cria.corpus.sample import Rng, pick
 from training.cria.corpus.tables import spaced
 
-__all__ = ["HELD_NAMES", "NAMES", "PLACES", "city", "name", "phrase", "word"]
+__all__ = ["HELD_NAMES", "NAMES", "PLACES", "city", "made_up", "name", "phrase", "word"]
 
 NAMES = spaced(
     "Anna Ben Clara David Emma Felix Greta Henry Ines Jack Karin Liam Mona Nils Olga "
@@ -18,12 +20,6 @@ NAMES = spaced(
     "Bruno Chloe Dora Ethan Frida Gina Hugo Isla Jorge Kate Leon Mary John James Linda "
     "Susan Robert Michael Maria Daniel Sarah Thomas Nancy Lisa Mark Paul Kevin"
 )
-HELD_NAMES = spaced(
-    "Bastian Camille Dimitri Esther Florian Gwen Harald Imogen Joachim Keiko Leopold "
-    "Miriam Nestor Ottilie Pascal Rowena Sigrid Tobias Ulrich Violet Wendel Yolanda Zelda "
-    "Ambrose Brigitte Casper Delphine Ezra Freya Gideon Hildegard Isidor Juniper Klara "
-    "Lorenzo Maximus Noemi Orlando Philippa Rasmus"
-)
 PLACES = spaced(
     "Oslo Paris London Berlin Rome Madrid Tokyo Lima Cairo Boston Chicago Hamburg Munich "
     "Vienna Lyon Milan Porto Dublin Athens Prague Warsaw Krakow Zurich Geneva Bern Delhi "
@@ -33,18 +29,29 @@ PLACES = spaced(
 )
 
 
+def made_up(rng: Rng) -> str:
+    """A word that only looks like one."""
+    return pseudo_word(rng) if rng.random() < 0.75 else invented(rng)
+
+
 def name(rng: Rng) -> str:
-    """A person's name for training, in three cases of ten an invented one."""
-    if rng.random() < 0.7:
+    """A person's name for training: common, known or made up."""
+    roll = rng.random()
+    if roll < 0.45:
         return pick(rng, NAMES)
-    while (made := capitalised(invented(rng))) in HELD_NAMES:
+    if roll < 0.75:
+        return pick(rng, first_names())
+    while (made := capitalised(made_up(rng))) in HELD_NAMES:
         continue
     return made
 
 
 def city(rng: Rng) -> str:
-    """A place, known or invented."""
-    return pick(rng, PLACES) if rng.random() < 0.5 else capitalised(invented(rng))
+    """A place, known or made up."""
+    roll = rng.random()
+    if roll < 0.7:
+        return pick(rng, PLACES if roll < 0.35 else towns())
+    return capitalised(made_up(rng))
 
 
 _WORDS = spaced(
@@ -58,8 +65,13 @@ _WORDS = spaced(
 
 
 def word(rng: Rng) -> str:
-    """A plain or invented word."""
-    return pick(rng, _WORDS) if rng.random() < 0.6 else invented(rng)
+    """A plain or made-up word."""
+    roll = rng.random()
+    if roll < 0.25:
+        return pick(rng, _WORDS)
+    if roll < 0.7:
+        return pick(rng, nouns() if roll < 0.6 else adjectives())
+    return made_up(rng)
 
 
 def phrase(rng: Rng, most: int = 3) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from training.cria.corpus import lexicon
 from training.cria.corpus import world_data as data
 from training.cria.corpus.phrasing import capitalised, styled
 from training.cria.corpus.sample import Json, Question, Rng, Sample, Turn, ask, pick
@@ -176,6 +177,9 @@ HELD_TEMPLATES = tuple(text for topic in TOPICS for text in topic.held)
 _WEIGHTS = [topic.weight for topic in TOPICS]
 
 
+_EXTRA_ASKS = lexicon.sections("world_asks")
+
+
 def make(rng: Rng, *, think: bool) -> Sample:
     """A training question about an everyday thing."""
     roll = rng.random()
@@ -186,7 +190,9 @@ def make(rng: Rng, *, think: bool) -> Sample:
         return _counting(rng, think)
     topic = rng.choices(TOPICS, _WEIGHTS)[0]
     a, rights = pick(rng, tuple(topic.pairs.items()))
-    text = capitalised(pick(rng, topic.asks).format(a=a))
+    text = capitalised(
+        pick(rng, (*topic.asks, *_EXTRA_ASKS[topic.name])).format(a=a, A=capitalised(a))
+    )
     answer = _fill(topic.answer, a, rights[0])
     thought = f"They ask for the {topic.name} of {a}."
     return ask("world", styled(rng, text), answer, thought, think=think)
