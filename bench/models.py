@@ -8,7 +8,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-__all__ = ["SMALL", "Shape", "make_model"]
+__all__ = ["FIRST_WORD", "SMALL", "Shape", "make_model"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,15 @@ class Shape:
 SMALL = Shape("100M", 768, 12, 12, 4, 2048, 16_384)
 
 
-def make_model(path: Path, shape: Shape, *, seed: int = 0) -> Path:
-    """Write a random Llama of this shape, Q8_0 with f32 norms; texts are bytes and filler words."""
+FIRST_WORD = 259
+"""The tokens before it are specials and bytes."""
+
+
+def make_model(path: Path, shape: Shape, *, seed: int = 0, counts: bool = False) -> Path:
+    """Write a random Llama of this shape, Q8_0 with f32 norms; texts are bytes and filler words.
+
+    One that `counts` says the next token of the vocabulary after each, whatever came before.
+    """
     draw = np.random.default_rng(seed)
 
     def matrix(rows: int, columns: int) -> np.ndarray:
@@ -62,7 +69,13 @@ def make_model(path: Path, shape: Shape, *, seed: int = 0) -> Path:
         }
     kind = gguf.GGMLQuantizationType.Q8_0
     for name, (rows, columns) in tensors.items():
-        writer.add_tensor(name, gguf.quants.quantize(matrix(rows, columns), kind), raw_dtype=kind)
+        weights = matrix(rows, columns)
+        if counts and name == "token_embd.weight":
+            weights *= 50  # louder than what the layers add
+            embedding = weights
+        elif counts and name == "output.weight":
+            weights = np.roll(embedding, 1, axis=0)
+        writer.add_tensor(name, gguf.quants.quantize(weights, kind), raw_dtype=kind)
     norms = ["output_norm.weight"]
     for layer in range(shape.n_layer):
         norms += [f"blk.{layer}.attn_norm.weight", f"blk.{layer}.ffn_norm.weight"]
@@ -78,8 +91,8 @@ def make_model(path: Path, shape: Shape, *, seed: int = 0) -> Path:
 def _add_vocabulary(writer: gguf.GGUFWriter, n_vocab: int) -> None:
     """One token for each byte, the rest are words that no text contains; no end token."""
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    tokens += [f"\u2581w{number}" for number in range(n_vocab - len(tokens))]
-    types = [2, 3, 3, *([6] * 256), *([1] * (n_vocab - 259))]
+    tokens += [f"\u2581w{number}" for number in range(n_vocab - FIRST_WORD)]
+    types = [2, 3, 3, *([6] * 256), *([1] * (n_vocab - FIRST_WORD))]
     writer.add_vocab_size(n_vocab)
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")

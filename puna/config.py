@@ -143,6 +143,12 @@ def _items(value: str) -> tuple[str, ...]:
     return tuple(value.split(","))
 
 
+def _speculation(value: str) -> str:
+    if value.lower() not in {"lookup", "off"}:
+        raise _BadValue(value)
+    return value.lower()
+
+
 def _level(value: str) -> int:
     """OLLAMA_DEBUG as a `logging` level: 0 INFO, 1 DEBUG, 2 TRACE (5), -1 WARNING, -2 ERROR."""
     number = 1
@@ -225,6 +231,12 @@ class Settings:
     )
     max_sequences: int = env(
         "PUNA_MAX_SEQUENCES", _whole, 32, "requests that one model decodes together (default 32)"
+    )
+    speculation: str = env(
+        "PUNA_SPECULATION",
+        _speculation,
+        "lookup",
+        "guess coming tokens from text that was there before: lookup or off (default lookup)",
     )
     no_start: bool = env(
         "PUNA_NO_START", _flag, False, "commands do not start a server by themselves"

@@ -106,6 +106,15 @@ class Cells:
         self._exact.pop(sequence, None)
         return length
 
+    def reject(self, sequence: int, length: int) -> int:
+        """Remove what was computed after the `length` tokens that were noted; returns how many are
+        left: none where a window has lost what is needed to go on from there.
+        """
+        self._context.remove(sequence, length)
+        if self._memory is Memory.WINDOW and not self._in_window(sequence, length):
+            return self.cut(sequence, 0)
+        return length
+
     def hold(self, sequence: int) -> None:
         """Keep a finished sequence's cells for prompts to come."""
         exact = self._exact.get(sequence)

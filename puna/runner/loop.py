@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from puna.api.events import Logprob
 from puna.errors import EngineError, PunaError
@@ -20,12 +21,25 @@ from puna.runner.prefix import common_length
 from puna.runner.protocol import Piece, StopReason
 from puna.runner.queueing import in_turn, victim, weight
 from puna.runner.running import Running
+from puna.runner.speculate import Speculation
 from puna.runner.wire import Ended, Refused, Said, Step
 
 __all__ = ["Loop"]
 
 _MARGIN = 32  # cells left free for each sequence when one more is admitted
 _WORTH = 16  # common tokens from which on it pays to wait for somebody else's
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one generation has in a decode."""
+
+    generation: Running
+    tokens: list[int]
+    draft: list[int]
+    """Guesses at what follows `tokens`."""
+    index: int
+    """Of the first token in the batch that has logits, -1 when none has."""
 
 
 class Loop:
@@ -37,6 +51,7 @@ class Loop:
         context: Context,
         deliver: Callable[[Step | Refused], None],
         clock: Callable[[], int] = time.perf_counter_ns,
+        speculation: Speculation | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -44,8 +59,11 @@ class Loop:
         self._clock = clock
         self._waiting: list[Running] = []  # queueing.py says whose turn it is
         self._running: list[Running] = []
-        self._cells = Cells(context, _memory_of(model))
+        memory = _memory_of(model)
+        self._cells = Cells(context, memory)
         self._pace = Pace()
+        # a state cannot go back behind tokens that turned out wrong
+        self._speculation = None if memory is Memory.STATE else speculation
         self._step = Step([], [])
 
     @property
@@ -60,26 +78,36 @@ class Loop:
 
     def cancel(self, id: int) -> None:
         """Forget a generation and free its cells. Unknown ids are fine: it may just have ended."""
-        for each in list(self._waiting):
+        for each in self._waiting:
             if each.id == id:
                 self._waiting.remove(each)
-                each.sampler.close()
-                return
+                self._close(each)
+                break
         for each in self._running:
             if each.id == id:
                 self._release(each)
-                return
+                break
+        if self.idle:
+            self._tell()  # nobody is left whose decode would do it
 
     def step(self) -> None:
-        """One decode for everybody, and the delivery of what it brought."""
-        self._step = Step([], [])
+        """One decode for everybody, and the delivery of what it brought.
+
+        Where the device computes by itself the delivery waits for the next decode to have begun.
+        """
         self._admit_waiting()
         for each in list(self._running):
             self._keep_within_context(each)
         if self._running:
             self._decode()
+        if self.idle or not self._context.is_asynchronous:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Deliver what is there to say."""
         if self._step.said or self._step.ended:
-            self._deliver(self._step)
+            step, self._step = self._step, Step([], [])
+            self._deliver(step)
 
     def _admit_waiting(self) -> None:
         for candidate in in_turn(self._waiting, self._clock()):
@@ -129,41 +157,67 @@ class Loop:
         count = discard_count(each.n_ctx, each.n_keep, len(each.tokens) - 1)
         each.truncated = True
         del each.tokens[each.n_keep : each.n_keep + count]
+        if self._speculation is not None:
+            self._speculation.forget(each.id)
         each.n_cached = self._cells.shift(each.sequence, each.n_keep, count)
 
     def _decode(self) -> None:
-        by_key = {each.id: each for each in self._running}
-        parts: list[tuple[Running, list[int]]] = []
-        sampling: list[tuple[Running, int]] = []
-        self._context.begin()
-        for share in self._plan():
-            each = by_key[share.key]
-            tokens = each.tokens[each.n_cached : each.n_cached + share.count]
-            last = share.count == each.pending
-            index = self._context.add(each.sequence, each.n_cached, tokens, logits=last)
-            parts.append((each, tokens))
-            if last:
-                sampling.append((each, index))
+        parts = self._make_batch()
         started = self._clock()
         try:
             result = self._context.decode()
         except EngineError as error:
-            self._fail([each for each, _ in parts], error)
+            self._fail([part.generation for part in parts], error)
             return
         if result is Decoded.NO_CELLS:
             self._recover_cells()
             return
-        for each, tokens in parts:
-            self._cells.grow(each.sequence, tokens)
-            each.n_cached += len(tokens)
-        streams = sum(len(tokens) == 1 for _, tokens in parts)
-        prompt = sum(len(tokens) for _, tokens in parts) - streams
-        self._pace.learn(self._clock() - started, streams, prompt)
-        for each, index in sampling:
-            try:
-                self._sample(each, index)
-            except PunaError as error:
-                self._fail([each], error)
+        if self._context.is_asynchronous:
+            self._tell()
+        self._context.wait()
+        self._learn(parts, self._clock() - started)
+        for part in parts:
+            self._cells.grow(part.generation.sequence, part.tokens)
+            part.generation.n_cached += len(part.tokens)
+        for part in parts:
+            if part.index >= 0:
+                try:
+                    self._continue(part)
+                except PunaError as error:
+                    self._fail([part.generation], error)
+
+    def _make_batch(self) -> list[_Part]:
+        """Plan the next decode and put its tokens into the engine's batch."""
+        shares = self._plan()
+        drafts = self._drafts(len(shares))
+        by_key = {each.id: each for each in self._running}
+        parts: list[_Part] = []
+        self._context.begin()
+        for share in shares:
+            each = by_key[share.key]
+            start = each.n_cached
+            tokens, draft = each.tokens[start : start + share.count], drafts.get(share.key, [])
+            is_last = share.count == each.pending
+            n_logits = len(draft) + 1 if is_last else 0
+            index = self._context.add(each.sequence, start, tokens + draft, logits=n_logits)
+            parts.append(_Part(each, tokens, draft, index if is_last else -1))
+        return parts
+
+    def _drafts(self, n_planned: int) -> dict[int, list[int]]:
+        """Guessed tokens to check, where nobody reads a prompt, from cells that nobody uses."""
+        room = min(self._context.n_batch, self._cells.free) - n_planned
+        if self._speculation is None or room < 1:
+            return {}
+        if any(each.pending > 1 for each in self._running):
+            return {}
+        streams = {each.id: (each.tokens, each.most_drafted) for each in self._running}
+        return self._speculation.drafts(streams, self._pace.cost, room)
+
+    def _learn(self, parts: list[_Part], duration: int) -> None:
+        streams = sum(len(part.tokens) == 1 for part in parts)
+        prompt = sum(len(part.tokens) for part in parts) - streams
+        drafted = sum(len(part.draft) for part in parts)
+        self._pace.learn(duration, streams, prompt, drafted)
 
     def _plan(self) -> list[Share]:
         """Shares that fit into the free cells; who matters least makes room where they do not."""
@@ -194,12 +248,36 @@ class Loop:
         else:
             self._fail(list(self._running), EngineError("the context of the model is full"))
 
-    def _sample(self, each: Running, index: int) -> None:
+    def _continue(self, part: _Part) -> None:
+        """Draw the next token, and the one after each guess that was right."""
+        each, right = part.generation, 0
+        reason = self._sample(each, part.index)
+        for guess in part.draft:
+            if reason is not None or each.tokens[-1] != guess:
+                break
+            right += 1
+            reason = self._sample(each, part.index + right)
+        if part.draft:
+            self._settle(part, right)
+        if reason is not None:
+            self._end(each, reason)
+
+    def _settle(self, part: _Part, right: int) -> None:
+        """Keep the cells of the guesses that were right, and those only."""
+        each = part.generation
+        self._cells.grow(each.sequence, part.draft[:right])
+        each.n_cached += right
+        each.n_drafted += len(part.draft)
+        each.n_accepted += right
+        if right < len(part.draft):
+            each.n_cached = self._cells.reject(each.sequence, each.n_cached)
+
+    def _sample(self, each: Running, index: int) -> StopReason | None:
+        """Draw a token and say it; returns why the generation ends, if it does."""
         now = self._clock()
         each.last_ns = now
         if each.max_tokens == 0:
-            self._end(each, "length")
-            return
+            return "length"
         each.first_ns = each.first_ns or now
         wants_logprobs = each.order.top_logprobs is not None
         logits = self._context.logits(index).copy() if wants_logprobs else None
@@ -207,17 +285,15 @@ class Loop:
         each.n_output += 1
         each.output.append(token)
         if self._model.is_end(token):
-            self._end(each, "stop")
-            return
+            return "stop"
         tag = None
         if logits is not None:
             tag = logprob_of(self._model, logits, token, each.order.top_logprobs or 0)
         each.tokens.append(token)
         self._say(each, *each.text.push(self._model.piece(token), tag))
         if each.text.stopped:
-            self._end(each, "stop")
-        elif each.n_output >= each.max_tokens > 0:
-            self._end(each, "length")
+            return "stop"
+        return "length" if each.n_output >= each.max_tokens > 0 else None
 
     def _say(self, each: Running, text: str, tags: tuple[Logprob, ...]) -> None:
         if text or tags:
@@ -229,6 +305,7 @@ class Loop:
         self._release(each)
 
     def _fail(self, failed: list[Running], error: PunaError) -> None:
+        self._tell()  # what they said comes before their error
         for each in failed:
             self._deliver(Refused(each.id, error.status, str(error)))
             self._cells.release(each.sequence)
@@ -241,7 +318,12 @@ class Loop:
 
     def _leave(self, each: Running) -> None:
         self._running.remove(each)
+        self._close(each)
+
+    def _close(self, each: Running) -> None:
         each.sampler.close()
+        if self._speculation is not None:
+            self._speculation.forget(each.id)
 
 
 def _memory_of(model: Model) -> Memory:

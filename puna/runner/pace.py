@@ -1,9 +1,11 @@
-"""How many prompt tokens may ride in a decode while others wait for their next word.
+"""What a decode costs: how many prompt tokens may ride along, and what drafted ones would cost.
 
-It learns from the clock what a decode without prompts costs and what each prompt token adds.
+It learns from the clock. Averages are of nanoseconds.
 """
 
 from __future__ import annotations
+
+from bisect import bisect_left
 
 __all__ = ["Pace"]
 
@@ -13,14 +15,20 @@ STRETCH = 2.0
 LEAST = 16  # tokens: a prompt must get on, however slow the machine
 UNKNOWN = 64  # tokens, before anything was measured
 _WEIGHT = 0.2  # of the newest measurement
+_OUTLIER = 2.0  # times what was expected: more than that is the machine's affair, not ours
+_MEMORY = 512  # decodes after which the cost of a width is measured again
 
 
 class Pace:
-    """Running averages, in nanoseconds."""
+    """Running averages of decodes. A width is the number of tokens in a decode without prompts."""
 
     def __init__(self) -> None:
         self._decode: float | None = None
         self._token: float | None = None
+        self._widths: list[int] = []  # that were measured, ascending
+        self._costs: dict[int, float] = {}
+        self._measured: dict[int, int] = {}  # a width to the decode that it was measured in last
+        self._count = 0
 
     def allowance(self, n_streams: int, n_batch: int) -> int:
         """Prompt tokens for the next decode; without streams nobody waits and it may be full."""
@@ -31,13 +39,51 @@ class Pace:
         affordable = (STRETCH - 1) * self._decode / max(self._token, 1.0)
         return int(min(max(affordable, LEAST), n_batch))
 
-    def learn(self, duration: int, n_streams: int, n_prompt: int) -> None:
-        """Take in what a decode cost, with so many streams and prompt tokens in it."""
-        if n_streams and not n_prompt:
-            self._decode = _mixed(self._decode, duration)
-        elif n_prompt:
+    def cost(self, width: int) -> float | None:
+        """What a decode of `width` tokens takes; None as long as nothing like it was seen.
+
+        Between measured widths it is a line; beyond the widest, what a prompt's tokens cost.
+        """
+        if width in self._costs:
+            return self._costs[width]
+        at = bisect_left(self._widths, width)
+        if not at:
+            return None
+        below = self._widths[at - 1]
+        if at == len(self._widths):
+            return None if self._token is None else self._beyond(below, width)
+        above = self._widths[at]
+        rise = (self._costs[above] - self._costs[below]) / (above - below)
+        return self._costs[below] + rise * (width - below)
+
+    def _beyond(self, widest: int, width: int) -> float:
+        return self._costs[widest] + (self._token or 0.0) * (width - widest)
+
+    def learn(self, duration: int, n_streams: int, n_prompt: int, n_drafted: int = 0) -> None:
+        """Take in what a decode cost, with so many streams, prompt tokens and drafted tokens."""
+        if n_prompt:
             base = (self._decode or 0.0) if n_streams else 0.0
             self._token = _mixed(self._token, max(0.0, duration - base) / n_prompt)
+        elif n_streams:
+            if not n_drafted:
+                self._decode = _mixed(self._decode, duration)
+            self._learn_width(n_streams + n_drafted, duration)
+
+    def _learn_width(self, width: int, duration: int) -> None:
+        self._count += 1
+        expected = self.cost(width)
+        bounded = duration if expected is None else min(duration, _OUTLIER * expected)
+        if width not in self._costs:
+            self._widths.insert(bisect_left(self._widths, width), width)
+        self._costs[width] = _mixed(self._costs.get(width), bounded)
+        self._measured[width] = self._count
+        if self._count % _MEMORY == 0:
+            self._forget(self._count - _MEMORY)
+
+    def _forget(self, before: int) -> None:
+        for width in [each for each, last in self._measured.items() if last < before]:
+            self._widths.remove(width)
+            del self._costs[width], self._measured[width]
 
 
 def _mixed(average: float | None, newest: float) -> float:

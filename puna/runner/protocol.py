@@ -22,12 +22,14 @@ __all__ = [
     "Piece",
     "Priority",
     "Sampling",
+    "SpeculationKind",
     "StopReason",
     "TokenEvent",
 ]
 
 StopReason = Literal["stop", "length"]
 Priority = Literal["high", "normal", "low"]
+SpeculationKind = Literal["off", "lookup"]
 
 
 class LoadPlan(Struct, frozen=True, kw_only=True):
@@ -35,7 +37,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
 
     `n_ctx` is the most that one sequence may hold; the pool of KV cells is `n_ctx * n_parallel`.
     With `n_ctx_auto` nobody asked for it: a model that is loaded with less will do. `n_batch` 0
-    leaves the choice to the runner.
+    leaves the choice to the runner. `speculation` says what guesses tokens that are checked
+    together with the next one.
     """
 
     model: str
@@ -51,6 +54,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     use_mmap: bool | None = None
     flash_attention: bool | None = None
     kv_type: str = "f16"
+    speculation: SpeculationKind = "lookup"
 
 
 class EngineInfo(Struct, frozen=True, kw_only=True):
@@ -119,7 +123,8 @@ class Piece(Struct, frozen=True, array_like=True):
 class Finished(Struct, frozen=True, kw_only=True):
     """The end of a generation. Durations in nanoseconds.
 
-    `cached_tokens` of the `prompt_tokens` were in the cache and not computed again.
+    `cached_tokens` of the `prompt_tokens` were in the cache and not computed again. Of
+    `drafted_tokens` that were guessed, `accepted_tokens` are part of the answer.
     """
 
     reason: StopReason
@@ -128,6 +133,8 @@ class Finished(Struct, frozen=True, kw_only=True):
     prompt_ns: int
     eval_tokens: int
     eval_ns: int
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     truncated: bool = False
     tokens: tuple[int, ...] | None = None
 

@@ -60,6 +60,9 @@ class Running:
     n_prompt: int = 0
     output: list[int] = field(default_factory=list)
     n_output: int = 0
+    n_drafted: int = 0
+    """Tokens that were guessed and computed; `n_accepted` of them were what was then drawn."""
+    n_accepted: int = 0
     cancelled: bool = False
     arrived_ns: int = 0
     started_ns: int = 0
@@ -82,6 +85,11 @@ class Running:
         """Tokens that are not in the KV cache yet."""
         return len(self.tokens) - self.n_cached
 
+    @property
+    def most_drafted(self) -> int:
+        """How many guessed tokens the answer and its context still have room for."""
+        return min(self.max_tokens - self.n_output - 1, self.n_ctx - len(self.tokens))
+
     def finished(self, reason: StopReason) -> Finished:
         """The figures of the whole generation."""
         tokens = None
@@ -94,6 +102,8 @@ class Running:
             prompt_ns=max(0, (self.first_ns or self.last_ns) - self.started_ns),
             eval_tokens=self.n_output,
             eval_ns=max(0, self.last_ns - self.first_ns) if self.first_ns else 0,
+            drafted_tokens=self.n_drafted,
+            accepted_tokens=self.n_accepted,
             truncated=self.truncated,
             tokens=tokens,
         )

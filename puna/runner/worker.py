@@ -25,6 +25,7 @@ from puna.runner.llama.sampler import Sampler
 from puna.runner.loop import Loop
 from puna.runner.protocol import EngineInfo, Generation, LoadPlan
 from puna.runner.running import Running, fit_prompt
+from puna.runner.speculate import Speculation
 from puna.runner.text import TextStream
 from puna.runner.wire import (
     HEAD,
@@ -99,7 +100,8 @@ class Worker:
         if not self._model.has_decoder:
             raise BadRequest("this model gives embeddings and cannot generate text")
         self._context = Context(self._model, plan, threads)
-        self._loop = Loop(self._model, self._context, wire.send)
+        speculation = Speculation() if plan.speculation == "lookup" else None
+        self._loop = Loop(self._model, self._context, wire.send, speculation=speculation)
         self._grammars = Grammars(self._model)
         self._inbox: queue.SimpleQueue[Running | Cancel] = queue.SimpleQueue()
 

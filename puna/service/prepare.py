@@ -128,6 +128,7 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         use_mmap=options.use_mmap,
         flash_attention=settings.flash_attention,
         kv_type=settings.kv_cache_type,
+        speculation="off" if settings.speculation == "off" else "lookup",
     )
 
 

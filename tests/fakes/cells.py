@@ -61,9 +61,11 @@ class FakeContext:
         self.n_sequences = n_live + 3
         self.n_window = model.n_window
         self.can_shift = False
+        self.is_asynchronous = False
         self.has_state = model.is_recurrent
         self.cells: dict[int, list[object]] = {n: [] for n in range(self.n_sequences)}
         self.next: dict[int, int] = {}
+        self._reached = dict.fromkeys(self.cells, 0)  # the most cells each has had
         self._tokens: dict[int, int] = {}  # id of a cell to its token
         self._batch: list[tuple[int, int, int, bool]] = []
         self._made: list[object] = []
@@ -80,11 +82,14 @@ class FakeContext:
     def begin(self) -> None:
         self._batch = []
 
-    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: bool) -> int:
+    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:
         for offset, token in enumerate(tokens):
-            last = offset == len(tokens) - 1
-            self._batch.append((sequence, position + offset, token, logits and last))
-        return len(self._batch) - 1
+            has_logits = offset >= len(tokens) - logits
+            self._batch.append((sequence, position + offset, token, has_logits))
+        return len(self._batch) - logits
+
+    def wait(self) -> None:
+        pass
 
     def decode(self) -> Decoded:
         assert 0 < len(self._batch) <= self.n_batch
@@ -97,6 +102,7 @@ class FakeContext:
             self._made.append(cell)  # keeps its id from being used again
             self._tokens[id(cell)] = token
             self.cells[sequence].append(cell)
+            self._reached[sequence] = max(self._reached[sequence], len(self.cells[sequence]))
             if logits:
                 self.next[index] = next_token(self.seen(sequence))
         return Decoded.OK
@@ -106,12 +112,18 @@ class FakeContext:
         if self.has_state and 0 < start < len(self.cells[sequence]):
             return False
         del self.cells[sequence][max(start, 0) :]
+        if start <= 0:
+            self._reached[sequence] = 0
         return True
 
     def copy(self, source: int, target: int, length: int) -> None:
         assert not self.cells[target], "the target is in use"
         assert length < 0 or not self.has_state, "a state is copied whole or not at all"
         self.cells[target] = self.cells[source][: len(self.cells[source]) if length < 0 else length]
+        self._reached[target] = self._reached[source]
 
     def first_position(self, sequence: int) -> int:
-        return 0 if self.cells[sequence] else -1
+        """A window forgets what is behind it, seen from the furthest place ever reached."""
+        if not self.cells[sequence]:
+            return -1
+        return max(0, self._reached[sequence] - self.n_window) if self.n_window else 0

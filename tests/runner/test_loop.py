@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, cast
 
 import pytest
@@ -14,7 +16,15 @@ from puna.runner.protocol import Generation
 from puna.runner.running import Running
 from puna.runner.text import TextStream
 from puna.runner.wire import Refused, Step
-from tests.fakes.cells import END, FakeContext, FakeModel, FakeSampler, next_token
+from tests.fakes.cells import (
+    END,
+    VOCABULARY,
+    FakeContext,
+    FakeModel,
+    FakeSampler,
+    next_token,
+)
+from tests.fakes.drafts import RandomDrafts
 
 N_CTX = 24
 
@@ -30,12 +40,31 @@ class Told:
 class World:
     """A loop over a fake engine, and what came out of it."""
 
-    def __init__(self, n_cells: int = 60, n_batch: int = 8, n_live: int = 4, **model: Any) -> None:
+    def __init__(
+        self,
+        n_cells: int = 60,
+        n_batch: int = 8,
+        n_live: int = 4,
+        *,
+        drafts: random.Random | None = None,
+        is_asynchronous: bool = False,
+        **model: Any,
+    ) -> None:
         self.model = FakeModel(**model)
         self.context = FakeContext(n_cells, n_batch, n_live, self.model)
+        self.context.is_asynchronous = is_asynchronous
         self.told: dict[int, Told] = {}
         self.samplers: list[FakeSampler] = []
-        self.loop = Loop(cast(Any, self.model), cast(Any, self.context), self._deliver, lambda: 1)
+        self.drafts = None
+        if drafts is not None:
+            self.drafts = RandomDrafts(drafts, lambda _, seen: next_token(seen), VOCABULARY)
+        self.loop = Loop(
+            cast(Any, self.model),
+            cast(Any, self.context),
+            self._deliver,
+            lambda: 1,
+            cast(Any, self.drafts),
+        )
 
     def _deliver(self, news: Step | Refused) -> None:
         assert isinstance(news, Step), news
@@ -62,6 +91,10 @@ class World:
             )
         )
         return number
+
+    def has(self, number: int) -> bool:
+        """Whether a generation has not ended, told or untold."""
+        return number in {each.id for each in [*self.loop._waiting, *self.loop._running]}
 
     def run(self, limit: int = 2000) -> None:
         while not self.loop.idle:
@@ -112,11 +145,22 @@ MEMORIES = {"full": {}, "state": {"is_recurrent": True}, "window": {"n_window": 
 
 @pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
 @settings(max_examples=120, deadline=None)
-@given(events=EVENTS, n_cells=st.integers(N_CTX + 2, 90), n_batch=st.integers(4, 16))
-def test_company_changes_nothing(
-    memory: dict[str, Any], events: list[Any], n_cells: int, n_batch: int
+@given(
+    events=EVENTS,
+    n_cells=st.integers(N_CTX + 2, 90),
+    n_batch=st.integers(4, 16),
+    drafts=st.none() | st.randoms(use_true_random=False),
+    is_asynchronous=st.booleans(),
+)
+def test_company_and_guesses_change_nothing(
+    memory: dict[str, Any],
+    events: list[Any],
+    n_cells: int,
+    n_batch: int,
+    drafts: random.Random | None,
+    is_asynchronous: bool,
 ) -> None:
-    world = World(n_cells, n_batch, **memory)
+    world = World(n_cells, n_batch, drafts=drafts, is_asynchronous=is_asynchronous, **memory)
     asked: dict[int, tuple[list[int], int]] = {}
     cancelled: set[int] = set()
     for kind, value, count in events:
@@ -124,9 +168,9 @@ def test_company_changes_nothing(
             case "admit":
                 asked[world.admit(value, count)] = (value, count)
             case "cancel":
-                if value in asked and not world.told[value].ends:
+                if world.has(value):
                     cancelled.add(value)
-                    world.loop.cancel(value)
+                world.loop.cancel(value)
                 world.check()
             case "steps":
                 for _ in range(value):
@@ -144,7 +188,56 @@ def test_company_changes_nothing(
             (end,) = told.ends
             assert end.prompt_tokens == len(prompt)
             assert 0 <= end.cached_tokens < len(prompt)
+            assert 0 <= end.accepted_tokens <= end.drafted_tokens
+            assert not end.drafted_tokens or not world.context.has_state
     assert all(sampler.closed == 1 for sampler in world.samplers)
+
+
+def test_guesses_that_are_right_save_decodes() -> None:
+    prompt = next(p for p in product([1, 2], repeat=8) if len(alone([*p], 12)) == 24)
+    steps = {}
+    for name, draw in (("plain", None), ("drafting", random.Random(3))):
+        world = World(n_cells=100, n_batch=16, drafts=draw)
+        world.admit([*prompt], 12)
+        steps[name] = 0
+        while not world.loop.idle:
+            world.loop.step()
+            world.check()
+            steps[name] += 1
+        assert world.told[1].text == alone([*prompt], 12)
+    assert steps["drafting"] < steps["plain"] == 12
+    (end,) = world.told[1].ends
+    assert end.accepted_tokens == 12 - steps["drafting"]
+
+
+def test_guesses_take_no_cells_from_what_is_held() -> None:
+    """The pool is full of finished sequences: they are worth more than guesses."""
+    world = World(n_cells=24, n_batch=16, drafts=random.Random(1))
+    world.admit([1, 2, 3, 4] * 4, 2)
+    world.run()
+    held = world.context.used
+    world.admit([4, 4], 4)
+    world.run()
+    assert world.told[2].text == alone([4, 4], 4)
+    assert world.context.used >= held
+
+
+def test_a_device_computes_while_the_last_words_are_delivered() -> None:
+    world = World(n_cells=100, is_asynchronous=True)
+    order: list[str] = []
+    prompt = next(p for p in product([1, 2], repeat=4) if len(alone([*p], 3)) == 6)
+    world.admit([*prompt], 3)
+    decode, deliver, wait = world.context.decode, world.loop._deliver, world.context.wait
+    world.context.decode = lambda: (order.append("decode"), decode())[1]  # type: ignore
+    world.context.wait = lambda: (order.append("wait"), wait())[1]  # type: ignore
+    world.loop._deliver = lambda news: (order.append("deliver"), deliver(news))[1]  # type: ignore
+    world.run()
+    assert order == [
+        *("decode", "wait"),
+        *("decode", "deliver", "wait"),
+        *("decode", "deliver", "wait", "deliver"),
+    ]
+    assert world.told[1].text == alone([*prompt], 3)
 
 
 def test_a_prompt_is_computed_once() -> None:

@@ -219,9 +219,9 @@ def test_the_servers_settings_reach_the_plan(tmp_path: Path) -> None:
         return w.launcher.plans[0]
 
     settings: dict[str, Any] = {"num_parallel": 4, "max_sequences": 9, "flash_attention": True}
-    plan = play(tmp_path, scene, b"", kv_cache_type="q8_0", **settings)
+    plan = play(tmp_path, scene, b"", kv_cache_type="q8_0", speculation="off", **settings)
     assert (plan.n_parallel, plan.max_sequences) == (4, 9)
-    assert (plan.flash_attention, plan.kv_type) == (True, "q8_0")
+    assert (plan.flash_attention, plan.kv_type, plan.speculation) == (True, "q8_0", "off")
 
 
 def test_a_pool_is_never_larger_than_the_engine_can_count(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ class Context:
         self._memory = lib.llama_get_memory(self._handle)
         self.n_cells = int(lib.llama_n_ctx(self._handle))
         self.can_shift = bool(lib.llama_memory_can_shift(self._memory))
+        self.is_asynchronous = LOG.allocated()[1] > 0
+        """Whether a graphics card computes while this process goes on."""
         self._n_vocab = model.n_vocab
         self._batch = _Batch(self.n_batch)
 
@@ -100,15 +102,18 @@ class Context:
         """Start an empty batch."""
         self._batch.count = 0
 
-    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: bool) -> int:
+    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:
         """Put tokens of a sequence into the batch, the first at `position`.
 
-        With `logits` the last of them gets logits; its index in the batch is returned.
+        The last `logits` of them get logits; the batch's index of the first that does is returned.
         """
         return self._batch.add(sequence, position, tokens, logits=logits)
 
     def decode(self) -> Decoded:
-        """Compute the batch. Raises EngineError when libllama fails."""
+        """Compute the batch; where `is_asynchronous`, only begin to: `wait` for the end.
+
+        Raises EngineError when libllama fails.
+        """
         LOG.forget_errors()
         code = lib.llama_decode(self._handle, self._batch.struct())
         if code == 0:
@@ -118,6 +123,10 @@ class Context:
         raise EngineError(
             f"an error was encountered while running the model: decode failed ({code}) {LOG.errors}"
         )
+
+    def wait(self) -> None:
+        """Return when the batch is computed."""
+        lib.llama_synchronize(self._handle)
 
     def logits(self, index: int) -> npt.NDArray[np.float32]:
         """The raw logits after the batch's token `index`, shape (n_vocab,). Valid until decode."""
@@ -164,15 +173,15 @@ class _Batch:
             *(ctypes.cast(base + width * i, seq_type) for i in range(size))
         )
 
-    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: bool) -> int:
+    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:
         start, end = self.count, self.count + len(tokens)
         self._tokens[start:end] = tokens
         self._positions[start:end] = np.arange(position, position + len(tokens))
         self._sequences[start:end] = sequence
-        self._logits[start:end] = 0
-        self._logits[end - 1] = logits
+        self._logits[start : end - logits] = 0
+        self._logits[end - logits : end] = 1
         self.count = end
-        return end - 1
+        return end - logits
 
     def struct(self) -> Any:
         def pointer(array: npt.NDArray[Any], kind: Any) -> Any:
