@@ -46,7 +46,7 @@ MIX: dict[str, Skill] = {
     "limits": Skill(limits.make, 6, 0.3),
     "copying": Skill(copying.make, 6, 0.2),
 }
-LONG = 0.01  # share of conversations made of many short ones
+LONG = 0.004  # share of conversations made of many short ones
 _JOINED = ("puna", "sums", "world", "dialogue", "limits", "json", "stories", "reasoning")
 
 _NAMES = list(MIX)
