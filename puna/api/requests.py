@@ -13,6 +13,8 @@ __all__ = [
     "CopyRequest",
     "CreateRequest",
     "DeleteRequest",
+    "EmbedRequest",
+    "EmbeddingsRequest",
     "FunctionCall",
     "GenerateRequest",
     "Message",
@@ -88,6 +90,26 @@ class ChatRequest(_Inference, kw_only=True):
 
     messages: list[Message] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
+
+
+class EmbedRequest(Struct, kw_only=True):
+    """POST /api/embed. `input` is a text or a list of them; service/embedding.py checks it."""
+
+    model: str = ""
+    input: Any = None
+    truncate: bool | None = None
+    dimensions: int = 0
+    keep_alive: KeepAlive | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class EmbeddingsRequest(Struct, kw_only=True):
+    """POST /api/embeddings, which old clients use."""
+
+    model: str = ""
+    prompt: str = ""
+    keep_alive: KeepAlive | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class _Named(Struct, kw_only=True):

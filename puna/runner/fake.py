@@ -7,12 +7,15 @@ where a script must wait it holds until it is released.
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from puna.errors import BadRequest, EngineDied
 from puna.runner.protocol import (
+    Embedding,
+    Embeddings,
     EngineInfo,
     Finished,
     Generation,
@@ -62,6 +65,8 @@ Line = str | Piece | Finished | Hold | Exception
 """One step of a script: text to say, a wait, an error to raise, or (last) the ending"""
 
 Script = tuple[Line, ...]
+Vector = Sequence[float] | Hold | Exception
+"""What is given for an input: its vector, or a wait or an error first"""
 
 DEFAULT_PLAN = LoadPlan(model="fake")
 
@@ -83,8 +88,10 @@ def info_of(plan: LoadPlan) -> EngineInfo:
 class FakeEngine:
     """An engine that says what `will_say` enqueued, one script a generation, then `otherwise`.
 
-    `orders` are the generations it was asked for, `cancelled` counts those begun and left before
-    their end, `closes` the calls of `close`. A token is one byte of UTF-8.
+    Its vectors are what `will_embed` said for an input, else its length in bytes and 1. `orders`
+    are the generations it was asked for, `embeddings` the orders for vectors, `cancelled` counts
+    the generations begun and left before their end, `closes` the calls of `close`. A token is one
+    byte of UTF-8.
     """
 
     def __init__(
@@ -93,10 +100,12 @@ class FakeEngine:
         *,
         info: EngineInfo | None = None,
         scripts: deque[Script] | None = None,
+        vectors: dict[str, Vector] | None = None,
         otherwise: Script = (),
     ) -> None:
         self.plan = plan
         self.orders: list[Generation] = []
+        self.embeddings: list[Embedding] = []
         self.cancelled = 0
         self.closes = 0
         self.otherwise = otherwise
@@ -104,6 +113,7 @@ class FakeEngine:
         self._scripts: deque[Script] = deque() if scripts is None else scripts
         self._alive = True
         self._held: set[asyncio.Future[None]] = set()
+        self._vectors: dict[str, Vector] = {} if vectors is None else vectors
 
     @property
     def info(self) -> EngineInfo:
@@ -118,6 +128,10 @@ class FakeEngine:
     def will_say(self, *lines: Line) -> None:
         """Enqueue what one generation says. Without a Finished it ends with reason "stop"."""
         self._scripts.append(lines)
+
+    def will_embed(self, text: str, vector: Vector) -> None:
+        """Set the vector of an input, or let it wait or fail."""
+        self._vectors[text] = vector
 
     def die(self) -> None:
         """Fall over: running generations raise EngineDied where they wait or at their next step."""
@@ -175,6 +189,21 @@ class FakeEngine:
         if not self._alive:
             raise EngineDied
 
+    async def embed(self, order: Embedding) -> Embeddings:
+        """The vectors as set. Raises EngineDied when dead, and what was set for an input."""
+        if not self._alive:
+            raise EngineDied
+        self.embeddings.append(order)
+        vectors: list[bytes] = []
+        for text in order.inputs:
+            vector = self._vectors.get(text)
+            if isinstance(vector, Hold | Exception):
+                await self._step(vector)
+                vector = None
+            vectors.append(array("f", vector or (len(text.encode()), 1.0)).tobytes())
+        await self._step("")
+        return Embeddings(vectors, [len(text.encode()) for text in order.inputs])
+
     async def tokenize(self, text: str, *, special: bool = True) -> list[int]:
         """The bytes of a text."""
         return list(text.encode())
@@ -216,6 +245,12 @@ class FakeLauncher:
         self.otherwise = otherwise
         self._launches: deque[tuple[Hold | Exception | FakeEngine, ...]] = deque()
         self._scripts: deque[Script] = deque()
+        self._vectors: dict[str, Vector] = {}
+
+    @property
+    def embeddings(self) -> list[Embedding]:
+        """All orders for vectors, engine by engine."""
+        return [order for engine in self.engines for order in engine.embeddings]
 
     @property
     def orders(self) -> list[Generation]:
@@ -226,6 +261,10 @@ class FakeLauncher:
         """Enqueue what the next generation says, on whichever of its engines it runs."""
         self._scripts.append(lines)
 
+    def will_embed(self, text: str, vector: Vector) -> None:
+        """Set the vector of an input, on whichever of its engines it is asked for."""
+        self._vectors[text] = vector
+
     def will_launch(self, *steps: Hold | Exception | FakeEngine) -> None:
         """Enqueue how one launch goes: holds, then an error or one engine (else a new one)."""
         self._launches.append(steps)
@@ -234,7 +273,9 @@ class FakeLauncher:
         """Give out the next engine, or fail as told."""
         self.plans.append(plan)
         await asyncio.sleep(0)
-        engine = FakeEngine(plan, scripts=self._scripts, otherwise=self.otherwise)
+        engine = FakeEngine(
+            plan, scripts=self._scripts, vectors=self._vectors, otherwise=self.otherwise
+        )
         for step in self._launches.popleft() if self._launches else ():
             match step:
                 case Hold():

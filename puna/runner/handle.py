@@ -28,12 +28,23 @@ from puna.errors import (
     StartFailed,
 )
 from puna.log import fields
-from puna.runner.protocol import EngineInfo, Finished, Generation, LoadPlan, TokenEvent
+from puna.runner.grouping import split_order
+from puna.runner.protocol import (
+    Embedding,
+    Embeddings,
+    EngineInfo,
+    Finished,
+    Generation,
+    LoadPlan,
+    TokenEvent,
+)
 from puna.runner.wire import (
     HEAD,
     Admit,
     Cancel,
     Detokenize,
+    Embed,
+    Embedded,
     Failed,
     FromRunner,
     Loading,
@@ -59,7 +70,9 @@ _SPIN_COUNT = "1000"  # tens of microseconds: alone, a tiny model keeps nine ten
 _LEVELS = {"I ": logging.DEBUG, "W ": logging.INFO, "E ": logging.ERROR}
 """libllama is talkative: what it calls information is for debugging."""
 
-_Answer = TokenEvent | Tokens | Text | PunaError
+_GROUPS_AHEAD = 4  # as many as keep the runner busy while an answer is on its way
+
+_Answer = TokenEvent | Embedded | Tokens | Text | PunaError
 _Inbox = asyncio.Queue[_Answer]
 
 
@@ -201,6 +214,29 @@ class ProcessEngine:
                 if not events.ended and self._alive:
                     self._send(Cancel(id))
 
+    async def embed(self, order: Embedding) -> Embeddings:
+        """See protocol.Engine. Goes out in groups, so that no job is long before others'."""
+        whole = Embeddings([], [])
+        asked: deque[tuple[int, _Inbox]] = deque()
+        groups = split_order(order)
+        with contextlib.ExitStack() as inboxes:
+            try:
+                while True:
+                    for group in itertools.islice(groups, _GROUPS_AHEAD - len(asked)):
+                        asked.append(inboxes.enter_context(self._inbox()))
+                        self._send(Embed(asked[-1][0], group))
+                    if not asked:
+                        return whole
+                    answer = await asked[0][1].get()
+                    asked.popleft()
+                    if not isinstance(answer, Embedded):
+                        raise _as_error(answer)
+                    whole.vectors.extend(answer.result.vectors)
+                    whole.tokens.extend(answer.result.tokens)
+            finally:
+                for id, _ in asked if self._alive else ():
+                    self._send(Cancel(id))
+
     async def tokenize(self, text: str, *, special: bool = True) -> list[int]:
         """See protocol.Engine."""
         with self._inbox() as (id, inbox):
@@ -275,7 +311,7 @@ class ProcessEngine:
                         self._deliver(id, result)
                 case Refused(id, status, text):
                     self._deliver(id, _refusal(status, text))
-                case Tokens(id) | Text(id):
+                case Embedded(id) | Tokens(id) | Text(id):
                     self._deliver(id, message)
                 case Loading() | Ready() | Failed():
                     self._opening.put_nowait(message)
@@ -334,7 +370,7 @@ class _TokenEvents:
         if isinstance(event, PunaError):
             self.ended = True
             raise event
-        if isinstance(event, Tokens | Text):
+        if isinstance(event, Embedded | Tokens | Text):
             raise EngineError("the runner mixed up its answers")
         self.ended = isinstance(event, Finished)
         return event

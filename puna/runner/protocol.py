@@ -14,6 +14,8 @@ from msgspec import Struct
 from puna.api.events import Logprob
 
 __all__ = [
+    "Embedding",
+    "Embeddings",
     "Engine",
     "EngineInfo",
     "Finished",
@@ -38,7 +40,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     `n_ctx` is the most that one sequence may hold; the pool of KV cells is `n_ctx * n_parallel`.
     With `n_ctx_auto` nobody asked for it: a model that is loaded with less will do. `n_batch` 0
     leaves the choice to the runner. `speculation` says what guesses tokens that are checked
-    together with the next one.
+    together with the next one. With `embedding_only` no text will be asked for, and nothing is set
+    aside for it.
     """
 
     model: str
@@ -55,6 +58,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     flash_attention: bool | None = None
     kv_type: str = "f16"
     speculation: SpeculationKind = "lookup"
+    embedding_only: bool = False
 
 
 class EngineInfo(Struct, frozen=True, kw_only=True):
@@ -113,6 +117,26 @@ class Generation(Struct, frozen=True, kw_only=True):
     priority: Priority = "normal"
 
 
+class Embedding(Struct, frozen=True, kw_only=True):
+    """One request for vectors, one for each input.
+
+    With a `query` every input is a document to compare with it, and its vector holds the scores of
+    a reranker. Inputs longer than `n_ctx` tokens are cut with `truncate`, else refused.
+    """
+
+    inputs: tuple[str, ...]
+    query: str | None = None
+    n_ctx: int = 4096
+    truncate: bool = True
+
+
+class Embeddings(Struct, frozen=True):
+    """Vectors of float32 in the machine's byte order, and how many tokens each input had."""
+
+    vectors: list[bytes]
+    tokens: list[int]
+
+
 class Piece(Struct, frozen=True, array_like=True):
     """Text that can be shown: whole characters, no part of a stop word."""
 
@@ -160,6 +184,13 @@ class Engine(Protocol):
 
         Leaving the context early cancels the sequence within one decode step. The iterator raises
         EngineDied when the runner dies, BadRequest when the order itself is refused.
+        """
+
+    async def embed(self, order: Embedding) -> Embeddings:
+        """The inputs' vectors, in their order.
+
+        Cancelling the caller drops what was not computed. Raises EngineDied when the runner dies,
+        BadRequest when an input is refused.
         """
 
     async def tokenize(self, text: str, *, special: bool = True) -> list[int]:

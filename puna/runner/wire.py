@@ -12,13 +12,23 @@ import msgspec
 from msgspec import Struct
 
 from puna.errors import EngineError
-from puna.runner.protocol import EngineInfo, Finished, Generation, LoadPlan, Piece
+from puna.runner.protocol import (
+    Embedding,
+    Embeddings,
+    EngineInfo,
+    Finished,
+    Generation,
+    LoadPlan,
+    Piece,
+)
 
 __all__ = [
     "HEAD",
     "Admit",
     "Cancel",
     "Detokenize",
+    "Embed",
+    "Embedded",
     "Ended",
     "Failed",
     "FromRunner",
@@ -56,8 +66,15 @@ class Admit(Struct, tag="admit", frozen=True):
     order: Generation
 
 
+class Embed(Struct, tag="embed", frozen=True):
+    """Ask for vectors."""
+
+    id: int
+    order: Embedding
+
+
 class Cancel(Struct, tag="cancel", frozen=True):
-    """Nobody waits for this generation any more."""
+    """Nobody waits for this generation, or for these vectors, any more."""
 
     id: int
 
@@ -77,7 +94,7 @@ class Detokenize(Struct, tag="detokenize", frozen=True):
     tokens: tuple[int, ...]
 
 
-ToRunner = Open | Admit | Cancel | Tokenize | Detokenize
+ToRunner = Open | Admit | Embed | Cancel | Tokenize | Detokenize
 
 
 class Loading(Struct, tag="loading", frozen=True):
@@ -128,6 +145,13 @@ class Step(Struct, tag="step", frozen=True):
     ended: list[Ended]
 
 
+class Embedded(Struct, tag="embedded", frozen=True):
+    """Answer to Embed."""
+
+    id: int
+    result: Embeddings
+
+
 class Tokens(Struct, tag="tokens", frozen=True):
     """Answer to Tokenize."""
 
@@ -142,7 +166,7 @@ class Text(Struct, tag="text", frozen=True):
     text: str
 
 
-FromRunner = Loading | Ready | Failed | Refused | Step | Tokens | Text
+FromRunner = Loading | Ready | Failed | Refused | Step | Embedded | Tokens | Text
 
 _encoder = msgspec.msgpack.Encoder()
 to_runner: msgspec.msgpack.Decoder[ToRunner] = msgspec.msgpack.Decoder(ToRunner)

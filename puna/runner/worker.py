@@ -12,18 +12,21 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
 from puna.discover.cpu import worker_threads
 from puna.errors import BadRequest, OutOfMemory, PunaError
+from puna.runner.embedding import Embedder, Job, read_texts
 from puna.runner.llama.context import Context
 from puna.runner.llama.grammar import Grammars
 from puna.runner.llama.library import INFO, LEVELS, LOG, lib
 from puna.runner.llama.model import Model
+from puna.runner.llama.pooling import PooledContext
 from puna.runner.llama.sampler import Sampler
 from puna.runner.loop import Loop
-from puna.runner.protocol import EngineInfo, Generation, LoadPlan
+from puna.runner.protocol import Embedding, EngineInfo, Generation, LoadPlan
 from puna.runner.running import Running, fit_prompt
 from puna.runner.speculate import Speculation
 from puna.runner.text import TextStream
@@ -32,6 +35,7 @@ from puna.runner.wire import (
     Admit,
     Cancel,
     Detokenize,
+    Embed,
     Failed,
     FromRunner,
     Loading,
@@ -48,6 +52,7 @@ from puna.runner.wire import (
 )
 
 _PR_SET_PDEATHSIG = 1
+NO_TEXT = "this model gives embeddings and cannot generate text"
 _PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
 
 
@@ -97,49 +102,70 @@ class Worker:
         self._plan = plan
         threads = plan.n_threads or worker_threads()
         self._model = Model(plan, _reporter(wire))
-        if not self._model.has_decoder:
-            raise BadRequest("this model gives embeddings and cannot generate text")
-        self._context = Context(self._model, plan, threads)
-        speculation = Speculation() if plan.speculation == "lookup" else None
-        self._loop = Loop(self._model, self._context, wire.send, speculation=speculation)
+        self._context = _generating(self._model, plan, threads)
+        self._loop: Loop | None = None
+        self._embedder = Embedder(partial(PooledContext, self._model, plan, threads), wire.send)
+        if self._context is None:  # then this is what it is for: it should be there, or fail, now
+            self._n_ctx = self._n_cells = self._embedder.context.n_ctx
+        else:
+            speculation = Speculation() if plan.speculation == "lookup" else None
+            self._loop = Loop(self._model, self._context, wire.send, speculation=speculation)
+            self._n_cells = self._context.n_cells
+            self._n_ctx = min(plan.n_ctx, self._n_cells)
         self._grammars = Grammars(self._model)
-        self._inbox: queue.SimpleQueue[Running | Cancel] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Running | Job | Cancel] = queue.SimpleQueue()
 
     def info(self) -> EngineInfo:
         """What the parent may know."""
         size, on_cards = LOG.allocated()
         return EngineInfo(
-            n_ctx=min(self._plan.n_ctx, self._context.n_cells),
+            n_ctx=self._n_ctx,
             n_ctx_train=self._model.n_ctx_train,
             n_vocab=self._model.n_vocab,
-            n_cells=self._context.n_cells,
+            n_cells=self._n_cells,
             size=size or self._model.size,
             size_vram=on_cards,
             bos=self._model.bos,
             eos=self._model.eos,
             adds_bos=self._model.adds_bos,
-            can_shift=self._context.can_shift,
+            can_shift=self._context is not None and self._context.can_shift,
             pid=os.getpid(),
         )
 
     def decode_forever(self) -> None:
-        """The engine's thread: take what arrived, decode, deliver; sleep when there is nothing."""
+        """The engine's thread: take what arrived, decode, deliver; sleep when there is nothing.
+
+        Vectors and generations take turns, and the former's are about as long as the latter's.
+        """
         while True:
-            self._take(wait=self._loop.idle)
+            self._take(wait=self._is_idle)
             while not self._inbox.empty():
                 self._take(wait=False)
-            if not self._loop.idle:
+            taken_ns = 0
+            if self._loop is not None and not self._loop.idle:
+                started = time.perf_counter_ns()
                 self._loop.step()
+                taken_ns = time.perf_counter_ns() - started
+            self._embedder.step(beside_ns=taken_ns)
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._embedder.idle and (self._loop is None or self._loop.idle)
 
     def _take(self, *, wait: bool) -> None:
         try:
             arrived = self._inbox.get(block=wait)
         except queue.Empty:
             return
-        if isinstance(arrived, Cancel):
-            self._loop.cancel(arrived.id)
-        else:
-            self._loop.admit(arrived)
+        match arrived:
+            case Job():
+                self._embedder.admit(arrived)
+            case Cancel(id):
+                self._embedder.cancel(id)
+                if self._loop is not None:
+                    self._loop.cancel(id)
+            case Running() if self._loop is not None:
+                self._loop.admit(arrived)
 
     def listen(self) -> None:
         """The reader's thread: prepare requests so that the engine never waits for a tokenizer."""
@@ -147,6 +173,8 @@ class Worker:
             match message:
                 case Admit(id=id, order=order):
                     self._answer(id, partial(self._admit, id, order))
+                case Embed(id=id, order=order):
+                    self._answer(id, partial(self._embed, id, order))
                 case Cancel():
                     self._inbox.put(message)
                 case Tokenize(id=id, text=text, special=special):
@@ -167,8 +195,13 @@ class Worker:
     def _detokenize(self, id: int, tokens: tuple[int, ...]) -> None:
         self._wire.send(Text(id, self._model.detokenize(tokens)))
 
+    def _embed(self, id: int, order: Embedding) -> None:
+        self._inbox.put(Job(id, order, read_texts(self._model, order)))
+
     def _admit(self, id: int, order: Generation) -> None:
-        n_ctx = min(order.n_ctx, self._plan.n_ctx, self._context.n_cells)
+        if self._loop is None:
+            raise BadRequest(NO_TEXT)
+        n_ctx = min(order.n_ctx, self._n_ctx)
         for token in order.prefix:
             if not 0 <= token < self._model.n_vocab:
                 raise BadRequest(f"token {token} is not in the model's vocabulary")
@@ -197,6 +230,17 @@ class Worker:
         if order.prefix:  # an earlier answer's tokens begin with BOS already
             return self._model.tokenize(order.prompt, add_special=False, parse_special=True)
         return self._model.tokenize_prompt(order.prompt)
+
+
+def _generating(model: Model, plan: LoadPlan, n_threads: int) -> Context | None:
+    """The context to generate in, None for a model that is for embeddings."""
+    if plan.embedding_only or not model.has_decoder:
+        return None
+    context = Context(model, plan, n_threads)
+    if context.has_memory:
+        return context
+    context.close()
+    return None
 
 
 def _reporter(wire: Wire) -> Callable[[float], None]:

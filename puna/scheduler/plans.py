@@ -30,5 +30,6 @@ def mismatch(loaded: LoadPlan, wanted: LoadPlan) -> str:
         ("use_mmap", wanted.use_mmap in (None, loaded.use_mmap)),
         ("flash_attention", wanted.flash_attention in (None, loaded.flash_attention)),
         ("kv_type", wanted.kv_type in ("", loaded.kv_type)),
+        ("embedding_only", wanted.embedding_only or not loaded.embedding_only),
     )
     return next((name for name, fits in checks if not fits), "")

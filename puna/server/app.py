@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from puna.server.access import AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules
 from puna.server.faults import Fault, attempt, envelope_for
-from puna.server.routes import blobs, health, inference, models
+from puna.server.routes import blobs, embedding, health, inference, models
 from puna.server.services import Kit, Services
 from puna.server.streams import JSON
 from puna.server.table import Elsewhere, Found, Missing, NotAllowed, Row, Table
@@ -29,6 +29,8 @@ ROUTES = (
     Row("GET", "/api/status", health.status),
     Row("POST", "/api/generate", inference.generate),
     Row("POST", "/api/chat", inference.chat),
+    Row("POST", "/api/embed", embedding.embed),
+    Row("POST", "/api/embeddings", embedding.embeddings),
     Row("GET HEAD", "/api/tags", models.tags),
     Row("GET", "/api/ps", models.ps),
     Row("POST", "/api/show", models.show),

@@ -17,6 +17,7 @@ from puna.scheduler.loop import Scheduler
 from puna.server.services import Services
 from puna.service.catalog import Catalog
 from puna.service.create import Create
+from puna.service.embedding import Embed
 from puna.service.inference import Inference
 from puna.service.listing import Listing
 from puna.service.manage import Management
@@ -61,11 +62,14 @@ def _join(
 ) -> Services:
     catalog = Catalog(library)
     inference = Inference(catalog, scheduler, clock, settings)
+    embedding = Embed(catalog, scheduler, clock, settings)
     listing = Listing(catalog, scheduler)
     management = Management(library)
     return Services(
         chat=inference.chat,
         generate=inference.generate,
+        embed=embedding.embed,
+        embeddings=embedding.embeddings,
         tags=listing.tags,
         running=listing.running,
         show=Show(catalog).show,

@@ -13,9 +13,12 @@ from puna.api.requests import (
     CopyRequest,
     CreateRequest,
     DeleteRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
     GenerateRequest,
     ShowRequest,
 )
+from puna.service.embedding import Embedded, Vector
 
 __all__ = ["Kit", "Services"]
 
@@ -30,6 +33,8 @@ class Services:
 
     chat: Callable[[ChatRequest], AsyncIterator[Event]]
     generate: Callable[[GenerateRequest], AsyncIterator[Event]]
+    embed: Callable[[EmbedRequest], Awaitable[Embedded]]
+    embeddings: Callable[[EmbeddingsRequest], Awaitable[Vector]]
     tags: Callable[[], Awaitable[Sequence[object]]]
     running: Callable[[], Awaitable[Sequence[object]]]
     show: Callable[[ShowRequest, str], Awaitable[object]]

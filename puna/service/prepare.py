@@ -9,7 +9,7 @@ from typing import Any
 
 from puna.api.fields import Think
 from puna.api.options import Options, merge_options
-from puna.api.requests import ChatRequest, GenerateRequest
+from puna.api.requests import ChatRequest, EmbeddingsRequest, EmbedRequest, GenerateRequest
 from puna.api.responses import Details
 from puna.config import Settings
 from puna.errors import BadModelFile, BadRequest, EngineError, NotFound, Unsupported, quoted
@@ -114,11 +114,12 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         if options.num_ctx:
             log.warning("requested context size too large for model: %d", n_ctx)
         n_ctx = description.context_length
+    only_embeds = "completion" not in entry.capabilities
     return LoadPlan(
         model=str(weights.path),
         adapters=tuple(str(adapter.path) for adapter in entry.model.adapters),
         n_ctx=n_ctx,
-        n_parallel=_within(settings.num_parallel, 1, MOST_CELLS // n_ctx),
+        n_parallel=1 if only_embeds else _within(settings.num_parallel, 1, MOST_CELLS // n_ctx),
         max_sequences=settings.max_sequences,
         n_ctx_auto=not options.num_ctx,
         n_batch=_within(options.num_batch, 1, n_ctx) if options.num_batch else 0,
@@ -129,6 +130,7 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         flash_attention=settings.flash_attention,
         kv_type=settings.kv_cache_type,
         speculation="off" if settings.speculation == "off" else "lookup",
+        embedding_only=only_embeds,
     )
 
 
@@ -136,7 +138,11 @@ def _within(value: int, least: int, most: int) -> int:
     return min(max(value, least), most)
 
 
-def make_need(entry: Entry, plan: LoadPlan, order: ChatRequest | GenerateRequest) -> Need:
+def make_need(
+    entry: Entry,
+    plan: LoadPlan,
+    order: ChatRequest | GenerateRequest | EmbedRequest | EmbeddingsRequest,
+) -> Need:
     """What to ask the scheduler for."""
     return Need(
         key=weights_key(entry),

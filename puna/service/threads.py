@@ -1,4 +1,4 @@
-"""The one way from the event loop to blocking work: a bounded pool of threads."""
+"""Ways not to hold up the event loop: a bounded pool of threads for blocking work, and pauses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["in_thread", "in_thread_to_the_end"]
+__all__ = ["give_way", "in_thread", "in_thread_to_the_end"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+async def give_way() -> None:
+    """Let the others on the event loop have a turn, in the middle of long work."""
+    await asyncio.sleep(0)
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

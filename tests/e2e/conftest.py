@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.server import Server, running_server
+from tests.fakes.encoders import make_tiny_bert
 from tests.fakes.fixtures import stories_gguf
-from tests.fakes.ggufs import Tensor as GgufTensor
-from tests.fakes.ggufs import Value, make_tiny_llama, pack_gguf
+from tests.fakes.ggufs import make_tiny_llama
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
@@ -79,10 +79,8 @@ def thinker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def bert(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model for embeddings only, as far as its metadata goes: it is never loaded."""
-    path = tmp_path_factory.mktemp("gguf") / "bert.gguf"
-    metadata: dict[str, Value] = {"general.architecture": "bert", "bert.pooling_type": 1}
-    path.write_bytes(pack_gguf(metadata, [GgufTensor("token_embd.weight")]))
+    """A model for embeddings only: 64 tokens of context."""
+    path = make_tiny_bert(tmp_path_factory.mktemp("gguf") / "bert.gguf", n_ctx=64)
     return server.create("bert", path)
 
 

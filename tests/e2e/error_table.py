@@ -202,6 +202,58 @@ CHAT: dict[str, Row] = {
     ),
 }
 
+EMBED: dict[str, Row] = {
+    "68 no model": ("embed", {"input": "x"}, 404, "model '' not found"),
+    "unknown model": (
+        "embed",
+        {"model": "x", "input": "x"},
+        404,
+        'model "x" not found, try pulling it first',
+    ),
+    "69 a number as input": ("embed", {"model": "x", "input": 5}, 400, "invalid input type"),
+    "a number among inputs": (
+        "embed",
+        {"model": "x", "input": ["a", 1]},
+        400,
+        "invalid input type",
+    ),
+    "bad name": ("embed", {"model": "bad name", "input": "x"}, 400, "invalid model name"),
+    "two sources": ("embed", {"model": "x:cloud:local", "input": "x"}, 400, CONFLICT),
+    "72 too long": (
+        "embed",
+        {"model": "tiny", "input": ["a", "red ball " * 600], "truncate": False},
+        400,
+        "the input length exceeds the context length",
+    ),
+    "73 no context": (
+        "embed",
+        {"model": "tiny", "input": "x", "options": {"num_ctx": 1}},
+        400,
+        "input after truncation exceeds maximum context length",
+    ),
+    "dimensions that are no number": (
+        "embed",
+        {"model": "tiny", "input": "x", "dimensions": "5"},
+        400,
+        r"~json: ",
+    ),
+    "older form, no model": ("embeddings", {"prompt": "x"}, 400, "model is required"),
+    "older form, unknown": (
+        "embeddings",
+        {"model": "x", "prompt": "x"},
+        404,
+        'model "x" not found, try pulling it first',
+    ),
+    "older form, bad name": ("embeddings", {"model": "foo:"}, 400, "invalid model name"),
+    "older form, too long": (
+        "embeddings",
+        {"model": "tiny", "prompt": "red ball " * 600},
+        500,
+        "the input length exceeds the context length",
+    ),
+    "older form, a list": ("embeddings", {"model": "tiny", "prompt": ["x"]}, 400, r"~json: "),
+}
+
 STORE: dict[str, Row] = {
     "show unknown": ("show", {"model": "nope"}, 404, "model 'nope:latest' not found"),
     "show unknown by name": ("show", {"name": "a/nope:t"}, 404, "model 'a/nope:t' not found"),
@@ -338,6 +390,11 @@ STORE: dict[str, Row] = {
 
 ROWS = {
     f"{route} {name}": row
-    for route, table in (("generate", GENERATE), ("chat", CHAT), ("store", STORE))
+    for route, table in (
+        ("generate", GENERATE),
+        ("chat", CHAT),
+        ("embed", EMBED),
+        ("store", STORE),
+    )
     for name, row in table.items()
 }

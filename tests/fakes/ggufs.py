@@ -297,11 +297,13 @@ def make_tiny_llama(
     chat_template: str | None = None,
     n_ctx: int = 512,
     name: str = "tiny",
+    pooling: int | None = None,
 ) -> Path:
     """Write a random two-layer Llama that llama.cpp loads, under 1 MB, and return its path.
 
     The same seed gives the same bytes. Any text survives tokenising and back. What it generates is
-    made of English words, never ends by itself, and depends on the whole prompt.
+    made of English words, never ends by itself, and depends on the whole prompt. With `pooling` it
+    is a model for embeddings.
     """
     vocabulary = make_vocabulary()
     writer = gguf.GGUFWriter(path, "llama")
@@ -315,6 +317,8 @@ def make_tiny_llama(
     writer.add_head_count_kv(HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(EMBD // HEADS)
+    if pooling is not None:
+        writer.add_uint32("llama.pooling_type", pooling)
     add_vocabulary(writer, vocabulary)
     if chat_template is not None:
         writer.add_chat_template(chat_template)

@@ -1,4 +1,4 @@
-"""Tiny random models of other shapes than Llama's: a sliding window, and a recurrent state."""
+"""Tiny random models of other shapes than Llama's: a sliding window, a recurrent state, experts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ import numpy.typing as npt
 
 from tests.fakes.ggufs import CONSTANT, EMBD, FFN, HEADS, add_vocabulary, make_vocabulary
 
-__all__ = ["WINDOW", "make_tiny_mamba", "make_tiny_window"]
+__all__ = [
+    "WINDOW",
+    "Array",
+    "make_tiny_experts",
+    "make_tiny_mamba",
+    "make_tiny_window",
+    "write_model",
+]
 
 WINDOW = 32
 _WINDOW_LAYERS = 6  # every sixth layer of this shape sees everything
 _INNER, _STATE, _RANK, _KERNEL = 128, 16, 4, 4
+_EXPERTS = 4
 
 Array = npt.NDArray[np.float32]
 
@@ -30,6 +38,10 @@ class _Draw:
         if silent:
             drawn[0, :] = 0  # nothing is written to dimension 0
         return drawn
+
+    def experts(self, rows: int, columns: int, scale: float, *, silent: bool = False) -> Array:
+        """One matrix for each expert."""
+        return np.stack([self.normal(rows, columns, scale, silent=silent) for _ in range(_EXPERTS)])
 
     def ends(self) -> dict[str, Array]:
         """Embedding, output and its norm."""
@@ -117,9 +129,45 @@ def make_tiny_mamba(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
     return _write(writer, weights, path)
 
 
+def make_tiny_experts(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
+    """Write a random two-layer Llama whose feed-forward layers are four experts, two at work."""
+    draw = _Draw(seed)
+    weights = draw.ends()
+    for layer in range(2):
+        weights |= {
+            f"blk.{layer}.attn_norm.weight": _norm(),
+            f"blk.{layer}.attn_q.weight": draw.normal(EMBD, EMBD, 0.15),
+            f"blk.{layer}.attn_k.weight": draw.normal(EMBD, EMBD, 0.15),
+            f"blk.{layer}.attn_v.weight": draw.normal(EMBD, EMBD, 0.2),
+            f"blk.{layer}.attn_output.weight": draw.normal(EMBD, EMBD, 0.2, silent=True),
+            f"blk.{layer}.ffn_norm.weight": _norm(),
+            f"blk.{layer}.ffn_gate_inp.weight": draw.normal(_EXPERTS, EMBD, 0.3),
+            f"blk.{layer}.ffn_gate_exps.weight": draw.experts(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_up_exps.weight": draw.experts(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_down_exps.weight": draw.experts(EMBD, FFN, 0.1, silent=True),
+        }
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_context_length(n_ctx)
+    writer.add_embedding_length(EMBD)
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(FFN)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(EMBD // HEADS)
+    writer.add_expert_count(_EXPERTS)
+    writer.add_expert_used_count(2)
+    return _write(writer, weights, path)
+
+
 def _write(writer: gguf.GGUFWriter, weights: dict[str, Array], path: Path) -> Path:
-    writer.add_file_type(0)
     add_vocabulary(writer, make_vocabulary())
+    return write_model(writer, weights, path)
+
+
+def write_model(writer: gguf.GGUFWriter, weights: dict[str, Array], path: Path) -> Path:
+    """Finish a file whose metadata is set."""
+    writer.add_file_type(0)
     for name, tensor in weights.items():
         writer.add_tensor(name, tensor)
     writer.write_header_to_file()

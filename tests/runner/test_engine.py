@@ -128,6 +128,13 @@ def test_a_seed_gives_the_same_text_alone_and_in_company(tiny: Path) -> None:
     with_engine(LoadPlan(model=str(tiny), n_ctx=512, n_parallel=4), use)
 
 
+def test_a_batch_smaller_than_the_number_of_sequences(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        assert (await answer(engine, order("Once", 5)))[1].eval_tokens == 5
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512, n_batch=1), use)
+
+
 def test_leaving_early_cancels_within_a_step(tiny: Path) -> None:
     async def use(engine: ProcessEngine) -> None:
         async with engine.generate(order("Once", 5000, n_ctx=256)) as events:

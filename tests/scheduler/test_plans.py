@@ -41,6 +41,7 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     "flash attention left to us": ({"flash_attention": None}, ""),
     "flash attention off": ({"flash_attention": False}, "flash_attention"),
     "another cache type": ({"kv_type": "q8_0"}, "kv_type"),
+    "vectors of a model that also generates": ({"embedding_only": True}, ""),
     "pool sizes are the server's affair": ({"n_parallel": 4, "max_sequences": 2}, ""),
 }
 
@@ -56,3 +57,9 @@ def test_an_explicit_wish_is_not_met_by_what_was_left_to_the_load() -> None:
     automatic = LoadPlan(model="/blobs/a")
     assert mismatch(automatic, LoadPlan(model="/blobs/a", use_mmap=True)) == "use_mmap"
     assert mismatch(automatic, LoadPlan(model="/blobs/a", n_gpu_layers=99)) == "n_gpu_layers"
+
+
+def test_a_runner_for_vectors_only_does_not_generate() -> None:
+    loaded = LoadPlan(model="/blobs/a", embedding_only=True)
+    assert mismatch(loaded, LoadPlan(model="/blobs/a")) == "embedding_only"
+    assert compatible(loaded, loaded)

@@ -8,12 +8,19 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from puna.api.events import Event, Progress
-from puna.api.requests import ChatRequest, DeleteRequest, GenerateRequest
+from puna.api.requests import (
+    ChatRequest,
+    DeleteRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+)
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound
 from puna.server.app import make_app
 from puna.server.checks import HostRules, IPAddress, parse_origins
 from puna.server.services import Services
+from puna.service.embedding import Embedded, Vector
 from tests.fakes.asgi import Client
 
 T = TypeVar("T")
@@ -84,6 +91,14 @@ async def _generate(order: GenerateRequest) -> AsyncIterator[Event]:
     yield
 
 
+async def _embed(order: EmbedRequest) -> Embedded:
+    raise ModelNotFound(order.model)
+
+
+async def _embeddings(order: EmbeddingsRequest) -> Vector:
+    raise ModelNotFound(order.model)
+
+
 async def _rows() -> Sequence[object]:
     return []
 
@@ -112,6 +127,8 @@ async def _upload(digest: str, chunks: AsyncIterator[bytes]) -> bool:
 NOBODY = Services(
     chat=_chat,
     generate=_generate,
+    embed=_embed,
+    embeddings=_embeddings,
     tags=_rows,
     running=_rows,
     show=_show,

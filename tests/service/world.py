@@ -17,6 +17,8 @@ from puna.api.requests import (
     CopyRequest,
     CreateRequest,
     DeleteRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
     GenerateRequest,
     ShowRequest,
 )
@@ -31,6 +33,7 @@ from puna.runner.protocol import Generation
 from puna.scheduler.loop import Scheduler
 from puna.service.catalog import Catalog
 from puna.service.create import Create
+from puna.service.embedding import Embed, Embedded, Vector
 from puna.service.inference import Inference
 from puna.service.listing import Listing
 from puna.service.manage import Management
@@ -86,6 +89,7 @@ class World:
         )
         self.catalog = Catalog(self.library)
         self.inference = Inference(self.catalog, self.scheduler, self.clock, settings)
+        self.embedding = Embed(self.catalog, self.scheduler, self.clock, settings)
         self.listing = Listing(self.catalog, self.scheduler)
         self.management = Management(self.library)
 
@@ -102,6 +106,13 @@ class World:
 
     async def generate(self, model: str = "m", **fields: Any) -> list[Event]:
         return [event async for event in self.generating(model, **fields)]
+
+    async def embed(self, model: str = "m", **fields: Any) -> Embedded:
+        return await self.embedding.embed(read_value(EmbedRequest, {"model": model, **fields}))
+
+    async def embeddings(self, model: str = "m", **fields: Any) -> Vector:
+        order = read_value(EmbeddingsRequest, {"model": model, **fields})
+        return await self.embedding.embeddings(order)
 
     async def create(self, model: str = "m", **fields: Any) -> list[str]:
         """Make a model and return what was reported."""

@@ -15,7 +15,7 @@ from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
 from puna.runner.protocol import LoadPlan
 
-__all__ = ["Context", "Decoded"]
+__all__ = ["Context", "Decoded", "TokenBatch", "apply_adapters", "make_params"]
 
 _KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7}
 _DEFAULT_BATCH = 512  # tokens
@@ -46,52 +46,31 @@ class Context:
         """Those, and finished ones whose cells are kept."""
         self.n_window = model.n_window
         batch = plan.n_batch or min(_DEFAULT_BATCH, plan.n_ctx)
-        self.n_batch = max(batch, self.n_live)
+        self.n_batch = max(batch, self.n_sequences)  # libllama's own demand
         self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
         if not self._handle:
             raise start_failure("failed to create the context")
-        self._apply_adapters(model, plan.adapters)
+        apply_adapters(self._handle, model, plan.adapters)
         self._memory = lib.llama_get_memory(self._handle)
         self.n_cells = int(lib.llama_n_ctx(self._handle))
         self.can_shift = bool(lib.llama_memory_can_shift(self._memory))
         self.is_asynchronous = LOG.allocated()[1] > 0
         """Whether a graphics card computes while this process goes on."""
         self._n_vocab = model.n_vocab
-        self._batch = _Batch(self.n_batch)
-
-    def _apply_adapters(self, model: Model, paths: Sequence[str]) -> None:
-        """Lay LoRA adapters over the weights, each at its full strength."""
-        if not paths:
-            return
-        adapters = []
-        for path in paths:
-            adapter = lib.llama_adapter_lora_init(model.handle, path.encode())
-            if not adapter:
-                raise start_failure(f"failed to load adapter {path}")
-            adapters.append(adapter)
-        count = len(adapters)
-        handles = (lib.llama_adapter_lora_p_ctypes * count)(*adapters)
-        scales = (ctypes.c_float * count)(*([1.0] * count))
-        if lib.llama_set_adapters_lora(self._handle, handles, count, scales):
-            raise start_failure("failed to apply the adapters")
+        self._batch = TokenBatch(self.n_batch)
 
     def _params(self, plan: LoadPlan, n_threads: int) -> Any:
-        params = lib.llama_context_default_params()
+        params = make_params(plan, n_threads)
         params.n_ctx = plan.n_ctx * plan.n_parallel
         params.n_batch = self.n_batch
         params.n_ubatch = min(self.n_batch, 512)
         params.n_seq_max = self.n_sequences
-        params.kv_unified = True
-        params.n_threads = params.n_threads_batch = n_threads
-        if plan.flash_attention is not None:
-            params.flash_attn_type = (
-                lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
-                if plan.flash_attention
-                else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            )
-        params.type_k = params.type_v = _KV_TYPES.get(plan.kv_type, _KV_TYPES["f16"])
-        params.no_perf = True
         return params
+
+    @property
+    def has_memory(self) -> bool:
+        """False for encoders, which keep nothing between decodes and so cannot continue a text."""
+        return bool(self._memory)
 
     @property
     def handle(self) -> Any:
@@ -156,10 +135,44 @@ class Context:
         self._handle = None
 
 
-class _Batch:
+def apply_adapters(context: Any, model: Model, paths: Sequence[str]) -> None:
+    """Lay LoRA adapters over a context's weights, each at its full strength."""
+    if not paths:
+        return
+    adapters = []
+    for path in paths:
+        adapter = lib.llama_adapter_lora_init(model.handle, path.encode())
+        if not adapter:
+            raise start_failure(f"failed to load adapter {path}")
+        adapters.append(adapter)
+    count = len(adapters)
+    handles = (lib.llama_adapter_lora_p_ctypes * count)(*adapters)
+    scales = (ctypes.c_float * count)(*([1.0] * count))
+    if lib.llama_set_adapters_lora(context, handles, count, scales):
+        raise start_failure("failed to apply the adapters")
+
+
+def make_params(plan: LoadPlan, n_threads: int) -> Any:
+    """The parameters that every context of a plan has."""
+    params = lib.llama_context_default_params()
+    params.kv_unified = True
+    params.n_threads = params.n_threads_batch = n_threads
+    if plan.flash_attention is not None:
+        params.flash_attn_type = (
+            lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
+            if plan.flash_attention
+            else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
+    params.type_k = params.type_v = _KV_TYPES.get(plan.kv_type, _KV_TYPES["f16"])
+    params.no_perf = True
+    return params
+
+
+class TokenBatch:
     """A llama_batch over arrays of our own, filled by slices instead of element by element."""
 
     def __init__(self, size: int) -> None:
+        """Room for `size` tokens; `count` of them are in it."""
         self.count = 0
         self._tokens = np.zeros(size, np.int32)
         self._positions = np.zeros(size, np.int32)
@@ -174,6 +187,7 @@ class _Batch:
         )
 
     def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:
+        """See Context.add."""
         start, end = self.count, self.count + len(tokens)
         self._tokens[start:end] = tokens
         self._positions[start:end] = np.arange(position, position + len(tokens))
@@ -184,6 +198,8 @@ class _Batch:
         return end - logits
 
     def struct(self) -> Any:
+        """What libllama reads. Valid until the next `add`."""
+
         def pointer(array: npt.NDArray[Any], kind: Any) -> Any:
             return array.ctypes.data_as(ctypes.POINTER(kind))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterable
+from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,20 @@ from puna.errors import BadRequest
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.protocol import LoadPlan
 
-__all__ = ["Model"]
+__all__ = ["Model", "Pooling"]
+
+_LONGEST_VALUE = 256  # bytes of a metadata value that is read here
+
+
+class Pooling(IntEnum):
+    """How the vectors of an input's tokens become one, numbered as in model files."""
+
+    NONE = 0
+    MEAN = 1
+    CLS = 2
+    LAST = 3
+    RANK = 4
+    """A classification head gives scores instead of a vector."""
 
 
 class Model:
@@ -69,6 +83,35 @@ class Model:
         return bool(lib.llama_model_has_decoder(self._handle))
 
     @cached_property
+    def has_encoder(self) -> bool:
+        """True for models that read a whole text before they write another, like T5."""
+        return bool(lib.llama_model_has_encoder(self._handle))
+
+    @cached_property
+    def pooling(self) -> Pooling | None:
+        """What the file says about pooling, None when it says nothing. Raises BadRequest."""
+        value = self._metadata(f"{self._architecture}.pooling_type")
+        try:
+            return None if value is None else Pooling(int(value))
+        except ValueError:
+            raise BadRequest(f"the model file names an unknown pooling type: {value}") from None
+
+    @cached_property
+    def looks_ahead(self) -> bool:
+        """Whether the file says that tokens see those after them."""
+        return self._metadata(f"{self._architecture}.attention.causal") == "false"
+
+    @cached_property
+    def n_vector(self) -> int:
+        """Length of the vectors that it makes of inputs."""
+        return int(lib.llama_model_n_embd_out(self._handle))
+
+    @cached_property
+    def n_scores(self) -> int:
+        """How many scores its classification head gives."""
+        return int(lib.llama_model_n_cls_out(self._handle))
+
+    @cached_property
     def size(self) -> int:
         """Bytes of all tensors."""
         return int(lib.llama_model_size(self._handle))
@@ -96,6 +139,29 @@ class Model:
     def is_end(self, token: int) -> bool:
         """Whether a token ends the generation (end of sequence, of turn, and the like)."""
         return bool(lib.llama_vocab_is_eog(self._vocab, token))
+
+    def frame_input(self) -> tuple[list[int], list[int]]:
+        """The tokens that the tokenizer puts before a text and after it."""
+        frame = self.tokenize("", add_special=True, parse_special=False)
+        return frame[: int(self.adds_bos)], frame[int(self.adds_bos) :]
+
+    def frame_pair(self) -> tuple[list[int], list[int], list[int]]:
+        """The tokens before, between and after the two texts that a reranker compares."""
+        bos, eos, sep = (
+            [int(token)] if token >= 0 and wanted else []
+            for token, wanted in (
+                (lib.llama_vocab_bos(self._vocab), self.adds_bos),
+                (self._end_or_separator(), lib.llama_vocab_get_add_eos(self._vocab)),
+                (lib.llama_vocab_sep(self._vocab), lib.llama_vocab_get_add_sep(self._vocab)),
+            )
+        )
+        return bos, eos + sep, eos
+
+    @cached_property
+    def rerank_template(self) -> str | None:
+        """The text with `{query}` and `{document}` that the file brings for rerankers."""
+        raw = lib.llama_model_chat_template(self._handle, b"rerank")
+        return None if raw is None else bytes(raw).decode("utf-8", "replace")
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         """Token ids of a text; `add_special` lets the tokenizer add BOS and the like."""
@@ -139,6 +205,20 @@ class Model:
         """Free the weights. No context may be left."""
         lib.llama_model_free(self._handle)
         self._handle = None
+
+    @property
+    def _architecture(self) -> str:
+        return self._metadata("general.architecture") or ""
+
+    def _end_or_separator(self) -> int:
+        end = int(lib.llama_vocab_eos(self._vocab))
+        return end if end >= 0 else int(lib.llama_vocab_sep(self._vocab))
+
+    def _metadata(self, key: str) -> str | None:
+        """The text of a scalar in the file's metadata, None when it is not there."""
+        buffer = ctypes.create_string_buffer(_LONGEST_VALUE)
+        count = lib.llama_model_meta_val_str(self._handle, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if count >= 0 else None
 
     def _special_text(self, token: int) -> str:
         return self._to_bytes(token, special=True).decode("utf-8", "replace") if token >= 0 else ""

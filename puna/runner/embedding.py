@@ -1,0 +1,322 @@
+"""Vectors of many inputs in few decodes: how inputs are cut, and which enter the next decode.
+
+It runs in the one thread that owns the engine, between the decodes of the loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from puna.errors import BadRequest, EngineError, PunaError
+from puna.runner.llama.model import Model, Pooling
+from puna.runner.protocol import Embedding, Embeddings
+from puna.runner.wire import Embedded, Refused
+
+__all__ = ["Embedder", "Job", "Pooled", "Text", "fit_text", "plan_slice", "read_texts"]
+
+TOO_LONG = "the input length exceeds the context length"
+NO_ROOM = "input after truncation exceeds maximum context length"
+NO_REST = "input exceeds maximum context length and cannot be truncated further"
+EMPTY = "the input is empty, and the model's tokenizer adds nothing to it"
+NO_RANKING = "this model does not support reranking"
+
+LEAST = 16  # tokens: an input must get on, however many streams there are
+UNKNOWN = 64  # tokens, before anything was measured
+_TOGETHER = 512  # tokens: more of them in one decode attend to each other for nothing
+_WEIGHT = 0.2  # of the newest measurement
+
+
+class Pooled(Protocol):
+    """What llama/pooling.py's context does here."""
+
+    pooling: Pooling
+    n_ctx: int
+    n_batch: int
+    n_sequences: int
+    may_split: bool
+
+    def begin(self) -> None: ...
+    def add(self, sequence: int, position: int, tokens: Sequence[int]) -> None: ...
+    def decode(self) -> None: ...
+    def vector(self, sequence: int) -> npt.NDArray[np.float32]: ...
+    def forget(self, sequences: Sequence[int]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The tokens of an input. Where it is cut, the first `n_head` and the last `n_tail` stay."""
+
+    tokens: list[int]
+    n_head: int
+    n_tail: int
+
+
+def read_texts(model: Model, order: Embedding) -> list[Text]:
+    """Tokenise the inputs. Raises BadRequest for one without tokens, or without a way to rank."""
+    if order.query is None:
+        head, tail = model.frame_input()
+        texts = [
+            Text(model.tokenize(each, add_special=True, parse_special=True), len(head), len(tail))
+            for each in order.inputs
+        ]
+    elif model.pooling is not Pooling.RANK:
+        raise BadRequest(NO_RANKING)
+    elif model.rerank_template is not None:
+        texts = [_fill(model, model.rerank_template, order.query, each) for each in order.inputs]
+    else:
+        texts = _pairs(model, order.query, order.inputs)
+    if not all(text.tokens for text in texts):
+        raise BadRequest(EMPTY)
+    return texts
+
+
+def _pairs(model: Model, query: str, documents: Sequence[str]) -> list[Text]:
+    def tokens_of(text: str) -> list[int]:
+        return model.tokenize(text, add_special=False, parse_special=False)
+
+    before, between, after = model.frame_pair()
+    head = [*before, *tokens_of(query), *between]
+    return [Text([*head, *tokens_of(each), *after], len(head), len(after)) for each in documents]
+
+
+def _fill(model: Model, template: str, query: str, document: str) -> Text:
+    def tokens_of(text: str) -> list[int]:
+        return model.tokenize(text, add_special=False, parse_special=True)
+
+    before, _, after = template.partition("{document}")
+    before, after = before.replace("{query}", query), after.replace("{query}", query)
+    return Text(tokens_of(before + document + after), len(tokens_of(before)), len(tokens_of(after)))
+
+
+def fit_text(text: Text, n_ctx: int, n_batch: int | None, *, truncate: bool) -> list[int]:
+    """The tokens to read of an input: at most `n_ctx`, or `n_batch` where it cannot be split.
+
+    Raises BadRequest when there is no room, or when it is too long and must not be cut.
+    Facts: API spec, section 9.
+    """
+    frame = text.n_head + text.n_tail
+    if n_ctx <= frame:
+        raise BadRequest(NO_ROOM)
+    most = n_ctx if n_batch is None else min(n_ctx, n_batch)
+    length = len(text.tokens)
+    if length <= most:
+        return text.tokens
+    if not truncate:
+        raise BadRequest(TOO_LONG)
+    if most <= frame:
+        raise BadRequest(NO_REST)
+    return text.tokens[: most - text.n_tail] + text.tokens[length - text.n_tail :]
+
+
+def plan_slice(pending: Sequence[int], budget: int, *, may_split: bool) -> list[int]:
+    """How many tokens of each input enter the next decode: all of them, or none.
+
+    Only the first input may enter in part, so that there is never more than one half-read. Without
+    `may_split` it enters whole, whatever the budget.
+    """
+    left, counts = budget, []
+    for index, length in enumerate(pending):
+        whole = length <= left or (index == 0 and not may_split)
+        count = length if whole else left if index == 0 else 0
+        counts.append(count)
+        left = max(0, left - count)
+    return counts
+
+
+@dataclass(slots=True, eq=False)
+class _Input:
+    """An input under way; `total` is the sum over the tokens read so far, for the mean."""
+
+    job: Job
+    index: int
+    tokens: list[int]
+    n_read: int = 0
+    total: npt.NDArray[np.float32] | None = None
+
+    @property
+    def pending(self) -> int:
+        return len(self.tokens) - self.n_read
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """An order with its tokenised inputs. `waiting` are those that nobody has begun to read."""
+
+    id: int
+    order: Embedding
+    texts: list[Text]
+    waiting: deque[_Input] = field(default_factory=deque)
+    vectors: list[bytes] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    n_left: int = 0
+
+    def fit(self, context: Pooled) -> None:
+        """Cut the inputs to what the context takes. Raises BadRequest."""
+        n_ctx = min(self.order.n_ctx, context.n_ctx)
+        n_batch = None if context.may_split else context.n_batch
+        truncate = self.order.truncate
+        cut = [fit_text(text, n_ctx, n_batch, truncate=truncate) for text in self.texts]
+        self.waiting.extend(_Input(self, index, tokens) for index, tokens in enumerate(cut))
+        self.vectors = [b""] * len(cut)
+        self.counts = [len(tokens) for tokens in cut]
+        self.n_left = len(cut)
+
+
+class Embedder:
+    """Reads the inputs of all jobs, a decode at a time; jobs take turns."""
+
+    def __init__(
+        self,
+        open_context: Callable[[], Pooled],
+        deliver: Callable[[Embedded | Refused], None],
+        clock: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        """`open_context` is called when the first job comes: a context takes memory."""
+        self._open_context = open_context
+        self._deliver = deliver
+        self._clock = clock
+        self._context: Pooled | None = None
+        self._jobs: list[Job] = []
+        self._unfinished: _Input | None = None
+        """Read in part. It is sequence 0 until it is done."""
+        self._token_ns: float | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to read."""
+        return not self._jobs
+
+    @property
+    def context(self) -> Pooled:
+        """The context, made when it is asked for first. Raises EngineError, BadRequest."""
+        if self._context is None:
+            self._context = self._open_context()
+        return self._context
+
+    def admit(self, job: Job) -> None:
+        """Take a job, or refuse it."""
+        try:
+            job.fit(self.context)
+        except PunaError as error:
+            self._refuse(job, error)
+            return
+        if job.n_left:
+            self._jobs.append(job)
+        else:
+            self._deliver(Embedded(job.id, Embeddings([], [])))
+
+    def cancel(self, id: int) -> None:
+        """Forget a job. Unknown ids are fine: it may just have ended."""
+        for job in self._jobs:
+            if job.id == id:
+                self._drop(job)
+                return
+
+    def step(self, beside_ns: int = 0) -> None:
+        """One decode, which takes about `beside_ns` where somebody else wants the engine too."""
+        if self.idle:
+            return
+        context = self.context
+        line = list(islice(self._line(), context.n_sequences))
+        budget = self._budget(context, line[0], beside_ns)
+        counts = plan_slice([each.pending for each in line], budget, may_split=context.may_split)
+        parts = [(each, count) for each, count in zip(line, counts, strict=True) if count]
+        context.begin()
+        for sequence, (each, count) in enumerate(parts):
+            tokens = each.tokens[each.n_read : each.n_read + count]
+            context.add(sequence, each.n_read, tokens)
+        started = self._clock()
+        try:
+            context.decode()
+            vectors = [context.vector(sequence).copy() for sequence in range(len(parts))]
+        except EngineError as error:
+            self._fail(context, parts, error)
+            return
+        self._learn((self._clock() - started) / sum(counts))
+        for (each, count), vector in zip(parts, vectors, strict=True):
+            self._take(context.pooling, each, count, vector)
+        is_partial = self._unfinished is not None
+        context.forget(range(int(is_partial), len(parts)))
+        self._finish(parts)
+
+    def _line(self) -> Iterator[_Input]:
+        """The inputs to read, one of each job in turn; what was begun comes first."""
+        if self._unfinished is not None:
+            yield self._unfinished
+        queues = [iter(job.waiting) for job in self._jobs]
+        while queues:
+            still = []
+            for queue in queues:
+                if (each := next(queue, None)) is not None:
+                    yield each
+                    still.append(queue)
+            queues = still
+
+    def _budget(self, context: Pooled, head: _Input, beside_ns: int) -> int:
+        together = min(context.n_batch, _TOGETHER)
+        if not context.may_split:
+            return max(together, head.pending)
+        if not beside_ns:
+            return min(context.n_batch, max(together, head.pending))
+        if self._token_ns is None:
+            return min(UNKNOWN, together)
+        return int(min(max(beside_ns / max(self._token_ns, 1.0), LEAST), together))
+
+    def _learn(self, token_ns: float) -> None:
+        average = token_ns if self._token_ns is None else self._token_ns
+        self._token_ns = average + _WEIGHT * (token_ns - average)
+
+    def _take(
+        self, pooling: Pooling, each: _Input, count: int, vector: npt.NDArray[np.float32]
+    ) -> None:
+        """Note what was read; a part's vector counts as far as the pooling wants it."""
+        job = each.job
+        if not each.n_read:
+            job.waiting.remove(each)
+        each.n_read += count
+        match pooling:
+            case Pooling.MEAN:
+                part = vector * np.float32(count)
+                each.total = part if each.total is None else each.total + part
+                vector = each.total / np.float32(each.n_read)
+            case Pooling.CLS:
+                each.total = vector if each.total is None else each.total
+                vector = each.total
+        self._unfinished = each if each.pending else None
+        if not each.pending:
+            job.vectors[each.index] = vector.tobytes()
+            job.n_left -= 1
+
+    def _finish(self, parts: list[tuple[_Input, int]]) -> None:
+        """Deliver jobs that are done; those that were served go behind the others."""
+        served = list(dict.fromkeys(each.job for each, _ in parts))
+        self._jobs = [job for job in self._jobs if job not in served]
+        for job in served:
+            if job.n_left:
+                self._jobs.append(job)
+            else:
+                self._deliver(Embedded(job.id, Embeddings(job.vectors, job.counts)))
+
+    def _fail(self, context: Pooled, parts: list[tuple[_Input, int]], error: EngineError) -> None:
+        context.forget(range(len(parts)))
+        self._unfinished = None
+        for job in dict.fromkeys(each.job for each, _ in parts):
+            self._jobs.remove(job)
+            self._refuse(job, error)
+
+    def _drop(self, job: Job) -> None:
+        self._jobs.remove(job)
+        if self._unfinished is not None and self._unfinished.job is job:
+            self._unfinished = None
+            self.context.forget([0])
+
+    def _refuse(self, job: Job, error: PunaError) -> None:
+        self._deliver(Refused(job.id, error.status, str(error)))

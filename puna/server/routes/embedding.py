@@ -1,0 +1,96 @@
+"""POST /api/embed and /api/embeddings.
+
+A client that hangs up ends the work. Facts: API spec, sections 9 and 10.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+from msgspec import Raw, Struct
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from puna.api.decode import decode
+from puna.api.requests import EmbeddingsRequest, EmbedRequest
+from puna.server.body import read_body
+from puna.server.faults import NATIVE
+from puna.server.services import Kit
+from puna.server.streams import Reply, Wire
+from puna.service.embedding import Embedded, Vector
+
+__all__ = ["embed", "embeddings"]
+
+_AT_ONCE = 32  # vectors to write before others get a turn: a thousand of them take a second
+
+_encode = msgspec.json.Encoder().encode
+
+
+class EmbedReply(Struct, kw_only=True, omit_defaults=True):
+    """The answer of /api/embed. The figures are left out where they are 0."""
+
+    model: str
+    embeddings: Raw
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+
+
+async def embed(request: Request, kit: Kit) -> ASGIApp:
+    """A vector for each input."""
+    order = decode(EmbedRequest, await read_body(request))
+
+    async def body() -> bytes:
+        return await _embed_body(order.model, await kit.services.embed(order))
+
+    return _reply(body, kit)
+
+
+async def embeddings(request: Request, kit: Kit) -> ASGIApp:
+    """The vector of one prompt, in the older form."""
+    order = decode(EmbeddingsRequest, await read_body(request))
+
+    async def body() -> bytes:
+        return b'{"embedding":%b}' % _json(await kit.services.embeddings(order))
+
+    return _reply(body, kit)
+
+
+async def _embed_body(model: str, result: Embedded) -> bytes:
+    written: list[bytes] = []
+    for number, vector in enumerate(result.vectors, 1):
+        written.append(_json(vector))
+        if not number % _AT_ONCE:
+            await asyncio.sleep(0)
+    reply = EmbedReply(
+        model=model,
+        embeddings=Raw(b"[%b]" % b",".join(written)),
+        total_duration=result.total_ns,
+        load_duration=result.load_ns,
+        prompt_eval_count=result.prompt_tokens,
+    )
+    return _encode(reply)
+
+
+def _json(vector: Vector) -> bytes:
+    return _encode(vector.tolist())
+
+
+def _reply(body: Callable[[], Awaitable[bytes]], kit: Kit) -> ASGIApp:
+    """An answer of one piece, which is worked for only as long as somebody waits for it."""
+
+    async def once() -> AsyncIterator[bytes]:
+        yield await body()
+
+    return Reply(once(), _WHOLE, stream=False, closing=kit.closing)
+
+
+_WHOLE: Wire[bytes] = Wire(
+    piece=bytes,
+    whole=lambda bodies: bodies[0],
+    is_final=lambda body: True,
+    is_alone=lambda body: True,
+    envelope=NATIVE,
+)

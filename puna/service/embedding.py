@@ -1,0 +1,148 @@
+"""Vectors for texts: from a request to what answers it.
+
+Facts: API spec, sections 9 and 10.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from puna.api.requests import EmbeddingsRequest, EmbedRequest
+from puna.config import Settings
+from puna.errors import BadRequest, EngineError, ModelNotFound, NotFound, quoted
+from puna.runner.protocol import Embedding
+from puna.scheduler.clock import Clock
+from puna.scheduler.loop import Lease, Scheduler
+from puna.service.catalog import Catalog, Entry, parse_reference
+from puna.service.prepare import check_runnable, make_need, make_options, plan_load
+from puna.service.threads import give_way
+from puna.service.turn import Stopwatch
+
+__all__ = ["Embed", "Embedded", "Vector", "normalize", "read_inputs", "shorten"]
+
+Vector: TypeAlias = "array[float]"
+"""Numbers of 32 bits."""
+
+NOT_A_NUMBER = "embedding contains NaN or Inf values"
+_LEAST_NORM = 1e-12
+_AT_ONCE = 64  # vectors to work on before others get a turn
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The vectors of a request, in the order of its inputs. Durations in nanoseconds."""
+
+    vectors: list[Vector]
+    total_ns: int = 0
+    load_ns: int = 0
+    prompt_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A loaded model, and how many tokens an input may have."""
+
+    lease: Lease
+    n_ctx: int
+
+
+class Embed:
+    """Answers requests for vectors."""
+
+    def __init__(
+        self, catalog: Catalog, scheduler: Scheduler, clock: Clock, settings: Settings
+    ) -> None:
+        self._catalog = catalog
+        self._scheduler = scheduler
+        self._clock = clock
+        self._settings = settings
+
+    async def embed(self, order: EmbedRequest) -> Embedded:
+        """A vector of length 1 for each input; without inputs, load the model."""
+        started = self._clock.now()
+        if not order.model.strip():
+            raise ModelNotFound(order.model)
+        parse_reference(order.model)
+        inputs = read_inputs(order.input)
+        async with self._model(await self._find(order.model), order) as use:
+            if not inputs:
+                return Embedded([])
+            asked = Embedding(inputs=inputs, n_ctx=use.n_ctx, truncate=order.truncate is not False)
+            result = await use.lease.engine.embed(asked)
+            vectors = []
+            for number, raw in enumerate(result.vectors, 1):
+                vectors.append(shorten(normalize(array("f", raw)), order.dimensions))
+                if not number % _AT_ONCE:
+                    await give_way()
+            watch = Stopwatch(self._clock, started, use.lease.load_ns)
+            return Embedded(vectors, watch.total_ns(), watch.load_ns, sum(result.tokens))
+
+    async def embeddings(self, order: EmbeddingsRequest) -> Vector:
+        """The vector of a prompt as the model gives it; without a prompt, load the model."""
+        async with self._model(await self._find(order.model), order) as use:
+            if not order.prompt:
+                return array("f")
+            asked = Embedding(inputs=(order.prompt,), n_ctx=use.n_ctx, truncate=False)
+            try:
+                result = await use.lease.engine.embed(asked)
+                vector = array("f", result.vectors[0])
+                _length(vector)
+            except BadRequest as error:  # here the reference makes a failure of every refusal
+                raise EngineError(str(error).strip()) from error
+            return vector
+
+    async def _find(self, raw: str) -> Entry:
+        try:
+            entry = await self._catalog.find(raw)
+        except ModelNotFound as missing:
+            raise NotFound(f"model {quoted(raw)} not found, try pulling it first") from missing
+        check_runnable(entry, raw)
+        return entry
+
+    @asynccontextmanager
+    async def _model(
+        self, entry: Entry, order: EmbedRequest | EmbeddingsRequest
+    ) -> AsyncIterator[_Use]:
+        """Wait for the model. Any kind will do: one that generates can make vectors as well."""
+        options = make_options(entry, order.options)
+        plan = plan_load(entry, options, self._settings)
+        async with self._scheduler.lease(make_need(entry, plan, order)) as lease:
+            loaded = lease.engine.info.n_ctx
+            yield _Use(lease, min(options.num_ctx or loaded, loaded))
+
+
+def read_inputs(value: Any) -> tuple[str, ...]:
+    """The texts of `input`: a text, a list of them, or nothing. Raises BadRequest."""
+    match value:
+        case None | "":
+            return ()
+        case str():
+            return (value,)
+        case list() if all(isinstance(each, str) for each in value):
+            return tuple(value)
+    raise BadRequest("invalid input type")
+
+
+def normalize(vector: Vector) -> Vector:
+    """The vector scaled to length 1; one of zeros stays. Raises BadRequest for NaN and Inf."""
+    length = max(_length(vector), _LEAST_NORM)
+    return array("f", [value / length for value in vector])
+
+
+def shorten(vector: Vector, dimensions: int) -> Vector:
+    """The first `dimensions` numbers, scaled to length 1 again; all where it has no more."""
+    if not 0 < dimensions < len(vector):
+        return vector
+    return normalize(vector[:dimensions])
+
+
+def _length(vector: Vector) -> float:
+    length = math.hypot(*vector)
+    if not math.isfinite(length):
+        raise BadRequest(NOT_A_NUMBER)
+    return length
