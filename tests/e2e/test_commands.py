@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +58,15 @@ def test_create_and_show(server: Server, mine: str) -> None:
     modelfile = ok(server, "show", mine, "--modelfile")
     for line in ("# FROM mine:latest", 'SYSTEM "Be', "MESSAGE assistant Yes?"):
         assert line in modelfile.splitlines()
+
+
+def test_run_prints_the_vector_of_a_text(server: Server, bert: str) -> None:
+    vector = json.loads(ok(server, "run", bert, "the cat"))
+    assert math.hypot(*vector) == pytest.approx(1, abs=1e-5)
+    assert len(json.loads(ok(server, "run", bert, "the cat", "--dimensions", "4"))) == 4
+    refused = puna("run", bert, "the cat " * 200, "--truncate=false", env=server.env)
+    assert refused.returncode == 1
+    assert "the input length exceeds the context length" in refused.stderr
 
 
 def test_the_generated_modelfile_makes_the_same_model(

@@ -298,12 +298,13 @@ def make_tiny_llama(
     n_ctx: int = 512,
     name: str = "tiny",
     pooling: int | None = None,
+    rerank_template: str | None = None,
 ) -> Path:
     """Write a random two-layer Llama that llama.cpp loads, under 1 MB, and return its path.
 
     The same seed gives the same bytes. Any text survives tokenising and back. What it generates is
     made of English words, never ends by itself, and depends on the whole prompt. With `pooling` it
-    is a model for embeddings.
+    is a model for embeddings, with `rerank_template` for comparing texts by it.
     """
     vocabulary = make_vocabulary()
     writer = gguf.GGUFWriter(path, "llama")
@@ -322,6 +323,8 @@ def make_tiny_llama(
     add_vocabulary(writer, vocabulary)
     if chat_template is not None:
         writer.add_chat_template(chat_template)
+    if rerank_template is not None:
+        writer.add_string("tokenizer.chat_template.rerank", rerank_template)
     for tensor, weights in _make_weights(vocabulary, seed).items():
         writer.add_tensor(tensor, weights)
     writer.write_header_to_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from puna.errors import BadRequest, EngineDied, StartFailed
 from puna.runner.fake import FakeEngine, FakeLauncher, Hold
 from puna.runner.protocol import (
+    Embedding,
     Engine,
     Finished,
     Generation,
@@ -140,5 +142,24 @@ def test_a_launcher_gives_out_engines_as_told() -> None:
         assert launcher.plans == [PLAN, PLAN, PLAN]
         assert len(launcher.engines) == 2
         assert [order.prompt for order in launcher.orders] == ["hi"]
+
+    asyncio.run(scene())
+
+
+def test_vectors_are_those_it_was_told() -> None:
+    async def scene() -> None:
+        launcher = FakeLauncher()
+        launcher.will_embed("a", [1, 2])
+        launcher.will_embed("bad", BadRequest("no"))
+        engine: Engine = await launcher.launch(PLAN)
+        result = await engine.embed(Embedding(inputs=("grün", "a")))
+        vectors = [list(array("f", raw)) for raw in result.vectors]
+        assert (vectors, result.tokens) == ([[5, 1], [1, 2]], [5, 1])
+        with pytest.raises(BadRequest, match="no"):
+            await engine.embed(Embedding(inputs=("a", "bad")))
+        assert [order.inputs for order in launcher.embeddings] == [("grün", "a"), ("a", "bad")]
+        await engine.close()
+        with pytest.raises(EngineDied):
+            await engine.embed(Embedding(inputs=("a",)))
 
     asyncio.run(scene())

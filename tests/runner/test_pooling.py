@@ -289,6 +289,34 @@ def test_a_reranker_scores_pairs(labels: int, tmp_path: Path) -> None:
     with_engine(plan_for(path), use)
 
 
+def test_a_reranker_with_a_template(tmp_path: Path) -> None:
+    """A decoder, as large rerankers are: the score is read at the last token. It has no head, which
+    must not mix up the texts that it reads.
+    """
+    template = "<s> said {query} and {document} . home</s>"
+    path = make_tiny_llama(
+        tmp_path / "model.gguf", pooling=PoolingType.RANK, rerank_template=template
+    )
+    raw = RawEngine(path, PoolingType.RANK)
+    texts = [template.format(query="the cat", document=text) for text in TEXTS]
+    expected = [raw.vector(raw.tokens(text, add_special=False), 1) for text in texts]
+    long = raw.tokens(
+        template.format(query="the cat", document=" ".join(WORDS * 9)), add_special=False
+    )
+    tail = len(raw.tokens(" . home</s>", add_special=False))
+    cut = raw.vector(long[: 32 - tail] + long[-tail:], 1)
+    raw.close()
+
+    async def use(engine: ProcessEngine) -> None:
+        assert_alike(await vectors_of(engine, TEXTS, query="the cat"), expected)
+        asked = Embedding(inputs=(" ".join(WORDS * 9),), query="the cat", n_ctx=32)
+        result = await engine.embed(asked)
+        assert result.tokens == [32]
+        assert_alike([np.frombuffer(result.vectors[0], np.float32)], [cut])
+
+    with_engine(plan_for(path), use)
+
+
 def test_other_models_do_not_rank(tmp_path: Path) -> None:
     async def use(engine: ProcessEngine) -> None:
         with pytest.raises(BadRequest, match="does not support reranking"):

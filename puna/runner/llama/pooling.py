@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from puna.errors import BadRequest, EngineError
+from puna.gguf.reader import read_header
 from puna.runner.llama.context import TokenBatch, apply_adapters, make_params
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model, Pooling
@@ -38,7 +40,8 @@ class PooledContext:
         default = _BATCH_AHEAD if model.looks_ahead else _BATCH
         self.n_batch = min(plan.n_batch or default, self.n_ctx)
         """Tokens that one decode takes."""
-        self.n_sequences = 1 if model.is_recurrent else min(_SEQUENCES, self.n_batch)
+        alone = model.is_recurrent or (self.pooling is Pooling.RANK and not _has_head(plan.model))
+        self.n_sequences = 1 if alone else min(_SEQUENCES, self.n_batch)
         """Inputs that one decode takes."""
         self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
         if not self._handle:
@@ -91,3 +94,16 @@ class PooledContext:
         """Free the context."""
         lib.llama_free(self._handle)
         self._handle = None
+
+
+def _has_head(path: str) -> bool:
+    """Whether the model turns a sequence's vector into scores.
+
+    Where it does not, libllama mixes up the sequences of a decode: it takes a row of its result to
+    be as wide as the scores.
+    """
+    try:
+        tensors = read_header(Path(path)).tensors
+    except OSError:  # the file went away after the load; to assume none is always right
+        return False
+    return any(tensor.name == "cls.output.weight" for tensor in tensors)
