@@ -87,9 +87,9 @@ class _Task:
 def make(rng: Rng, *, think: bool) -> Sample:
     """A training conversation with tools."""
     roll = rng.random()
-    if roll < 0.6:
+    if roll < 0.56:
         return _calling(rng, think)
-    if roll < 0.78:
+    if roll < 0.7:
         return _from_result(rng, think)
     return _not_calling(rng, think)
 
