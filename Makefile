@@ -33,6 +33,8 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.stream_cost
 	$(BIN)/python -m bench.two_runners
 	$(BIN)/python -m bench.prefix_reuse
+	$(BIN)/python -m bench.schema_cost
+	$(BIN)/python -m bench.flash_attention
 	$(BIN)/python -m bench.speculation
 
 # torch is large and needed for nothing else: it has an environment of its own

@@ -71,6 +71,7 @@ class Done:
 
     `cached_tokens` of the `prompt_tokens` were not computed again.
     `context` holds the tokens of prompt and answer where the route returns them, else None.
+    `truncated`: something of the prompt or of the answer's beginning was dropped for room.
     """
 
     reason: DoneReason
@@ -82,6 +83,7 @@ class Done:
     eval_ns: int = 0
     context: tuple[int, ...] | None = None
     cached_tokens: int = 0
+    truncated: bool = False
 
 
 Event = Content | Thinking | ToolCalls | Rendered | Done

@@ -11,9 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from puna.errors import InvalidOption
+from puna.errors import BadRequest, InvalidOption, quoted
 
-__all__ = ["KINDS", "LOAD_TIME", "Options", "merge_options"]
+__all__ = ["KINDS", "LOAD_TIME", "Bias", "Options", "merge_options"]
+
+Bias = tuple[int | str, float]
+"""A token's id, or a text whose tokens are meant, and what is added to its logit."""
+
+MAX_BIASES = 1024
+MAX_BIAS = 100.0
+"""This much against a token forbids it."""
+MAX_BIASED_TEXT = 256  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,10 @@ class Options:
     repeat_penalty: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    logit_bias: tuple[Bias, ...] = ()
     stop: tuple[str, ...] = field(default=())
 
 
@@ -51,8 +63,10 @@ LOAD_TIME = frozenset(
 _FLOATS = {"top_p", "min_p", "typical_p", "temperature", "repeat_penalty"} | {
     "presence_penalty",
     "frequency_penalty",
+    "mirostat_tau",
+    "mirostat_eta",
 }
-_SPECIAL = {"use_mmap": "boolean", "stop": "array"}
+_SPECIAL = {"use_mmap": "boolean", "stop": "array", "logit_bias": "object"}
 
 KINDS: dict[str, str] = {
     spec.name: _SPECIAL.get(spec.name, "float32" if spec.name in _FLOATS else "integer")
@@ -67,7 +81,7 @@ def merge_options(*sources: Mapping[str, Any]) -> tuple[Options, tuple[str, ...]
     """Lay option maps over the defaults, later ones winning key by key.
 
     Nulls and unknown names are ignored; the unknown names are returned for the log.
-    Raises InvalidOption for a value of the wrong type.
+    Raises InvalidOption for a value of the wrong type, BadRequest for a bias out of range.
     """
     values: dict[str, Any] = {}
     unknown: list[str] = []
@@ -94,4 +108,26 @@ def _typed(name: str, value: Any) -> Any:
             if not all(isinstance(item, str) for item in value):
                 raise InvalidOption(f'option "{name}" must be of an array of strings')
             return tuple(value)
+        case "object" if isinstance(value, Mapping):
+            return _biases(value)
     raise InvalidOption(f'option "{name}" must be of type {kind}')
+
+
+def _biases(value: Mapping[str, Any]) -> tuple[Bias, ...]:
+    """Keys that are digits are token ids, others are texts."""
+    if len(value) > MAX_BIASES:
+        raise BadRequest(f'option "logit_bias" takes at most {MAX_BIASES} tokens')
+    return tuple((_biased(key), _bias(key, bias)) for key, bias in value.items())
+
+
+def _biased(key: str) -> int | str:
+    if not key or len(key) > MAX_BIASED_TEXT:
+        raise BadRequest(f'option "logit_bias" takes texts of 1 to {MAX_BIASED_TEXT} characters')
+    return int(key) if key.isascii() and key.isdigit() else key
+
+
+def _bias(key: str, value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not -MAX_BIAS <= value <= MAX_BIAS:
+        raise BadRequest(f'option "logit_bias" of {quoted(key)} must be a number from -100 to 100')
+    return float(value)

@@ -62,6 +62,8 @@ class _Inference(Struct, kw_only=True):
     model: str = ""
     stream: bool | None = None
     format: Any = None
+    grammar: str = ""
+    regex: str = ""
     keep_alive: KeepAlive | None = None
     options: dict[str, Any] = field(default_factory=dict)
     think: Think | None = None

@@ -6,6 +6,7 @@ Facts: prompting spec, 0 and 2.1; API spec, 7.3 and 8.3.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from puna.api.requests import Message
 from puna.prompt.thinking import TAGS, ThinkingSplitter
 
 __all__ = [
+    "FittedPrompt",
     "assemble_chat",
     "assemble_generate",
     "drop_old_thinking",
@@ -85,9 +87,16 @@ def _answer(text: str) -> str:
     return "".join(piece.text for piece in pieces if isinstance(piece, Content))
 
 
+class FittedPrompt(NamedTuple):
+    """A prompt's text, and whether messages were left out of it."""
+
+    text: str
+    is_cut: bool = False
+
+
 async def fit_messages(
     messages: Sequence[Message], render: Render, count: Count, limit: int
-) -> str:
+) -> FittedPrompt:
     """The prompt of the longest end of the chat that takes at most `limit` tokens.
 
     Messages go one by one from the front; system messages move to the front and stay, and so does
@@ -100,8 +109,10 @@ async def fit_messages(
             continue  # it moved nowhere: this candidate is the one just tried
         prompt = await render(_from(messages, start))
         if await count(prompt) <= limit:
-            return prompt
-    return await render(_from(messages, max(len(messages) - 1, 0)))
+            return FittedPrompt(prompt, is_cut=start > 0)
+    last = max(len(messages) - 1, 0)
+    kept = _from(messages, last)
+    return FittedPrompt(await render(kept), is_cut=len(kept) < len(messages))
 
 
 def _from(messages: Sequence[Message], start: int) -> list[Message]:

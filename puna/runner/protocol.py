@@ -78,7 +78,11 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
-    """How the next token is drawn (serving spec, section 7.1). `seed` -1 is random."""
+    """How the next token is drawn (serving spec, section 7.1). `seed` -1 is random.
+
+    With `mirostat` 1 or 2 the stages between bias and temperature are left out. `logit_bias` holds
+    tokens' ids, or texts whose tokens are meant, and what is added to their logits: -100 forbids.
+    """
 
     temperature: float = 0.8
     top_k: int = 40
@@ -89,6 +93,10 @@ class Sampling(Struct, frozen=True, kw_only=True):
     repeat_penalty: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    logit_bias: tuple[tuple[int | str, float], ...] = ()
     seed: int = -1
 
 
@@ -97,7 +105,8 @@ class Generation(Struct, frozen=True, kw_only=True):
 
     `prefix` are tokens put before the prompt's (the `context` of generate). `max_tokens` -1 is no
     limit but ten times the context. `format` is the JSON text of the request's format, "json" in
-    quotes or a schema, empty for free text. `top_logprobs` None asks for no log probabilities.
+    quotes or a schema; `grammar` is GBNF or Lark, `regex` a regular expression; at most one of the
+    three is not empty. `top_logprobs` None asks for no log probabilities.
     With `truncate` an over-long prompt loses its middle; without, or with `shift` off, it is
     refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
     """
@@ -110,6 +119,8 @@ class Generation(Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     format: str = ""
+    grammar: str = ""
+    regex: str = ""
     truncate: bool = True
     shift: bool = True
     top_logprobs: int | None = None

@@ -19,6 +19,7 @@ from functools import partial
 from puna.discover.cpu import worker_threads
 from puna.errors import BadRequest, OutOfMemory, PunaError
 from puna.runner.embedding import Embedder, Job, read_texts
+from puna.runner.later import Later, has_grammar
 from puna.runner.llama.context import Context
 from puna.runner.llama.grammar import Grammars
 from puna.runner.llama.library import INFO, LEVELS, LOG, lib
@@ -114,6 +115,7 @@ class Worker:
             self._n_ctx = min(plan.n_ctx, self._n_cells)
         self._grammars = Grammars(self._model)
         self._inbox: queue.SimpleQueue[Running | Job | Cancel] = queue.SimpleQueue()
+        self._later = Later(self._prepare, self._inbox.put, self._refuse)
 
     def info(self) -> EngineInfo:
         """What the parent may know."""
@@ -171,11 +173,14 @@ class Worker:
         """The reader's thread: prepare requests so that the engine never waits for a tokenizer."""
         while (message := self._wire.receive()) is not None:
             match message:
+                case Admit(id=id, order=order) if has_grammar(order):
+                    self._later.take(id, order)
                 case Admit(id=id, order=order):
                     self._answer(id, partial(self._admit, id, order))
                 case Embed(id=id, order=order):
                     self._answer(id, partial(self._embed, id, order))
-                case Cancel():
+                case Cancel(id=id):
+                    self._later.cancel(id)
                     self._inbox.put(message)
                 case Tokenize(id=id, text=text, special=special):
                     tokens = self._model.tokenize(text, add_special=False, parse_special=special)
@@ -190,7 +195,10 @@ class Worker:
         try:
             action()
         except PunaError as error:
-            self._wire.send(Refused(id, error.status, str(error)))
+            self._refuse(id, error)
+
+    def _refuse(self, id: int, error: PunaError) -> None:
+        self._wire.send(Refused(id, error.status, str(error)))
 
     def _detokenize(self, id: int, tokens: tuple[int, ...]) -> None:
         self._wire.send(Text(id, self._model.detokenize(tokens)))
@@ -199,6 +207,9 @@ class Worker:
         self._inbox.put(Job(id, order, read_texts(self._model, order)))
 
     def _admit(self, id: int, order: Generation) -> None:
+        self._inbox.put(self._prepare(id, order))
+
+    def _prepare(self, id: int, order: Generation) -> Running:
         if self._loop is None:
             raise BadRequest(NO_TEXT)
         n_ctx = min(order.n_ctx, self._n_ctx)
@@ -208,22 +219,19 @@ class Worker:
         whole = [*order.prefix, *self._prompt_tokens(order)]
         tokens = fit_prompt(whole, order, n_ctx, adds_bos=self._model.adds_bos)
         n_keep = len(tokens) if order.n_keep < 0 else order.n_keep + self._model.adds_bos
-        matcher = self._grammars.matcher(order.format) if order.format else None
-        sampler = Sampler(self._model, order.sampling, matcher, n_ctx)
+        sampler = Sampler(self._model, order.sampling, self._grammars.matcher(order), n_ctx)
         sampler.remember(tokens[-n_ctx:])
         limit = _PREDICT_FACTOR * n_ctx
-        self._inbox.put(
-            Running(
-                id=id,
-                order=order,
-                tokens=tokens,
-                sampler=sampler,
-                text=TextStream(order.stop),
-                n_ctx=n_ctx,
-                n_keep=min(n_keep, n_ctx - 1),
-                max_tokens=order.max_tokens if 0 <= order.max_tokens <= limit else limit,
-                truncated=len(tokens) < len(whole),
-            )
+        return Running(
+            id=id,
+            order=order,
+            tokens=tokens,
+            sampler=sampler,
+            text=TextStream(order.stop),
+            n_ctx=n_ctx,
+            n_keep=min(n_keep, n_ctx - 1),
+            max_tokens=order.max_tokens if 0 <= order.max_tokens <= limit else limit,
+            truncated=len(tokens) < len(whole),
         )
 
     def _prompt_tokens(self, order: Generation) -> list[int]:

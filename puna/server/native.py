@@ -58,6 +58,7 @@ class GenerateReply(Struct, kw_only=True, omit_defaults=True):
     prompt_eval_duration: int = 0
     eval_count: int = 0
     eval_duration: int = 0
+    truncated: bool = False
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[Logprob, ...] = ()
     debug_info: DebugInfo | None = field(default=None, name="_debug_info")
@@ -89,6 +90,7 @@ class ChatReply(Struct, kw_only=True, omit_defaults=True):
     prompt_eval_duration: int = 0
     eval_count: int = 0
     eval_duration: int = 0
+    truncated: bool = False
 
 
 class _Figures(TypedDict):
@@ -100,6 +102,7 @@ class _Figures(TypedDict):
     prompt_eval_duration: int
     eval_count: int
     eval_duration: int
+    truncated: bool
 
 
 def generate_wire(model: str, now: Callable[[], int]) -> Wire[Event]:
@@ -304,6 +307,7 @@ def _figures(done: Done) -> _Figures:
         "prompt_eval_duration": done.prompt_ns,
         "eval_count": done.eval_tokens,
         "eval_duration": done.eval_ns,
+        "truncated": done.truncated,
     }
 
 

@@ -19,6 +19,7 @@ from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
 from puna.prompt.answer import AnswerParser
 from puna.prompt.assemble import (
+    FittedPrompt,
     assemble_chat,
     assemble_generate,
     drop_old_thinking,
@@ -34,6 +35,7 @@ from puna.service.catalog import Catalog, Entry
 from puna.service.prepare import (
     check_priority,
     check_runnable,
+    check_structure,
     check_thinking,
     check_top_logprobs,
     make_generation,
@@ -82,6 +84,7 @@ class Inference:
         started = self._clock.now()
         check_top_logprobs(order.top_logprobs)
         check_priority(order.priority)
+        check_structure(order)
         entry = await self._catalog.find(order.model)
         if not order.messages and _unloads(order):
             yield self._unload(entry)
@@ -103,6 +106,7 @@ class Inference:
         started = self._clock.now()
         check_top_logprobs(order.top_logprobs)
         check_priority(order.priority)
+        check_structure(order)
         if not order.model.strip():
             raise ModelNotFound(order.model)
         entry = await self._catalog.find(order.model)
@@ -141,14 +145,14 @@ class Inference:
         return _Job(order, entry, options, make_need(entry, plan, order), think, started)
 
     async def _serve(
-        self, job: _Job, prompt_of: Callable[[Lease], Awaitable[str]] | None
+        self, job: _Job, prompt_of: Callable[[Lease], Awaitable[FittedPrompt]] | None
     ) -> AsyncGenerator[Event, None]:
         """Wait for the model, make the prompt and generate; without a prompt only load."""
         async with self._scheduler.lease(job.need) as lease:
             if prompt_of is None:
                 yield Done("load")
                 return
-            prompt = await prompt_of(lease)
+            prompt, is_cut = await prompt_of(lease)
             if job.order.debug_render_only:
                 yield Rendered(prompt)
                 return
@@ -156,22 +160,24 @@ class Inference:
                 prompt, job.order, job.options, job.entry, job.n_ctx(lease)
             )
             watch = Stopwatch(self._clock, job.started, lease.load_ns)
-            turn = run_turn(lease.engine, generation, _parser(job, prompt), watch)
+            turn = run_turn(lease.engine, generation, _parser(job, prompt), watch, is_cut=is_cut)
             async with aclosing(turn) as events:
                 async for event in events:
                     yield event
 
-    async def _chat_prompt(self, job: _Job, order: ChatRequest, lease: Lease) -> str:
+    async def _chat_prompt(self, job: _Job, order: ChatRequest, lease: Lease) -> FittedPrompt:
         entry = job.entry
         messages = assemble_chat(entry.model.system, _stored_messages(entry), order.messages)
         if forgets_thinking(entry.family, entry.name.model):
             messages = drop_old_thinking(messages)
         return await self._render(job, lease, messages)
 
-    async def _generate_prompt(self, job: _Job, order: GenerateRequest, lease: Lease) -> str:
+    async def _generate_prompt(
+        self, job: _Job, order: GenerateRequest, lease: Lease
+    ) -> FittedPrompt:
         _refuse_images(job, order.images)
         if order.raw:
-            return order.prompt
+            return FittedPrompt(order.prompt)
         if order.template:
             raise Unsupported("a template in the request: Go templates cannot be rendered yet")
         if order.suffix:
@@ -185,7 +191,7 @@ class Inference:
         )
         return await self._render(job, lease, messages)
 
-    async def _render(self, job: _Job, lease: Lease, messages: list[Message]) -> str:
+    async def _render(self, job: _Job, lease: Lease, messages: list[Message]) -> FittedPrompt:
         """The prompt's text, without the oldest messages where they do not fit."""
         for message in messages:
             _refuse_images(job, message.images)
@@ -206,7 +212,7 @@ class Inference:
             return len(await lease.engine.tokenize(text))
 
         if job.order.truncate is False or len(messages) <= 1:
-            return await text_of(messages)
+            return FittedPrompt(await text_of(messages))
         return await fit_messages(messages, text_of, length_of, job.n_ctx(lease))
 
 

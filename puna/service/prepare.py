@@ -20,6 +20,7 @@ from puna.service.catalog import Entry
 __all__ = [
     "check_priority",
     "check_runnable",
+    "check_structure",
     "check_thinking",
     "check_top_logprobs",
     "details_of",
@@ -54,6 +55,14 @@ def check_top_logprobs(value: int) -> None:
     """Raises BadRequest outside 0 to 20."""
     if not 0 <= value <= MAX_TOP_LOGPROBS:
         raise BadRequest(f"top_logprobs must be between 0 and {MAX_TOP_LOGPROBS}")
+
+
+def check_structure(order: ChatRequest | GenerateRequest) -> None:
+    """Raises BadRequest when an answer is to be held to more than one thing."""
+    wanted = {"format": order.format, "grammar": order.grammar, "regex": order.regex}
+    asked = [name for name, value in wanted.items() if value not in (None, "")]
+    if len(asked) > 1:
+        raise BadRequest(f"{' and '.join(asked)} cannot be used together")
 
 
 def check_runnable(entry: Entry, raw: str) -> None:
@@ -128,10 +137,19 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         main_gpu=None if options.main_gpu is None else _within(options.main_gpu, 0, 1024),
         use_mmap=options.use_mmap,
         flash_attention=settings.flash_attention,
-        kv_type=settings.kv_cache_type,
+        kv_type=_kv_type(settings),
         speculation="off" if settings.speculation == "off" else "lookup",
         embedding_only=only_embeds,
     )
+
+
+def _kv_type(settings: Settings) -> str:
+    """A quantised cache needs flash attention (serving spec, section 3.6)."""
+    kind = settings.kv_cache_type
+    if settings.flash_attention is False and kind.startswith("q"):
+        log.warning("OLLAMA_KV_CACHE_TYPE=%s needs flash attention, which is off: using f16", kind)
+        return "f16"
+    return kind
 
 
 def _within(value: int, least: int, most: int) -> int:
@@ -190,6 +208,8 @@ def make_generation(
         max_tokens=options.num_predict,
         stop=options.stop,
         format=_format_text(order.format),
+        grammar=order.grammar,
+        regex=order.regex,
         truncate=order.truncate is not False,
         shift=shift,
         top_logprobs=order.top_logprobs if order.logprobs else None,
@@ -204,6 +224,10 @@ def make_generation(
             repeat_penalty=options.repeat_penalty,
             presence_penalty=options.presence_penalty,
             frequency_penalty=options.frequency_penalty,
+            mirostat=options.mirostat,
+            mirostat_tau=options.mirostat_tau,
+            mirostat_eta=options.mirostat_eta,
+            logit_bias=options.logit_bias,
             seed=options.seed,
         ),
     )

@@ -34,15 +34,23 @@ class Stopwatch:
 
 
 async def run_turn(
-    engine: Engine, order: Generation, parser: AnswerParser, watch: Stopwatch
+    engine: Engine,
+    order: Generation,
+    parser: AnswerParser,
+    watch: Stopwatch,
+    *,
+    is_cut: bool = False,
 ) -> AsyncGenerator[Event, None]:
-    """Generate, and tell thoughts and tool calls from content. Ends with Done."""
+    """Generate, and tell thoughts and tool calls from content. Ends with Done.
+
+    `is_cut`: something of the request is not in the prompt already.
+    """
     async with engine.generate(order) as tokens:
         async for token in tokens:
             if isinstance(token, Finished):
                 for event in parser.flush():
                     yield _identified(event)
-                yield _done(token, watch)
+                yield _done(token, watch, is_cut=is_cut)
             else:
                 for event in parser.push(token.text, token.logprobs):
                     yield _identified(event)
@@ -59,7 +67,7 @@ def _call_id() -> str:
     return "call_" + "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
 
 
-def _done(end: Finished, watch: Stopwatch) -> Done:
+def _done(end: Finished, watch: Stopwatch, *, is_cut: bool) -> Done:
     return Done(
         reason=end.reason,
         total_ns=watch.total_ns(),
@@ -70,4 +78,5 @@ def _done(end: Finished, watch: Stopwatch) -> Done:
         eval_tokens=end.eval_tokens,
         eval_ns=end.eval_ns,
         context=end.tokens,
+        truncated=end.truncated or is_cut,
     )

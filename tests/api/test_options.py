@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.api.options import KINDS, LOAD_TIME, Options, merge_options
-from puna.errors import InvalidOption
+from puna.errors import BadRequest, InvalidOption
 from tests.api.test_fields import ANY_JSON
 
 
@@ -38,6 +38,10 @@ def test_the_defaults() -> None:
         "repeat_penalty": 1.0,
         "presence_penalty": 0.0,
         "frequency_penalty": 0.0,
+        "mirostat": 0,
+        "mirostat_tau": 5.0,
+        "mirostat_eta": 0.1,
+        "logit_bias": (),
         "stop": (),
     }
 
@@ -51,6 +55,11 @@ TAKEN: dict[str, tuple[str, object, object]] = {
     "card zero is set": ("main_gpu", 0, 0),
     "texts": ("stop", ["a", "b"], ("a", "b")),
     "no texts": ("stop", [], ()),
+    "biases of ids and of texts": (
+        "logit_bias",
+        {"15": -100, "cat": 1.5, "007": 2},
+        ((15, -100.0), ("cat", 1.5), (7, 2.0)),
+    ),
 }
 
 
@@ -70,6 +79,7 @@ REFUSED: dict[str, tuple[str, object, str]] = {
     "text for a list": ("stop", "x", 'option "stop" must be of type array'),
     "a number in the list": ("stop", ["x", 1], 'option "stop" must be of an array of strings'),
     "null in the list": ("stop", [None], 'option "stop" must be of an array of strings'),
+    "a list for a map": ("logit_bias", [1], 'option "logit_bias" must be of type object'),
     "a list for a number": ("seed", [1], 'option "seed" must be of type integer'),
     "no number": ("temperature", math.nan, 'option "temperature" must be of type float32'),
     "beyond numbers": ("num_ctx", math.inf, 'option "num_ctx" must be of type integer'),
@@ -86,7 +96,26 @@ def test_wrong_types_are_told(name: str, value: object, complaint: str) -> None:
     assert caught.value.status == 500
 
 
-RETIRED = ("numa", "penalize_newline", "mirostat", "tfs_z", "low_vram", "f16_kv", "use_mlock")
+BAD_BIASES: dict[str, tuple[dict[str, object], str]] = {
+    "too many": ({str(n): 1 for n in range(1025)}, "at most 1024 tokens"),
+    "no text": ({"": 1}, "texts of 1 to 256 characters"),
+    "a long text": ({"x" * 257: 1}, "texts of 1 to 256 characters"),
+    "too much": ({"cat": 101}, '"cat" must be a number from -100 to 100'),
+    "too little": ({"7": -100.5}, '"7" must be a number from -100 to 100'),
+    "no number": ({"7": math.nan}, "must be a number from -100 to 100"),
+    "a text": ({"7": "1"}, "must be a number from -100 to 100"),
+    "true": ({"7": True}, "must be a number from -100 to 100"),
+}
+
+
+@pytest.mark.parametrize(("biases", "complaint"), BAD_BIASES.values(), ids=BAD_BIASES)
+def test_biases_out_of_range_are_told(biases: dict[str, object], complaint: str) -> None:
+    with pytest.raises(BadRequest, match=complaint) as caught:
+        merge_options({"logit_bias": biases})
+    assert caught.value.status == 400
+
+
+RETIRED = ("numa", "penalize_newline", "tfs_z", "low_vram", "f16_kv", "use_mlock")
 
 
 @pytest.mark.parametrize("name", RETIRED)
@@ -114,7 +143,7 @@ def test_options_that_belong_to_loading_are_options() -> None:
 def test_any_values_are_merged_or_refused(values: dict[str, Any]) -> None:
     try:
         options, _ = merge_options(values)
-    except InvalidOption as wrong:
+    except BadRequest as wrong:
         refused = str(wrong)
     else:
         refused = ""

@@ -145,6 +145,36 @@ GENERATE: dict[str, Row] = {
         500,
         r'invalid format: "\"xml\""; expected "json" or a valid JSON Schema object',
     ),
+    "a grammar that is none": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "grammar": "root ::= foo"},
+        400,
+        "grammar refused: Rule 'foo' not found",
+    ),
+    "a regex that is none": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "regex": "a("},
+        400,
+        "~regex refused: .",
+    ),
+    "a schema that is none": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "format": {"type": "nothing"}},
+        400,
+        "~JSON schema conversion failed: .",
+    ),
+    "two formats": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "format": "json", "regex": "a"},
+        400,
+        "format and regex cannot be used together",
+    ),
+    "a bias out of range": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "options": {"logit_bias": {"5": 1000}}},
+        400,
+        'option "logit_bias" of "5" must be a number from -100 to 100',
+    ),
     "a prompt too long to be cut": (
         "generate",
         {"model": "tiny", "prompt": "red ball " * 400, "truncate": False},

@@ -226,6 +226,7 @@ def test_a_prompt_longer_than_the_context_is_cut(server: Server) -> None:
     value = ask(server, prompt="red ball " * 400)
     assert value["prompt_eval_count"] < 512
     assert value["eval_count"] == 6
+    assert value["truncated"] is True
 
 
 def test_an_answer_longer_than_the_context(server: Server) -> None:
@@ -233,8 +234,10 @@ def test_an_answer_longer_than_the_context(server: Server) -> None:
     options = {"temperature": 0, "num_predict": 120, "num_ctx": 64}
     kept = ask(server, options=options, shift=False)
     assert (kept["done_reason"], kept["eval_count"] < 64) == ("length", True)
+    assert "truncated" not in kept
     shifted = ask(server, options=options, shift=True)
     assert (shifted["done_reason"], shifted["eval_count"]) == ("length", 120)
+    assert shifted["truncated"] is True
     assert shifted["response"].startswith(kept["response"])
 
 

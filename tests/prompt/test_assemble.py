@@ -45,7 +45,9 @@ class Engine:
         return len(prompt.split())
 
     def fit(self, text: str, limit: int) -> str:
-        return asyncio.run(fit_messages(chat(text), self.render, self.count, limit))
+        prompt = asyncio.run(fit_messages(chat(text), self.render, self.count, limit))
+        assert prompt.is_cut == (len(prompt.text.split()) < len(text.split()))
+        return prompt.text
 
 
 FITS = {
@@ -104,7 +106,8 @@ def test_first_fit_as_the_spec_has_it(drawn: list[tuple[str, int]], limit: int) 
         return sum(sizes[word] for word in prompt.split())
 
     made = asyncio.run(fit_messages(messages, render, count, limit))
-    assert made == by_the_book(messages, limit, sizes)
+    assert made.text == by_the_book(messages, limit, sizes)
+    assert made.is_cut == (len(made.text.split()) < len(messages))
 
 
 CHATS = {

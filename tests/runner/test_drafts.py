@@ -86,7 +86,7 @@ class Engine:
 
     def _running(self, number: int, order: Generation) -> Running:
         tokens = self.model.tokenize_prompt(order.prompt)
-        matcher = Grammars(self.model).matcher(order.format) if order.format else None
+        matcher = Grammars(self.model).matcher(order)
         sampler = Sampler(self.model, order.sampling, matcher, N_CTX)
         sampler.remember(tokens)
         return Running(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import msgspec
 import pytest
 
 from puna.errors import BadRequest
@@ -67,6 +71,33 @@ def test_penalties_see_the_prompt(plan: LoadPlan) -> None:
         assert first.strip() not in words
 
     with_engine(plan, use)
+
+
+SEEDED = {
+    "the defaults": {},
+    "everything": {"typical_p": 0.9, "min_p": 0.01, "repeat_penalty": 1.1, "top_p": 0.8},
+    "mirostat 1": {"mirostat": 1},
+    "mirostat 2": {"mirostat": 2},
+    "biases": {"logit_bias": ((" the", -100.0), (300, 2.0))},
+}
+
+
+@pytest.mark.parametrize("fields", SEEDED.values(), ids=SEEDED)
+def test_a_seed_gives_the_same_text_alone_and_in_a_full_batch(
+    plan: LoadPlan, fields: dict[str, Any]
+) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        orders = [
+            order(f"Once {n}", 40, sampling=Sampling(temperature=HOT, seed=n, **fields))
+            for n in range(16)
+        ]
+        alone = [(await answer(engine, each))[0] for each in orders[:4]]
+        together = await asyncio.gather(*(answer(engine, each) for each in orders))
+        assert [text for text, _ in together[:4]] == alone
+        assert len({text for text, _ in together}) == len(orders)
+
+    exact = msgspec.structs.replace(plan, n_parallel=4, kv_type="f32", flash_attention=False)
+    with_engine(exact, use)
 
 
 def test_a_wide_seed_counts_modulo_32_bits(plan: LoadPlan) -> None:

@@ -48,6 +48,10 @@ GENERATE: dict[str, tuple[Event, str]] = {
         Done("length", eval_tokens=2),
         '"response":"","done":true,"done_reason":"length","eval_count":2}',
     ),
+    "a loss": (
+        Done("stop", eval_tokens=2, truncated=True),
+        '"response":"","done":true,"done_reason":"stop","eval_count":2,"truncated":true}',
+    ),
     "load": (Done("load"), '"response":"","done":true,"done_reason":"load"}'),
     "unload": (Done("unload"), '"response":"","done":true,"done_reason":"unload"}'),
     "rendered": (
@@ -76,6 +80,11 @@ CHAT: dict[str, tuple[Event, str]] = {
         DONE,
         '"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop",'
         f"{FIGURES}}}",
+    ),
+    "a loss": (
+        Done("length", truncated=True),
+        '"message":{"role":"assistant","content":""},"done":true,"done_reason":"length",'
+        '"truncated":true}',
     ),
     "unload": (
         Done("unload"),

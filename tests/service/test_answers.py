@@ -133,6 +133,33 @@ def test_the_oldest_messages_go_where_they_do_not_fit(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+LOSSES: dict[str, tuple[dict[str, Any], bool, bool]] = {
+    "nothing": ({}, False, False),
+    "messages": ({"options": {"num_ctx": 100}}, False, True),
+    "tokens": ({}, True, True),
+    "both": ({"options": {"num_ctx": 100}}, True, True),
+    "a loss that was not allowed": ({"options": {"num_ctx": 100}, "truncate": False}, False, False),
+}
+
+
+@pytest.mark.parametrize(("fields", "by_engine", "told"), LOSSES.values(), ids=LOSSES)
+def test_every_loss_is_told(
+    tmp_path: Path, fields: dict[str, Any], *, by_engine: bool, told: bool
+) -> None:
+    end = Finished(
+        reason="stop", prompt_tokens=1, prompt_ns=1, eval_tokens=1, eval_ns=1, truncated=by_engine
+    )
+
+    async def scene(w: World) -> None:
+        w.launcher.will_say("x", end)
+        messages = [{"role": "user", "content": f"{number}" * 30} for number in range(5)]
+        done = (await w.chat(messages=messages, **fields))[-1]
+        assert isinstance(done, Done)
+        assert done.truncated is told
+
+    play(tmp_path, scene)
+
+
 # -- what the engine is asked for
 
 ORDERS: dict[str, tuple[dict[str, Any], dict[str, object]]] = {
@@ -155,6 +182,12 @@ ORDERS: dict[str, tuple[dict[str, Any], dict[str, object]]] = {
     "no format": ({"format": ""}, {"format": ""}),
     "null format": ({"format": None}, {"format": ""}),
     "any schema": ({"format": {}}, {"format": "{}"}),
+    "a grammar": ({"grammar": "root ::= x"}, {"grammar": "root ::= x", "format": ""}),
+    "a regex": ({"regex": "x+", "format": ""}, {"regex": "x+", "format": ""}),
+    "biases and mirostat": (
+        {"options": {"logit_bias": {"7": -100}, "mirostat": 2, "mirostat_eta": 0.2}},
+        {"sampling": Sampling(logit_bias=((7, -100.0),), mirostat=2, mirostat_eta=0.2)},
+    ),
     "no shift": ({"shift": False}, {"shift": False}),
     "null shift": ({"shift": None, "truncate": None}, {"shift": True, "truncate": True}),
     "logprobs": ({"logprobs": True}, {"top_logprobs": 0}),

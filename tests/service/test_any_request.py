@@ -41,6 +41,8 @@ MESSAGE = st.fixed_dictionaries(
 INFERENCE = {
     "stream": st.booleans(),
     "format": st.sampled_from(["", "json", "xml", {}, 5]) | ANY_JSON,
+    "grammar": st.sampled_from(["", "root ::= x"]) | TEXT,
+    "regex": st.sampled_from(["", "x+"]) | TEXT,
     "keep_alive": st.sampled_from([0, -1, 5, "5m", "0"]) | ANY_JSON,
     "options": OPTIONS,
     "think": st.sampled_from([True, False, "low", "x"]),

@@ -46,6 +46,14 @@ GENERATE: dict[str, Row] = {
     "top_logprobs below": ({"top_logprobs": -1}, RANGE),
     "top_logprobs above": ({"top_logprobs": 21}, RANGE),
     "their range before the model": ({"model": "nope", "top_logprobs": 21}, RANGE),
+    "a format and a grammar": (
+        {"format": {}, "grammar": "x"},
+        (400, "format and grammar cannot be used together"),
+    ),
+    "a grammar and a regex, before the model": (
+        {"model": "nope", "grammar": "x", "regex": "x"},
+        (400, "grammar and regex cannot be used together"),
+    ),
     "raw and template": ({"raw": True, "template": "x"}, RAW),
     "raw and system": ({"raw": True, "system": "x"}, RAW),
     "raw and context": ({"raw": True, "context": [1]}, RAW),

@@ -428,3 +428,23 @@ def test_the_times_of_an_answer(tmp_path: Path) -> None:
         assert done.prompt_tokens == len(w.order.prompt)
 
     play(tmp_path, scene)
+
+
+CACHES = {
+    "quantised": ("q8_0", None, "q8_0"),
+    "quantised, with flash attention": ("q4_0", True, "q4_0"),
+    "quantised, without what it needs": ("q8_0", False, "f16"),
+    "whole, without flash attention": ("f32", False, "f32"),
+}
+
+
+@pytest.mark.parametrize(("wanted", "flash", "used"), CACHES.values(), ids=CACHES)
+def test_a_quantised_cache_needs_flash_attention(
+    tmp_path: Path, wanted: str, flash: bool | None, used: str
+) -> None:
+    async def scene(w: World) -> None:
+        await w.generate(prompt="x")
+        (plan,) = w.launcher.plans
+        assert (plan.kv_type, plan.flash_attention) == (used, flash)
+
+    play(tmp_path, scene, kv_cache_type=wanted, flash_attention=flash)

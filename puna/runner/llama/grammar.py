@@ -1,28 +1,33 @@
-"""What a request's `format` means token by token: masks that leave only what fits the grammar.
+"""Where one answer stands in its grammar: masks that leave only what can come next.
 
-Facts: prompting spec, 7.2. The masks are llguidance's; the vocabulary is the loaded model's.
+Facts: prompting spec, 7.2. The masks are llguidance's; the vocabulary is the loaded model's. What a
+grammar may look like is rules.py's business.
 """
 
 from __future__ import annotations
 
-import json
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llguidance import LLMatcher
+from llguidance import LLMatcher, LLParserLimits
 from llguidance.llamacpp import lltokenizer_from_vocab
 
-from puna.errors import BadRequest, EngineError
+from puna.errors import EngineError
 from puna.runner.llama.model import Model
+from puna.runner.llama.rules import Rules, refusal
+from puna.runner.protocol import Generation
 
 __all__ = ["Grammars", "Matcher"]
 
-_SPACES = {"whitespace_flexible": True, "whitespace_pattern": r"[ ]?|\n{1,2}[ \t]{0,20}"}
-"""White space is bounded: a model that likes newlines would otherwise never come to an end."""
-
 _BITS = 32
+_HELPERS = 4  # threads that compute masks while the engine decodes
+
+Forbidden = npt.NDArray[np.bool_]
+"""Shape (n_vocab,): the tokens that cannot come next."""
 
 
 class Grammars:
@@ -30,43 +35,58 @@ class Grammars:
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        helpers = max(1, min(_HELPERS, (os.cpu_count() or 1) // 2))
+        self._helpers = ThreadPoolExecutor(helpers, thread_name_prefix="masks")
 
     @cached_property
     def _tokenizer(self) -> Any:
         """A second or so for a large vocabulary."""
         return lltokenizer_from_vocab(self._model.vocab, eos_token=self._model.end_tokens)
 
-    def matcher(self, format: str) -> Matcher:
-        """For the JSON text of a format: `"json"`, or a JSON Schema.
+    def matcher(self, order: Generation) -> Matcher | None:
+        """For what the order holds its answer to; None when that is nothing.
 
-        Raises BadRequest with the reason when a schema cannot be held to.
+        Takes its time: up to seconds. Raises BadRequest with the reason when the grammar is wrong,
+        or more than can be held to.
         """
-        wanted = json.loads(format)
-        schema = {"type": "object"} if wanted == "json" else wanted
-        grammar = LLMatcher.grammar_from_json_schema(schema, defaults=_SPACES)
-        matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
+        rules = Rules.of(order)
+        if rules is None:
+            return None
+        limits = LLParserLimits(initial_lexer_fuel=rules.fuel, verbose_errors=False)
+        matcher = LLMatcher(self._tokenizer, rules.grammar, log_level=0, limits=limits)
         if matcher.is_error():
-            reason = matcher.get_error().strip().splitlines()[0]
-            raise BadRequest(f"JSON schema conversion failed: {reason}")
-        return Matcher(matcher, self._model.n_vocab)
+            raise refusal(rules.kind, matcher.get_error())
+        return Matcher(matcher, self._model.n_vocab, self._helpers)
 
 
 class Matcher:
-    """Where one answer stands in its grammar."""
+    """The state of one answer. The next mask is computed in a thread as soon as it can be known."""
 
-    def __init__(self, matcher: Any, n_vocab: int) -> None:
+    def __init__(self, matcher: Any, n_vocab: int, helpers: ThreadPoolExecutor) -> None:
         self._matcher = matcher
+        self._n_vocab = n_vocab
+        self._helpers = helpers
         self._mask = np.zeros((n_vocab + _BITS - 1) // _BITS, np.int32)
+        self._next: Future[Forbidden] = helpers.submit(self._compute)
 
     def mask(self, logits: npt.NDArray[np.float32]) -> None:
         """Forbid, in place, every token that cannot come next. `logits` has shape (n_vocab,)."""
-        self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
-        if self._matcher.is_error():
-            raise EngineError(f"the format cannot be held to: {self._matcher.get_error()}")
-        allowed = np.unpackbits(self._mask.view(np.uint8), bitorder="little")[: len(logits)]
-        logits[allowed == 0] = -np.inf
+        np.copyto(logits, -np.inf, where=self._next.result())
 
     def accept(self, token: int) -> None:
         """Go on by a token."""
+        self._next.result()  # the state must not move under a mask that is being computed
         if not self._matcher.consume_token(token):
-            raise EngineError(f"the format cannot be held to: {self._matcher.get_error()}")
+            raise self._failure()
+        self._next = self._helpers.submit(self._compute)
+
+    def _compute(self) -> Forbidden:
+        self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
+        if self._matcher.is_error():
+            raise self._failure()
+        np.invert(self._mask, out=self._mask)
+        bits = np.unpackbits(self._mask.view(np.uint8), count=self._n_vocab, bitorder="little")
+        return bits.view(np.bool_)
+
+    def _failure(self) -> EngineError:
+        return EngineError(f"the format cannot be held to: {self._matcher.get_error()}")
