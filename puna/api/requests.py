@@ -72,6 +72,8 @@ class _Inference(Struct, kw_only=True):
     logprobs: bool = False
     top_logprobs: int = 0
     priority: str = ""
+    client: str = field(default="", name="_client")
+    """Who asks: the server says so, whatever the body does."""
     debug_render_only: bool = field(default=False, name="_debug_render_only")
 
 

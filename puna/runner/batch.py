@@ -13,12 +13,14 @@ class Want:
     """A running sequence: `pending` tokens are not in the KV cache yet.
 
     A sequence that has just sampled wants exactly one; more than one means prefill, where `weight`
-    says how much of it one gets against others.
+    says how much of it one gets against others of the same `client`; between clients, each counts
+    as its weightiest.
     """
 
     key: int
     pending: int
     weight: int = 1
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Share:
 
 
 def plan_batch(wants: Sequence[Want], budget: int, allowance: int | None = None) -> list[Share]:
-    """Divide `budget` tokens: first one for everybody, then by weight between those still reading.
+    """Divide `budget` tokens: first one for everybody, the rest between clients, then between
+    those of each who still read, by weight.
 
     Nobody's stream waits for another's prompt, and a short prompt does not wait behind a long one.
     `allowance` bounds what those who read get beyond their one. Sequences beyond the budget get
@@ -42,10 +45,9 @@ def plan_batch(wants: Sequence[Want], budget: int, allowance: int | None = None)
         left = min(left, allowance)
     hungry = [want for want in wants if want.key in counts and want.pending > 1]
     while left > 0 and hungry:
-        portion = left / sum(want.weight for want in hungry)
         still: list[Want] = []
-        for want in hungry:
-            due = max(1, int(portion * want.weight))
+        for want, portion in zip(hungry, _portions(hungry, left), strict=True):
+            due = max(1, int(portion))
             extra = min(due, want.pending - counts[want.key], left)
             counts[want.key] += extra
             left -= extra
@@ -53,6 +55,17 @@ def plan_batch(wants: Sequence[Want], budget: int, allowance: int | None = None)
                 still.append(want)
         hungry = still
     return [Share(key, count) for key, count in counts.items()]
+
+
+def _portions(hungry: Sequence[Want], left: int) -> list[float]:
+    """What each gets of the tokens that are left."""
+    most: dict[str, int] = {}
+    total: dict[str, int] = {}
+    for want in hungry:
+        most[want.client] = max(most.get(want.client, 0), want.weight)
+        total[want.client] = total.get(want.client, 0) + want.weight
+    whole = left / sum(most.values())
+    return [whole * most[want.client] * want.weight / total[want.client] for want in hungry]
 
 
 def prompt_limit(n_ctx: int, n_keep: int) -> int:

@@ -19,7 +19,7 @@ from puna.runner.llama.model import Model
 from puna.runner.pace import Pace
 from puna.runner.prefix import common_length
 from puna.runner.protocol import Piece, StopReason
-from puna.runner.queueing import in_turn, victim, weight
+from puna.runner.queueing import Turns, victim, weight
 from puna.runner.running import Running
 from puna.runner.speculate import Speculation
 from puna.runner.wire import Ended, Refused, Said, Step
@@ -58,6 +58,7 @@ class Loop:
         self._deliver = deliver
         self._clock = clock
         self._waiting: list[Running] = []  # queueing.py says whose turn it is
+        self._turns = Turns()
         self._running: list[Running] = []
         memory = _memory_of(model)
         self._cells = Cells(context, memory)
@@ -110,7 +111,10 @@ class Loop:
             self._deliver(step)
 
     def _admit_waiting(self) -> None:
-        for candidate in in_turn(self._waiting, self._clock()):
+        if not self._waiting:
+            return
+        now = self._clock()
+        for candidate in self._turns.order(tuple(self._waiting), tuple(self._running), now):
             if len(self._running) >= self._context.n_live or not self._cells.has_number:
                 return
             reusable = self._cells.reusable(candidate.tokens)
@@ -119,6 +123,7 @@ class Loop:
             if self._running and not self._has_room(len(candidate.tokens) - reusable):
                 return  # nobody overtakes the one whose turn it is and who waits for room
             self._waiting.remove(candidate)
+            self._turns.serve(candidate.client, now)
             self._place(candidate)
 
     def _is_led(self, candidate: Running, reusable: int) -> bool:
@@ -222,7 +227,10 @@ class Loop:
     def _plan(self) -> list[Share]:
         """Shares that fit into the free cells; who matters least makes room where they do not."""
         while True:
-            wants = [Want(each.id, each.pending, weight(each.priority)) for each in self._running]
+            wants = [
+                Want(each.id, each.pending, weight(each.priority), each.client)
+                for each in self._running
+            ]
             streams = sum(want.pending == 1 for want in wants)
             allowance = self._pace.allowance(streams, self._context.n_batch)
             shares = plan_batch(wants, self._context.n_batch, allowance)

@@ -109,6 +109,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     three is not empty. `top_logprobs` None asks for no log probabilities.
     With `truncate` an over-long prompt loses its middle; without, or with `shift` off, it is
     refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
+    What `client` asked for shares the engine with what others did, client by client.
     """
 
     prompt: str
@@ -126,6 +127,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     top_logprobs: int | None = None
     want_tokens: bool = False
     priority: Priority = "normal"
+    client: str = ""
 
 
 class Embedding(Struct, frozen=True, kw_only=True):

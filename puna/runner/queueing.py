@@ -1,13 +1,14 @@
-"""Who is admitted next, and who goes when cells run short: priorities that starve nobody. Pure."""
+"""Who is admitted next, and who goes when cells run short: clients share, nobody starves. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from puna.runner.protocol import Priority
 
-__all__ = ["in_turn", "victim", "weight"]
+__all__ = ["Turns", "victim", "weight"]
 
 _RANKS: dict[Priority, int] = {"high": 0, "normal": 1, "low": 2}
 _WEIGHTS: dict[Priority, int] = {"high": 4, "normal": 2, "low": 1}
@@ -16,7 +17,10 @@ RISE_NS = 10_000_000_000
 
 
 class Ranked(Protocol):
-    """What is known of a generation here. `arrived_ns` is when it was asked for."""
+    """What is known of a generation here. `arrived_ns` is when `client` asked for it."""
+
+    @property
+    def client(self) -> str: ...
 
     @property
     def priority(self) -> Priority: ...
@@ -28,19 +32,59 @@ class Ranked(Protocol):
 R = TypeVar("R", bound=Ranked)
 
 
-def in_turn(waiting: Iterable[R], now_ns: int) -> list[R]:
-    """Those who wait, the next first: by rank, which rises with the time waited, then arrival."""
+class Turns:
+    """Who was served when: how long a client has waited counts from there."""
 
-    def turn(each: R) -> tuple[int, int]:
-        waited = max(0, now_ns - each.arrived_ns)
-        return _RANKS[each.priority] - waited // RISE_NS, each.arrived_ns
+    def __init__(self) -> None:
+        self._served: dict[str, int] = {}
 
-    return sorted(waiting, key=turn)
+    def serve(self, client: str, now_ns: int) -> None:
+        """Note that one of a client's generations was admitted."""
+        self._served[client] = now_ns
+
+    def order(self, waiting: Iterable[R], running: Iterable[R], now_ns: int) -> Iterator[R]:
+        """Those who wait, the next first, as if each were admitted in its turn.
+
+        First the client that has least running for its weight, then its generation of the highest
+        rank, and of equals the one that has waited longest. Who waits rises, so that nobody starves: a generation
+        against others of its client, and a client that gets nothing against other clients.
+        """
+        queues: dict[str, deque[R]] = {}
+        for each in sorted(waiting, key=lambda each: _turn(each, now_ns)):
+            queues.setdefault(each.client, deque()).append(each)
+        loads = Counter(each.client for each in running)
+        served = self._served = {key: self._served[key] for key in queues if key in self._served}
+        since = {
+            key: max(served.get(key, 0), min(each.arrived_ns for each in queue))
+            for key, queue in queues.items()
+        }
+
+        def standing(client: str) -> tuple[float, int, int]:
+            head = queues[client][0]
+            rises = max(0, now_ns - since[client]) // RISE_NS
+            load = loads[client] / weight(head.priority)
+            return max(0.0, load - rises), _RANKS[head.priority] - rises, since[client]
+
+        while queues:
+            client = min(queues, key=standing)
+            yield queues[client].popleft()
+            if not queues[client]:
+                del queues[client]
+            loads[client] += 1
+            since[client] = now_ns
 
 
-def victim(running: Iterable[R]) -> R:
-    """Who gives up its cells: the last to come among the least important."""
-    return max(running, key=lambda each: (_RANKS[each.priority], each.arrived_ns))
+def _turn(each: Ranked, now_ns: int) -> tuple[int, int]:
+    waited = max(0, now_ns - each.arrived_ns)
+    return _RANKS[each.priority] - waited // RISE_NS, each.arrived_ns
+
+
+def victim(running: Sequence[R]) -> R:
+    """Who gives up its cells: the last to come, of those whose client has most, of the least
+    important.
+    """
+    loads = Counter(each.client for each in running)
+    return max(running, key=lambda e: (_RANKS[e.priority], loads[e.client], e.arrived_ns))
 
 
 def weight(priority: Priority) -> int:

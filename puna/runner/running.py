@@ -78,6 +78,11 @@ class Running:
         """How important it is against others."""
         return self.order.priority
 
+    @property
+    def client(self) -> str:
+        """Who asked for it."""
+        return self.order.client
+
     _prompt: tuple[int, ...] | None = None
 
     @property

@@ -214,6 +214,7 @@ def make_generation(
         shift=shift,
         top_logprobs=order.top_logprobs if order.logprobs else None,
         priority=check_priority(order.priority),
+        client=order.client,
         sampling=Sampling(
             temperature=options.temperature,
             top_k=options.top_k,

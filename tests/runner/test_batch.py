@@ -31,6 +31,13 @@ def test_an_allowance_bounds_the_prompts_and_nobody_else() -> None:
     assert [share.count for share in plan_batch(wants, 512, allowance=0)] == [1, 1, 1, 1]
 
 
+def test_clients_share_before_their_requests_do() -> None:
+    wants = [Want(key, 100, client="many") for key in range(3)] + [Want(3, 100, client="one")]
+    assert [share.count for share in plan_batch(wants, 64)] == [11, 11, 11, 31]
+    wants[3] = Want(3, 100, weight=2, client="one")
+    assert [share.count for share in plan_batch(wants, 94)] == [11, 11, 11, 61]
+
+
 @given(st.lists(st.integers(1, 5000), max_size=40), st.integers(1, 600))
 def test_the_budget_is_used_and_never_exceeded(pending: list[int], budget: int) -> None:
     wants = [Want(key, count) for key, count in enumerate(pending)]

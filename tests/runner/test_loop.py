@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, cast
@@ -73,7 +74,7 @@ class World:
         for end in news.ended:
             self.told[end.id].ends.append(end.result)
 
-    def admit(self, prompt: list[int], max_tokens: int) -> int:
+    def admit(self, prompt: list[int], max_tokens: int, client: str = "") -> int:
         number = len(self.told) + 1
         self.told[number] = Told()
         sampler = FakeSampler()
@@ -81,7 +82,7 @@ class World:
         self.loop.admit(
             Running(
                 id=number,
-                order=Generation(prompt="", shift=False),
+                order=Generation(prompt="", shift=False, client=client),
                 tokens=list(prompt),
                 sampler=cast(Any, sampler),
                 text=TextStream(),
@@ -279,3 +280,38 @@ def test_what_is_held_makes_room() -> None:
         world.admit([tail] * 12, 2)
         world.run()
     assert [told.text for told in world.told.values()] == [alone([t] * 12, 2) for t in range(1, 5)]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    asked=st.lists(
+        st.tuples(st.sampled_from("aaaaaabc"), PROMPTS, st.integers(1, 8), st.integers(0, 3)),
+        min_size=2,
+        max_size=30,
+    ),
+    n_cells=st.integers(N_CTX + 2, 120),
+    n_live=st.integers(1, 4),
+)
+def test_no_client_crowds_out_another(asked: list[Any], n_cells: int, n_live: int) -> None:
+    """Who is admitted has no more running than anybody who waits and could have been; all end."""
+    world = World(n_cells, 16, n_live)
+    loop = world.loop
+    place = loop._place
+
+    def watched(chosen: Running) -> None:
+        loads = Counter(each.client for each in loop._running)
+        for other in loop._waiting:
+            if not loop._is_led(other, loop._cells.reusable(other.tokens)):
+                assert loads[chosen.client] <= loads[other.client]
+        place(chosen)
+
+    loop._place = watched  # type: ignore[method-assign, assignment]
+    for client, prompt, max_tokens, steps in asked:
+        world.admit(prompt, max_tokens, client)
+        for _ in range(steps):
+            world.loop.step()
+            world.check()
+    world.run()
+    for told, (_, prompt, max_tokens, _) in zip(world.told.values(), asked, strict=True):
+        assert told.text == alone(prompt, max_tokens)
+        assert len(told.ends) == 1

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.runner.protocol import Priority
-from puna.runner.queueing import RISE_NS, in_turn, victim
+from puna.runner.queueing import RISE_NS, Turns, victim
 
 PRIORITIES: list[Priority] = ["high", "normal", "low"]
 
@@ -21,10 +21,11 @@ class Waiting:
     name: str
     priority: Priority
     arrived_ns: int
+    client: str = ""
 
 
 def names(waiting: list[Waiting], now: int) -> str:
-    return "".join(each.name for each in in_turn(waiting, now))
+    return "".join(each.name for each in Turns().order(waiting, [], now))
 
 
 A_LOW, B_NORMAL, C_HIGH, D_HIGH = (
@@ -63,4 +64,64 @@ def test_nobody_waits_for_ever(newcomers: list[Priority]) -> None:
     old = Waiting("old", "low", 0)
     now = 3 * RISE_NS
     others = [Waiting("new", each, now - RISE_NS + 1) for each in newcomers]
-    assert in_turn([*others, old], now)[0] is old
+    assert next(Turns().order([*others, old], [], now)) is old
+
+
+def by(client: str, name: str, priority: Priority = "normal", arrived: int = 0) -> Waiting:
+    return Waiting(name, priority, arrived, client)
+
+
+SHARES: dict[str, tuple[list[Waiting], list[Waiting], str]] = {
+    "clients take turns": (
+        [
+            by("a", "1"),
+            by("a", "2"),
+            by("a", "3"),
+            by("b", "4", arrived=9),
+            by("c", "5", arrived=9),
+        ],
+        [],
+        "14523",
+    ),
+    "who has nothing running is first": (
+        [by("a", "1"), by("b", "2", arrived=9)],
+        [by("a", "x")],
+        "21",
+    ),
+    "importance counts as a larger share": (
+        [by("a", "1", "high"), by("a", "2", "high"), by("b", "3", "low")],
+        [by("a", "x"), by("a", "y"), by("b", "z")],
+        "123",
+    ),
+}
+
+
+@pytest.mark.parametrize(("waiting", "running", "expected"), SHARES.values(), ids=SHARES)
+def test_clients_share(waiting: list[Waiting], running: list[Waiting], expected: str) -> None:
+    order = Turns().order(waiting, running, 10)
+    assert "".join(each.name for each in order) == expected
+
+
+def test_a_client_with_a_long_queue_has_not_waited_while_it_is_served() -> None:
+    """Its oldest requests are older than the newcomer's, but it was just served."""
+    turns, now = Turns(), 5 * RISE_NS
+    turns.serve("a", now - 1)
+    crowd = [by("a", str(n)) for n in range(5)]
+    assert next(turns.order([*crowd, by("b", "b", arrived=now - 9)], [], now)).name == "b"
+
+
+@given(st.integers(1, 30))
+def test_a_client_that_gets_nothing_rises(n_running: int) -> None:
+    """However much of it runs, and whatever newcomers there are."""
+    now = (n_running + 4) * RISE_NS
+    old = by("a", "old", "low")
+    newcomers = [by(str(n), "new", "high", now) for n in range(9)]
+    running = [by("a", "x")] * n_running
+    assert next(Turns().order([*newcomers, old], running, now)) is old
+
+
+def test_whose_client_has_most_gives_way_first() -> None:
+    late = by("b", "late", arrived=9)
+    running = [by("a", "1"), by("a", "2", arrived=1), late]
+    assert victim(running).name == "2"
+    assert victim([*running, by("b", "low", "low")]).name == "low"

@@ -1,0 +1,31 @@
+"""Who a request counts for, where clients share a model: its API key, else its address."""
+
+from __future__ import annotations
+
+import hashlib
+from ipaddress import IPv6Address, ip_address
+
+from starlette.requests import Request
+
+__all__ = ["client_of"]
+
+_KEYS = ("authorization", "x-api-key")
+_NETWORK = 64  # bits of an IPv6 address: what one household or machine has to itself
+
+
+def client_of(request: Request) -> str:
+    """A name for the client; keys themselves go no further than here."""
+    for header in _KEYS:
+        if key := request.headers.get(header):
+            return hashlib.sha256(key.encode()).hexdigest()[:16]
+    return _network(request.client.host) if request.client else ""
+
+
+def _network(host: str) -> str:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return (int(address) >> (128 - _NETWORK)).to_bytes(8, "big").hex()
+    return str(getattr(address, "ipv4_mapped", None) or address)
