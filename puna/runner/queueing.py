@@ -46,8 +46,9 @@ class Turns:
         """Those who wait, the next first, as if each were admitted in its turn.
 
         First the client that has least running for its weight, then its generation of the highest
-        rank, and of equals the one that has waited longest. Who waits rises, so that nobody starves: a generation
-        against others of its client, and a client that gets nothing against other clients.
+        rank, and of equals the one that has waited longest. Who waits rises, so that nobody
+        starves: a generation against others of its client, a client that gets nothing against
+        other clients.
         """
         queues: dict[str, deque[R]] = {}
         for each in sorted(waiting, key=lambda each: _turn(each, now_ns)):
