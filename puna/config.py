@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,6 +160,14 @@ def _level(value: str) -> int:
     return {0: 20, 1: 10, -1: 30}.get(number, 5 if number > 0 else 40)
 
 
+def _bytes(value: str) -> int:
+    """A size: bytes, or a number with K, M, G or T, which count in 1024s."""
+    match = re.fullmatch(r"(\d+)\s*([kmgt]?)(?:i?b)?", value.lower(), re.ASCII)
+    if not match or len(match[1]) > _MAX_DIGITS:
+        raise _BadValue(value)
+    return int(match[1]) << 10 * " kmgt".index(match[2] or " ")
+
+
 def _folder(value: str) -> Path:
     try:
         return Path(value).expanduser()
@@ -238,6 +247,18 @@ class Settings:
         "lookup",
         "guess coming tokens from text that was there before: lookup or off (default lookup)",
     )
+    kv_cache_ram: int = env(
+        "PUNA_KV_CACHE_RAM",
+        _bytes,
+        1 << 30,
+        "memory for prefixes of models that are not loaded; 0: none (default 1GiB)",
+    )
+    kv_cache_dir: Path | None = env(
+        "PUNA_KV_CACHE_DIR", _folder, None, "folder where such prefixes outlive the server"
+    )
+    kv_cache_size: int = env(
+        "PUNA_KV_CACHE_SIZE", _bytes, 10 << 30, "the most that folder may hold (default 10GiB)"
+    )
     no_start: bool = env(
         "PUNA_NO_START", _flag, False, "commands do not start a server by themselves"
     )
@@ -311,4 +332,6 @@ def server_environment(settings: Settings) -> dict[str, str]:
     folders = {"PUNA_HOME": str(settings.home.absolute())}
     if settings.models is not None:
         folders["OLLAMA_MODELS"] = str(settings.models.absolute())
+    if settings.kv_cache_dir is not None:
+        folders["PUNA_KV_CACHE_DIR"] = str(settings.kv_cache_dir.absolute())
     return {**os.environ, **folders}  # noqa: TID251 - the one place

@@ -87,6 +87,10 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "parallel": ("OLLAMA_NUM_PARALLEL", "4", "num_parallel", 4),
     "at least one": ("OLLAMA_NUM_PARALLEL", "0", "num_parallel", 1),
     "sequences have a ceiling": ("PUNA_MAX_SEQUENCES", "9999", "max_sequences", 256),
+    "bytes": ("PUNA_KV_CACHE_RAM", "123", "kv_cache_ram", 123),
+    "a unit": ("PUNA_KV_CACHE_SIZE", "2GiB", "kv_cache_size", 2 << 30),
+    "a unit, short and small": ("PUNA_KV_CACHE_SIZE", "3 m", "kv_cache_size", 3 << 20),
+    "a folder": ("PUNA_KV_CACHE_DIR", "/kv", "kv_cache_dir", Path("/kv")),
     "a duration": ("OLLAMA_KEEP_ALIVE", "1h30m", "keep_alive", 5400.0),
     "seconds": ("OLLAMA_KEEP_ALIVE", "90", "keep_alive", 90.0),
     "zero": ("OLLAMA_KEEP_ALIVE", "0", "keep_alive", 0.0),
@@ -196,7 +200,9 @@ def test_a_server_in_another_folder_finds_the_same_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = read_settings({"PUNA_HOME": "here", "OLLAMA_MODELS": "models"})
+    relative = {"PUNA_HOME": "here", "OLLAMA_MODELS": "models", "PUNA_KV_CACHE_DIR": "kv"}
+    settings = read_settings(relative)
     environ = server_environment(settings)
     assert environ["PUNA_HOME"] == str(tmp_path / "here")
     assert environ["OLLAMA_MODELS"] == str(tmp_path / "models")
+    assert environ["PUNA_KV_CACHE_DIR"] == str(tmp_path / "kv")

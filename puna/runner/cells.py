@@ -7,11 +7,13 @@ its cells are needed: the least recently used goes first.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 from puna.runner.llama.context import Context
 from puna.runner.prefix import PrefixTree
+from puna.runner.warm.choose import Kept, Part, by_value
+from puna.runner.warm.keeper import Keeper
 
 __all__ = ["Cells", "Memory"]
 
@@ -30,13 +32,16 @@ class Memory(Enum):
 class Cells:
     """Sequences and their cells. Not thread-safe: it belongs to the loop."""
 
-    def __init__(self, context: Context, memory: Memory) -> None:
+    def __init__(self, context: Context, memory: Memory, keeper: Keeper | None = None) -> None:
+        """`keeper` has what runners before this one saved."""
         self._context = context
         self._memory = memory
+        self._keeper = keeper
         self._tree = PrefixTree()
         self._numbers = list(range(context.n_sequences))
         self._held: OrderedDict[int, None] = OrderedDict()  # least recently used first
         self._exact: dict[int, int] = {}  # sequences that were shifted: tokens before the shift
+        self._uses: dict[int, int] = {}  # how often a sequence was shared
 
     @property
     def free(self) -> int:
@@ -60,12 +65,17 @@ class Cells:
 
     def open(self, tokens: Sequence[int]) -> tuple[int, int]:
         """Begin a sequence for a prompt; returns its number and how many tokens it has already."""
+        number, length = self._share(tokens)
+        if self._keeper is not None:
+            length = self._restore(self._keeper, number, tokens[:-1], length)
+        return number, length
+
+    def _share(self, tokens: Sequence[int]) -> tuple[int, int]:
+        """Begin a sequence with the cells that another one has in memory."""
         found = self._find(tokens)
         if found:
             self._touch(found[1])
-        if not self._numbers:
-            self._drop(next(each for each in self._held if not found or each != found[1]))
-        number = self._numbers.pop()
+        number = self._take_number(found[1] if found else None)
         if not found:
             self._tree.start(number)
             return number, 0
@@ -73,9 +83,17 @@ class Cells:
         whole = source in self._held and length == self._tree.length(source)
         self._context.copy(source, number, -1 if whole else length)
         self._tree.share(number, source, length)
+        self._uses[source] = self._uses.get(source, 0) + 1
         if whole:  # what it held, the new one holds now
+            self._uses[number] = self._uses[source]
             self._drop(source)
         return number, length
+
+    def _take_number(self, spared: int | None = None) -> int:
+        """A number for a sequence; what is held least recently makes room, but not `spared`."""
+        if not self._numbers:
+            self._drop(next(each for each in self._held if each != spared))
+        return self._numbers.pop()
 
     def grow(self, sequence: int, tokens: Sequence[int]) -> None:
         """Note tokens that were computed."""
@@ -130,6 +148,7 @@ class Cells:
         self._context.remove(sequence)
         self._tree.release(sequence)
         self._exact.pop(sequence, None)
+        self._uses.pop(sequence, None)
         self._numbers.append(sequence)
 
     def make_room(self, count: int) -> bool:
@@ -157,6 +176,93 @@ class Cells:
     def _touch(self, sequence: int) -> None:
         if sequence in self._held:
             self._held.move_to_end(sequence)
+
+    def _restore(self, keeper: Keeper, sequence: int, wanted: Sequence[int], length: int) -> int:
+        """Add saved cells to a sequence that has `length`; returns how many it has then."""
+        if self._memory is Memory.FULL:
+            parts = keeper.cover(wanted, length)
+        else:
+            whole = keeper.longest_whole(wanted)
+            parts = [whole] if whole else []
+        if not parts or parts[-1].end < length + keeper.worth:
+            return length
+        for part in parts:
+            if not self._load(keeper, sequence, wanted, part):
+                break
+        keeper.touch(parts)
+        return self._tree.length(sequence)
+
+    def _load(self, keeper: Keeper, sequence: int, wanted: Sequence[int], part: Part) -> bool:
+        """Bring one run into memory and give the sequence what it needs of it."""
+        entry = part.entry
+        if self.obtainable() < entry.end - entry.start or not (self._numbers or self._held):
+            return False
+        payload = keeper.read(entry)
+        if payload is None:
+            return False
+        if self._memory is not Memory.FULL:  # it is all of the sequence
+            self._context.remove(sequence)
+            self._tree.trim(sequence, 0)
+        self.make_room(entry.end - entry.start)
+        loaded = self._take_number()
+        done = self._context.restore(loaded, payload)
+        if done:
+            whole = part.end == entry.end and part.start == 0
+            if whole:
+                self._context.copy(loaded, sequence, -1)
+            else:
+                self._context.copy_part(loaded, sequence, part.start, part.end)
+            self._tree.extend(sequence, wanted[part.start : part.end])
+        else:
+            keeper.forget(entry)
+        self._context.remove(loaded)
+        self._numbers.append(loaded)
+        return done
+
+    def save(self, in_time: Callable[[], bool]) -> None:
+        """Save what is held, the most valuable first, as long as there is time."""
+        if self._keeper is None or not self._held:
+            return
+        scratch = self._take_number()
+        held = [
+            Kept(each, self._tree.tokens(each), self._uses.get(each, 0))
+            for each in reversed(self._held)
+        ]
+        for each in by_value(held):
+            if self._memory is Memory.FULL:
+                self._save_runs(self._keeper, each, scratch, in_time)
+            elif in_time():
+                self._save_whole(self._keeper, each)
+        self._numbers.append(scratch)
+
+    def _save_runs(
+        self, keeper: Keeper, kept: Kept, scratch: int, in_time: Callable[[], bool]
+    ) -> None:
+        """Save of a sequence what no file has yet."""
+        tokens = kept.tokens
+        known = keeper.cover(tokens)
+        keeper.touch(known)
+        start = known[-1].end if known else 0
+        while len(tokens) - start >= keeper.worth and in_time():
+            end = min(len(tokens), start + keeper.longest)
+            self._context.copy_part(kept.sequence, scratch, start, end)
+            saved = keeper.save(tokens[:end], start, self._context.state(scratch))
+            self._context.remove(scratch)
+            if not saved:
+                return
+            start = end
+        keeper.touch(keeper.cover(tokens))
+
+    def _save_whole(self, keeper: Keeper, kept: Kept) -> None:
+        """Save a sequence that can only be continued from its end."""
+        sequence, tokens = kept.sequence, kept.tokens
+        if self._memory is Memory.WINDOW and not self._in_window(sequence, len(tokens)):
+            return
+        known = keeper.longest_whole(tokens)
+        if known and known.end == len(tokens):
+            keeper.touch([known])
+        elif len(tokens) >= keeper.worth:
+            keeper.save(tokens, 0, self._context.state(sequence))
 
     def _find(self, tokens: Sequence[int]) -> tuple[int, int] | None:
         """The longest usable beginning of a prompt and the sequence that has it."""

@@ -37,11 +37,13 @@ from puna.runner.protocol import (
     Generation,
     LoadPlan,
     TokenEvent,
+    WarmPlan,
 )
 from puna.runner.wire import (
     HEAD,
     Admit,
     Cancel,
+    Close,
     Detokenize,
     Embed,
     Embedded,
@@ -71,6 +73,8 @@ _LEVELS = {"I ": logging.DEBUG, "W ": logging.INFO, "E ": logging.ERROR}
 """libllama is talkative: what it calls information is for debugging."""
 
 _GROUPS_AHEAD = 4  # as many as keep the runner busy while an answer is on its way
+_SAVE_SECONDS = 5.0  # from the wish that a runner ends to the time it is killed
+_SAVE_PART = 0.6  # of those: then it begins to save nothing more
 
 _Answer = TokenEvent | Embedded | Tokens | Text | PunaError
 _Inbox = asyncio.Queue[_Answer]
@@ -91,9 +95,13 @@ def runner_environment(inherited: Mapping[str, str]) -> dict[str, str]:
 class ProcessLauncher:
     """Starts runner children; leaving its scope ends all of them."""
 
-    def __init__(self, load_timeout: float = FOREVER) -> None:
-        """`load_timeout`: seconds that a load may go on without any progress."""
+    def __init__(self, load_timeout: float = FOREVER, warm: WarmPlan | None = None) -> None:
+        """`load_timeout`: seconds that a load may go on without any progress.
+
+        `warm` is where runners save prefixes when they end.
+        """
         self._load_timeout = load_timeout
+        self._warm = warm
         self._tasks = asyncio.TaskGroup()
         self._engines: set[ProcessEngine] = set()
 
@@ -117,7 +125,7 @@ class ProcessLauncher:
         engine = await ProcessEngine.start(self._tasks, self._engines.discard)
         self._engines.add(engine)
         try:
-            await engine.load(plan, self._load_timeout)
+            await engine.load(plan, self._load_timeout, self._warm)
         except BaseException:
             await engine.close()
             raise
@@ -142,6 +150,7 @@ class ProcessEngine:
         self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
         self._info: EngineInfo | None = None
         self._alive = True
+        self._keeps = False
         self._ended = asyncio.Event()
 
     @classmethod
@@ -179,9 +188,12 @@ class ProcessEngine:
         """False once the child ended or was told to."""
         return self._alive
 
-    async def load(self, plan: LoadPlan, stall_seconds: float) -> None:
+    async def load(
+        self, plan: LoadPlan, stall_seconds: float, warm: WarmPlan | None = None
+    ) -> None:
         """Wait until the child has loaded the plan. Raises StartFailed, OutOfMemory."""
-        self._send(Open(plan))
+        self._keeps = warm is not None
+        self._send(Open(plan, warm))
         progress = 0.0
         while True:
             try:
@@ -256,9 +268,17 @@ class ProcessEngine:
         raise _as_error(answer)
 
     async def close(self) -> None:
-        """Kill the child: it keeps nothing that could be lost. Idempotent."""
+        """End the child, which has a moment to save what it holds. Idempotent."""
+        saves = self._alive and self._keeps and self._info is not None
         self._alive = False
-        self._kill()
+        try:
+            if saves:
+                self._send(Close(_SAVE_SECONDS * _SAVE_PART))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_SAVE_SECONDS):
+                        await self._ended.wait()
+        finally:
+            self._kill()
         await self._ended.wait()
 
     def _kill(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from puna.api.events import Logprob
 from puna.errors import EngineError, PunaError
+from puna.fmt import SECOND
 from puna.runner.batch import Share, Want, discard_count, plan_batch
 from puna.runner.cells import Cells, Memory
 from puna.runner.llama.context import Context, Decoded
@@ -22,6 +23,7 @@ from puna.runner.protocol import Piece, StopReason
 from puna.runner.queueing import Turns, victim, weight
 from puna.runner.running import Running
 from puna.runner.speculate import Speculation
+from puna.runner.warm.keeper import Keeper
 from puna.runner.wire import Ended, Refused, Said, Step
 
 __all__ = ["Loop"]
@@ -52,6 +54,7 @@ class Loop:
         deliver: Callable[[Step | Refused], None],
         clock: Callable[[], int] = time.perf_counter_ns,
         speculation: Speculation | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -61,7 +64,7 @@ class Loop:
         self._turns = Turns()
         self._running: list[Running] = []
         memory = _memory_of(model)
-        self._cells = Cells(context, memory)
+        self._cells = Cells(context, memory, keeper)
         self._pace = Pace()
         # a state cannot go back behind tokens that turned out wrong
         self._speculation = None if memory is Memory.STATE else speculation
@@ -109,6 +112,13 @@ class Loop:
         if self._step.said or self._step.ended:
             step, self._step = self._step, Step([], [])
             self._deliver(step)
+
+    def close(self, seconds: float) -> None:
+        """End what runs, and save what the cells hold as far as it goes in so much time."""
+        until = self._clock() + int(seconds * SECOND)
+        for each in list(self._running):
+            self._release(each)
+        self._cells.save(lambda: self._clock() < until)
 
     def _admit_waiting(self) -> None:
         if not self._waiting:

@@ -27,6 +27,7 @@ __all__ = [
     "SpeculationKind",
     "StopReason",
     "TokenEvent",
+    "WarmPlan",
 ]
 
 StopReason = Literal["stop", "length"]
@@ -59,6 +60,18 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     kv_type: str = "f16"
     speculation: SpeculationKind = "lookup"
     embedding_only: bool = False
+
+
+class WarmPlan(Struct, frozen=True, kw_only=True):
+    """Where prefixes are kept while their model is not loaded; an empty path is nowhere.
+
+    Limits in bytes. `memory` is a folder that lies in memory and ends with the server.
+    """
+
+    memory: str = ""
+    memory_limit: int = 0
+    disk: str = ""
+    disk_limit: int = 0
 
 
 class EngineInfo(Struct, frozen=True, kw_only=True):

@@ -20,12 +20,14 @@ from puna.runner.protocol import (
     Generation,
     LoadPlan,
     Piece,
+    WarmPlan,
 )
 
 __all__ = [
     "HEAD",
     "Admit",
     "Cancel",
+    "Close",
     "Detokenize",
     "Embed",
     "Embedded",
@@ -57,6 +59,7 @@ class Open(Struct, tag="open", frozen=True):
     """First frame to a runner: load this."""
 
     plan: LoadPlan
+    warm: WarmPlan | None = None
 
 
 class Admit(Struct, tag="admit", frozen=True):
@@ -94,7 +97,13 @@ class Detokenize(Struct, tag="detokenize", frozen=True):
     tokens: tuple[int, ...]
 
 
-ToRunner = Open | Admit | Embed | Cancel | Tokenize | Detokenize
+class Close(Struct, tag="close", frozen=True):
+    """Save what is worth it within so many seconds, and end."""
+
+    seconds: float
+
+
+ToRunner = Open | Admit | Embed | Cancel | Tokenize | Detokenize | Close
 
 
 class Loading(Struct, tag="loading", frozen=True):

@@ -6,6 +6,7 @@ Started by handle.py as `python -m puna.runner.worker FD`, where FD is its end o
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import queue
 import signal
@@ -26,15 +27,19 @@ from puna.runner.llama.library import INFO, LEVELS, LOG, lib
 from puna.runner.llama.model import Model
 from puna.runner.llama.pooling import PooledContext
 from puna.runner.llama.sampler import Sampler
+from puna.runner.llama.state import engine_build
 from puna.runner.loop import Loop
-from puna.runner.protocol import Embedding, EngineInfo, Generation, LoadPlan
+from puna.runner.protocol import Embedding, EngineInfo, Generation, LoadPlan, WarmPlan
 from puna.runner.running import Running, fit_prompt
 from puna.runner.speculate import Speculation
 from puna.runner.text import TextStream
+from puna.runner.warm.fingerprint import fingerprint
+from puna.runner.warm.keeper import Keeper, open_keeper
 from puna.runner.wire import (
     HEAD,
     Admit,
     Cancel,
+    Close,
     Detokenize,
     Embed,
     Failed,
@@ -98,7 +103,7 @@ class Wire:
 class Worker:
     """A loaded model that serves one parent."""
 
-    def __init__(self, wire: Wire, plan: LoadPlan) -> None:
+    def __init__(self, wire: Wire, plan: LoadPlan, warm: WarmPlan | None = None) -> None:
         self._wire = wire
         self._plan = plan
         threads = plan.n_threads or worker_threads()
@@ -110,11 +115,14 @@ class Worker:
             self._n_ctx = self._n_cells = self._embedder.context.n_ctx
         else:
             speculation = Speculation() if plan.speculation == "lookup" else None
-            self._loop = Loop(self._model, self._context, wire.send, speculation=speculation)
+            keeper = _keeper(warm, plan, self._model) if warm else None
+            self._loop = Loop(
+                self._model, self._context, wire.send, speculation=speculation, keeper=keeper
+            )
             self._n_cells = self._context.n_cells
             self._n_ctx = min(plan.n_ctx, self._n_cells)
         self._grammars = Grammars(self._model)
-        self._inbox: queue.SimpleQueue[Running | Job | Cancel] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Running | Job | Cancel | Close] = queue.SimpleQueue()
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
 
     def info(self) -> EngineInfo:
@@ -168,6 +176,10 @@ class Worker:
                     self._loop.cancel(id)
             case Running() if self._loop is not None:
                 self._loop.admit(arrived)
+            case Close(seconds):
+                if self._loop is not None:
+                    self._loop.close(seconds)
+                os._exit(0)
 
     def listen(self) -> None:
         """The reader's thread: prepare requests so that the engine never waits for a tokenizer."""
@@ -181,6 +193,8 @@ class Worker:
                     self._answer(id, partial(self._embed, id, order))
                 case Cancel(id=id):
                     self._later.cancel(id)
+                    self._inbox.put(message)
+                case Close():
                     self._inbox.put(message)
                 case Tokenize(id=id, text=text, special=special):
                     tokens = self._model.tokenize(text, add_special=False, parse_special=special)
@@ -264,6 +278,10 @@ def _reporter(wire: Wire) -> Callable[[float], None]:
     return report
 
 
+def _keeper(warm: WarmPlan, plan: LoadPlan, model: Model) -> Keeper:
+    return open_keeper(warm, fingerprint(plan, engine_build(), model.variant(plan)))
+
+
 def die_with_parent() -> None:
     """Ask the kernel to end this process with the one that started it (Linux)."""
     if sys.platform == "linux":
@@ -282,18 +300,33 @@ def _log_line(level: int, line: str) -> None:
         sys.stderr.flush()
 
 
+class _Marked(logging.Formatter):
+    """Puts the mark of its level before a line; handle.py reads it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        mark = {logging.INFO: "W ", logging.DEBUG: "I "}.get(record.levelno, "")
+        return mark + super().format(record)
+
+
+def _log_to_parent() -> None:
+    LOG.attach(_log_line)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Marked())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
 def main() -> None:
     """Serve the parent at the other end of the given file descriptor until it goes away."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which ends us
     wire = Wire(socket.socket(fileno=int(sys.argv[1])))
-    LOG.attach(_log_line)
+    _log_to_parent()
     lib.llama_backend_init()
     opened = wire.receive()
     if not isinstance(opened, Open):
         return
     try:
-        worker = Worker(wire, opened.plan)
+        worker = Worker(wire, opened.plan, opened.warm)
     except PunaError as error:
         wire.send(Failed(str(error), isinstance(error, OutOfMemory)))
         return

@@ -12,6 +12,8 @@ from puna.config import Settings
 from puna.errors import StoreError
 from puna.models.library import Library
 from puna.runner.handle import ProcessLauncher
+from puna.runner.protocol import WarmPlan
+from puna.runner.warm.home import WarmHome
 from puna.scheduler.clock import SystemClock
 from puna.scheduler.loop import Scheduler
 from puna.server.services import Services
@@ -40,7 +42,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     library = Library(settings.models_dir)
     await in_thread(_tidy, library, settings)
-    async with ProcessLauncher(settings.load_timeout) as launcher, asyncio.TaskGroup() as tasks:
+    async with (
+        _warm_home(settings) as warm,
+        ProcessLauncher(settings.load_timeout, warm) as launcher,
+        asyncio.TaskGroup() as tasks,
+    ):
         clock = SystemClock()
         scheduler = Scheduler(
             launcher,
@@ -55,6 +61,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             yield _join(library, scheduler, clock, settings)
         finally:
             running.cancel()
+
+
+@asynccontextmanager
+async def _warm_home(settings: Settings) -> AsyncIterator[WarmPlan | None]:
+    """Where prefixes stay while their model is not loaded."""
+    disk = settings.kv_cache_dir.absolute() if settings.kv_cache_dir else None
+    home = await in_thread(WarmHome, settings.kv_cache_ram, disk, settings.kv_cache_size)
+    try:
+        yield home.plan
+    finally:
+        await in_thread(home.close)
 
 
 def _join(

@@ -6,6 +6,7 @@ what they forget and how many cells they take is checked, not assumed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from puna.runner.llama.context import Decoded
@@ -67,6 +68,7 @@ class FakeContext:
         self.next: dict[int, int] = {}
         self._reached = dict.fromkeys(self.cells, 0)  # the most cells each has had
         self._tokens: dict[int, int] = {}  # id of a cell to its token
+        self._positions: dict[int, int] = {}
         self._batch: list[tuple[int, int, int, bool]] = []
         self._made: list[object] = []
 
@@ -98,14 +100,18 @@ class FakeContext:
         self.next = {}
         for index, (sequence, position, token, logits) in enumerate(self._batch):
             assert position == len(self.cells[sequence]), "a hole, or a cell computed twice"
-            cell = object()
-            self._made.append(cell)  # keeps its id from being used again
-            self._tokens[id(cell)] = token
-            self.cells[sequence].append(cell)
+            self.cells[sequence].append(self._make(position, token))
             self._reached[sequence] = max(self._reached[sequence], len(self.cells[sequence]))
             if logits:
                 self.next[index] = next_token(self.seen(sequence))
         return Decoded.OK
+
+    def _make(self, position: int, token: int) -> object:
+        cell = object()
+        self._made.append(cell)  # keeps its id from being used again
+        self._tokens[id(cell)] = token
+        self._positions[id(cell)] = position
+        return cell
 
     def remove(self, sequence: int, start: int = -1, end: int = -1) -> bool:
         assert end == -1
@@ -121,6 +127,27 @@ class FakeContext:
         assert length < 0 or not self.has_state, "a state is copied whole or not at all"
         self.cells[target] = self.cells[source][: len(self.cells[source]) if length < 0 else length]
         self._reached[target] = self._reached[source]
+
+    def copy_part(self, source: int, target: int, start: int, end: int = -1) -> None:
+        assert not self.has_state, "a state is copied whole or not at all"
+        for cell in self.cells[source]:
+            if start <= self._positions[id(cell)] < (end if end >= 0 else 1 << 30):
+                self.cells[target].append(cell)
+
+    def state(self, sequence: int) -> memoryview:
+        """Positions and tokens of the cells."""
+        cells = [id(cell) for cell in self.cells[sequence]]
+        pairs = [(self._positions[cell], self._tokens[cell]) for cell in cells]
+        return memoryview(json.dumps(pairs).encode())
+
+    def restore(self, sequence: int, state: memoryview) -> bool:
+        assert not self.cells[sequence], "the sequence is in use"
+        pairs = json.loads(bytes(state))
+        if self.used + len(pairs) > self.n_cells:
+            return False
+        self.cells[sequence] = [self._make(*pair) for pair in pairs]
+        self._reached[sequence] = pairs[-1][0] + 1
+        return True
 
     def first_position(self, sequence: int) -> int:
         """A window forgets what is behind it, seen from the furthest place ever reached."""

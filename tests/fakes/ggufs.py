@@ -296,6 +296,7 @@ def make_tiny_llama(
     seed: int = 0,
     chat_template: str | None = None,
     n_ctx: int = 512,
+    n_heads: int = HEADS,
     name: str = "tiny",
     pooling: int | None = None,
     rerank_template: str | None = None,
@@ -314,10 +315,10 @@ def make_tiny_llama(
     writer.add_embedding_length(EMBD)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(FFN)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
+    writer.add_head_count(n_heads)
+    writer.add_head_count_kv(n_heads)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(EMBD // HEADS)
+    writer.add_rope_dimension_count(EMBD // n_heads)
     if pooling is not None:
         writer.add_uint32("llama.pooling_type", pooling)
     add_vocabulary(writer, vocabulary)

@@ -63,11 +63,11 @@ def _norm() -> Array:
     return norm
 
 
-def make_tiny_window(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
+def make_tiny_window(path: Path, *, seed: int = 0, n_ctx: int = 512, n_heads: int = HEADS) -> Path:
     """Write a random model of Gemma 3's shape, whose layers but one look back 32 tokens."""
     draw = _Draw(seed)
     weights = draw.ends()
-    ones = np.ones(EMBD // HEADS, np.float32)
+    ones = np.ones(EMBD // n_heads, np.float32)
     for layer in range(_WINDOW_LAYERS):
         weights |= {
             f"blk.{layer}.attn_norm.weight": _norm(),
@@ -89,10 +89,10 @@ def make_tiny_window(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
     writer.add_embedding_length(EMBD)
     writer.add_block_count(_WINDOW_LAYERS)
     writer.add_feed_forward_length(FFN)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
-    writer.add_key_length(EMBD // HEADS)
-    writer.add_value_length(EMBD // HEADS)
+    writer.add_head_count(n_heads)
+    writer.add_head_count_kv(n_heads)
+    writer.add_key_length(EMBD // n_heads)
+    writer.add_value_length(EMBD // n_heads)
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_sliding_window(WINDOW)
     return _write(writer, weights, path)

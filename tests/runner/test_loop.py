@@ -16,6 +16,7 @@ from puna.runner.loop import Loop
 from puna.runner.protocol import Generation
 from puna.runner.running import Running
 from puna.runner.text import TextStream
+from puna.runner.warm.keeper import Keeper
 from puna.runner.wire import Refused, Step
 from tests.fakes.cells import (
     END,
@@ -49,6 +50,7 @@ class World:
         *,
         drafts: random.Random | None = None,
         is_asynchronous: bool = False,
+        keeper: Keeper | None = None,
         **model: Any,
     ) -> None:
         self.model = FakeModel(**model)
@@ -65,6 +67,7 @@ class World:
             self._deliver,
             lambda: 1,
             cast(Any, self.drafts),
+            keeper,
         )
 
     def _deliver(self, news: Step | Refused) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from puna.errors import EngineError
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
+from puna.runner.llama.state import read_state, write_state
 from puna.runner.protocol import LoadPlan
 
 __all__ = ["Context", "Decoded", "TokenBatch", "apply_adapters", "make_params"]
@@ -119,6 +120,21 @@ class Context:
     def copy(self, source: int, target: int, length: int) -> None:
         """Let `target` use the first `length` cells of `source`, or all of them with -1."""
         lib.llama_memory_seq_cp(self._memory, source, target, -1 if length < 0 else 0, length)
+
+    def copy_part(self, source: int, target: int, start: int, end: int = -1) -> None:
+        """Let `target` use the cells of `source` from position `start` to `end` too."""
+        lib.llama_memory_seq_cp(self._memory, source, target, start, end)
+
+    def state(self, sequence: int) -> memoryview:
+        """A sequence's cells as bytes; empty when libllama cannot give them."""
+        return read_state(self._handle, sequence)
+
+    def restore(self, sequence: int, state: memoryview) -> bool:
+        """Give a sequence the cells of `state`, which must come from `state()` unchanged.
+
+        False, and no cells, when there is no room for them.
+        """
+        return write_state(self._handle, sequence, state)
 
     def first_position(self, sequence: int) -> int:
         """The first position that every layer still has, -1 when there is none."""

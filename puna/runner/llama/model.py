@@ -82,6 +82,14 @@ class Model:
         """False for encoders, which give embeddings and no text."""
         return bool(lib.llama_model_has_decoder(self._handle))
 
+    def variant(self, plan: LoadPlan) -> str:
+        """What a sequence's cells depend on besides files and plan.
+
+        Some models turn positions by other factors when the context is long.
+        """
+        original = self._metadata(f"{self._architecture}.rope.scaling.original_context_length")
+        return f"n_ctx {plan.n_ctx * plan.n_parallel}" if original else ""
+
     @cached_property
     def has_encoder(self) -> bool:
         """True for models that read a whole text before they write another, like T5."""
