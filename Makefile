@@ -35,6 +35,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.prefix_reuse
 	$(BIN)/python -m bench.schema_cost
 	$(BIN)/python -m bench.flash_attention
+	$(BIN)/python -m bench.warm_kv
 	$(BIN)/python -m bench.speculation
 
 # torch is large and needed for nothing else: it has an environment of its own

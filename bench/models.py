@@ -8,7 +8,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-__all__ = ["FIRST_WORD", "SMALL", "Shape", "make_model"]
+__all__ = ["FIRST_WORD", "LARGE", "SMALL", "Shape", "make_model"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Shape:
 
 
 SMALL = Shape("100M", 768, 12, 12, 4, 2048, 16_384)
+LARGE = Shape("1B", 2048, 16, 32, 8, 8192, 32_000)
 
 
 FIRST_WORD = 259
