@@ -37,6 +37,8 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.flash_attention
 	$(BIN)/python -m bench.warm_kv
 	$(BIN)/python -m bench.speculation
+	$(BIN)/python -m bench.runner_cost
+	$(BIN)/python -m bench.stream_gap
 
 # torch is large and needed for nothing else: it has an environment of its own
 TRAIN_VENV ?= build/training

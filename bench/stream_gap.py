@@ -35,25 +35,28 @@ _ANSWER = 5000  # tokens: nobody ends before the prompt is read
 
 
 class Watched:
-    """A loop, and when each of its generations said something."""
+    """A loop and the times of its steps: each stream says a word in each."""
 
     def __init__(self, model: Model, context: Context) -> None:
         self._model = model
-        self._clock = time.process_time_ns
-        self.loop = Loop(model, context, self._heard, self._clock, Speculation())
-        self.times: dict[int, list[int]] = {}
+        self.loop = Loop(model, context, self._heard, time.process_time_ns, Speculation())
+        self.spoke: set[int] = set()
 
     def _heard(self, news: Step | Refused) -> None:
         if isinstance(news, Refused):
             raise TypeError(news.message)
-        for said in news.said:
-            self.times[said.id].append(self._clock())
+        self.spoke.update(said.id for said in news.said)
+
+    def step(self) -> int:
+        """Nanoseconds that the next step takes."""
+        begun = time.process_time_ns()
+        self.loop.step()
+        return time.process_time_ns() - begun
 
     def admit(self, number: int, length: int, seed: int) -> None:
         """A prompt of random words, answered at random."""
         sampling = Sampling(temperature=1, seed=seed)
         draw = random.Random(seed)
-        self.times[number] = []
         self.loop.admit(
             Running(
                 id=number,
@@ -68,27 +71,28 @@ class Watched:
         )
 
 
-def gaps_of(model: Model, context: Context, seed: int) -> tuple[float, list[float]]:
-    """A plain step's time, and the gaps of all streams during the prompt as multiples of it."""
+def gaps_of(model: Model, context: Context, seed: int) -> tuple[float, float, list[float]]:
+    """Times of a plain step before and after, and all streams' gaps in between as multiples.
+
+    Every stream pays for the cells that the prompt fills, so that a plain step takes longer and
+    longer; gaps are compared with a step at the same point.
+    """
     watched = Watched(model, context)
-    loop, times = watched.loop, watched.times
+    loop = watched.loop
     for number in range(STREAMS):
         watched.admit(number, 64, seed * 100 + number)
-    while len(times[0]) < BEFORE:
-        loop.step()
-    step = statistics.median(b - a for a, b in zip(times[0][5:], times[0][6:], strict=False))
-    start = len(times[0]) - 1
+    before = statistics.median([watched.step() for _ in range(BEFORE)][BEFORE // 2 :])
     watched.admit(STREAMS, PROMPT, seed * 100 + 99)
-    while not times[STREAMS]:
-        loop.step()
-    gaps = [
-        (later - sooner) / step
-        for number in range(STREAMS)
-        for sooner, later in zip(times[number][start:], times[number][start + 1 :], strict=False)
-    ]
-    for number in range(STREAMS + 1):
+    reader = loop._waiting[-1]
+    steps = []  # how long, and the part of the prompt that had been read
+    while STREAMS not in watched.spoke:
+        steps.append((watched.step(), reader.n_cached / PROMPT))
+    loop.cancel(STREAMS)  # its cells stay
+    after = statistics.median([watched.step() for _ in range(BEFORE // 3)])
+    for number in range(STREAMS):
         loop.cancel(number)
-    return step / 1e6, gaps
+    gaps = [gap / (before + (after - before) * share) for gap, share in steps]
+    return before / 1e6, after / 1e6, gaps
 
 
 def main() -> None:
@@ -101,14 +105,15 @@ def main() -> None:
         model = Model(plan, lambda fraction: None)
         for seed in range(1, ROUNDS + 1):
             context = Context(model, plan, 1)
-            step, gaps = gaps_of(model, context, seed)
+            before, after, gaps = gaps_of(model, context, seed)
             context.close()
             gaps.sort()
             half, most = gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.99)]
             print(
-                f"a step of {STREAMS} streams takes {step:.1f} ms; {PROMPT} tokens of prompt are "
-                f"read in {len(gaps) // STREAMS} steps; gaps are {half:.2f} steps (median), "
-                f"{most:.2f} (99th percentile), {gaps[-1]:.2f} (longest); budget {BUDGET}",
+                f"a step of {STREAMS} streams takes {before:.1f} ms, {after:.1f} ms after "
+                f"{PROMPT} tokens of prompt, read in {len(gaps)} steps; "
+                f"gaps are {half:.2f} steps (median), {most:.2f} (99th percentile), "
+                f"{gaps[-1]:.2f} (longest); budget {BUDGET}",
                 flush=True,
             )
         model.close()

@@ -9,14 +9,16 @@ from bisect import bisect_left
 
 __all__ = ["Pace"]
 
-STRETCH = 2.0
+STRETCH = 1.7
 """A decode that carries prompt tokens may take this many times one that carries none."""
 
 LEAST = 4  # tokens: a prompt must get on, however slow the machine
-FIRST = 8  # tokens that ride along before it was measured what they cost
+FIRST = 4  # tokens that ride along before it was measured what they cost
 GROWTH = 2
 """From one decode to the next, this many times as many may ride along: costs are not known far
 beyond what was tried."""
+
+_PAUSE = 8  # decodes: one goes without riders, as a prompt makes the streams' own share dearer
 _WEIGHT = 0.2  # of the newest measurement
 _OUTLIER = 2.0  # times what was expected: more than that is the machine's affair, not ours
 _MEMORY = 512  # decodes after which the cost of a width is measured again
@@ -30,6 +32,7 @@ class Pace:
         self._token: float | None = None  # of a prompt that is alone
         self._rider: float | None = None  # of a prompt beside streams
         self._riders = 0  # in the last decode that had some
+        self._since_plain = 0  # decodes with riders
         self._widths: list[int] = []  # that were measured, ascending
         self._costs: dict[int, float] = {}
         self._measured: dict[int, int] = {}  # a width to the decode that it was measured in last
@@ -39,15 +42,12 @@ class Pace:
         """Prompt tokens for the next decode; without streams nobody waits and it may be full."""
         if not n_streams:
             return n_batch
-        plain = self._plain(n_streams)
-        if plain is None or self._rider is None:
+        if self._decode is None or self._rider is None:
             return min(FIRST, n_batch)
-        affordable = (STRETCH - 1) * plain / max(self._rider, 1.0)
+        if self._since_plain >= _PAUSE:
+            return 0
+        affordable = (STRETCH - 1) * self._decode / max(self._rider, 1.0)
         return int(min(max(affordable, LEAST), max(self._riders, LEAST) * GROWTH, n_batch))
-
-    def _plain(self, n_streams: int) -> float | None:
-        cost = self._costs.get(n_streams)
-        return self._decode if cost is None else cost
 
     def cost(self, width: int) -> float | None:
         """What a decode of `width` tokens takes; None as long as nothing like it was seen.
@@ -72,14 +72,16 @@ class Pace:
     def learn(self, duration: int, n_streams: int, n_prompt: int, n_drafted: int = 0) -> None:
         """Take in what a decode cost, with so many streams, prompt tokens and drafted tokens."""
         if n_prompt and n_streams:
-            extra = max(0.0, duration - (self._plain(n_streams) or 0.0))
+            extra = max(0.0, duration - (self._decode or 0.0))
             self._rider = _mixed(self._rider, extra / n_prompt)
             self._riders = n_prompt
+            self._since_plain += 1
         elif n_prompt:
             self._token = _mixed(self._token, duration / n_prompt)
         elif n_streams:
             if not n_drafted:
                 self._decode = _mixed(self._decode, duration)
+                self._since_plain = 0
             self._learn_width(n_streams + n_drafted, duration)
 
     def _learn_width(self, width: int, duration: int) -> None:

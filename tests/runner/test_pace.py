@@ -30,7 +30,7 @@ def test_a_prompt_gets_what_a_decode_can_bear() -> None:
     pace = Pace()
     pace.learn(10_000, n_streams=4, n_prompt=0)
     pace.learn(10_000 + 50 * 100, n_streams=4, n_prompt=50)
-    assert pace.allowance(4, BATCH) == 100
+    assert pace.allowance(4, BATCH) == int((STRETCH - 1) * 100)
 
 
 def test_a_prompt_always_gets_on() -> None:
@@ -65,6 +65,9 @@ def test_no_decode_with_a_prompt_takes_three_plain_ones(
     pace.learn(plain, n_streams, 0)
     for _ in range(60):
         count = pace.allowance(n_streams, BATCH)
+        if not count:
+            pace.learn(plain, n_streams, 0)
+            continue
         duration = int(plain * (1 + bump) + width * count)
         assert duration <= 3 * plain or count <= max(LEAST, FIRST)
         pace.learn(duration, n_streams, count)
@@ -77,3 +80,15 @@ def test_riders_grow_step_by_step() -> None:
     pace.learn(10**9, n_streams=1, n_prompt=0)
     pace.learn(10**9, n_streams=1, n_prompt=FIRST)
     assert pace.allowance(1, BATCH) == GROWTH * FIRST
+
+
+def test_what_streams_cost_is_measured_while_a_prompt_is_read() -> None:
+    """The longer the prompt, the dearer the streams: the comparison must not be an old one."""
+    pace = Pace()
+    pace.learn(1000, n_streams=4, n_prompt=0)
+    for done in range(400):
+        plain = 1000 + 10 * done
+        count = pace.allowance(4, BATCH)
+        pace.learn(plain + 50 * count, 4, count)
+    assert count == 0 or 1.4 <= (plain + 50 * count) / plain <= 2.5
+    assert count == 0 or count > 40
