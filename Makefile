@@ -2,7 +2,7 @@
 # make test   set up, run the whole test suite
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
-# make bench  measure (see bench/README.md)
+# make bench  measure; PEER=path/to/llama-server also measures against that (see bench/README.md)
 # make train-cria, export-cria, eval-cria   the model that comes with Puna (training/cria/README.md)
 
 VENV ?= .venv
@@ -27,18 +27,27 @@ check: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m tools.make_docs
 
+PEER ?= $(LLAMA_SERVER)
+
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.cli_start
 	$(BIN)/python -m bench.gguf_open
 	$(BIN)/python -m bench.stream_cost
 	$(BIN)/python -m bench.two_runners
 	$(BIN)/python -m bench.prefix_reuse
+	$(BIN)/python -m bench.shared_cells
+	$(BIN)/python -m bench.raw_loop
+	$(BIN)/python -m bench.raw_loop --model 1B
 	$(BIN)/python -m bench.schema_cost
 	$(BIN)/python -m bench.flash_attention
 	$(BIN)/python -m bench.warm_kv
 	$(BIN)/python -m bench.speculation
 	$(BIN)/python -m bench.runner_cost
 	$(BIN)/python -m bench.stream_gap
+ifneq ($(PEER),)
+	$(BIN)/python -m bench.peer --peer "$(PEER)"
+	$(BIN)/python -m bench.peer --peer "$(PEER)" --model 1B --rounds 3
+endif
 
 # torch is large and needed for nothing else: it has an environment of its own
 TRAIN_VENV ?= build/training

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
 import numpy as np
+from gguf import GGMLQuantizationType as Kind
 
-__all__ = ["FIRST_WORD", "LARGE", "SMALL", "Shape", "make_model"]
+from bench.blocks import random_blocks
+
+__all__ = ["FIRST_WORD", "LARGE", "SHAPES", "SMALL", "Shape", "cached_model", "make_model"]
+
+CACHE = Path.home() / ".cache" / "puna-bench"
+_RECIPE = 1  # in the names of cached files: count it up when `make_model` changes
 
 
 @dataclass(frozen=True)
@@ -23,10 +30,23 @@ class Shape:
     n_ff: int
     n_vocab: int
     n_ctx: int = 8192
+    medium: bool = False
+    """Quantised like Q4_K_M, the embedding also gives the output; otherwise Q8_0 throughout."""
 
 
 SMALL = Shape("100M", 768, 12, 12, 4, 2048, 16_384)
-LARGE = Shape("1B", 2048, 16, 32, 8, 8192, 32_000)
+LARGE = Shape("1B", 2048, 16, 32, 8, 8192, 128_256, medium=True)
+SHAPES = {shape.name: shape for shape in (SMALL, LARGE)}
+
+
+def cached_model(shape: Shape) -> Path:
+    """The random model of this shape in the user's cache folder, made when it is not there yet."""
+    path = CACHE / f"{shape.name}-{_RECIPE}.gguf"
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        unfinished = make_model(path.with_suffix(f".{os.getpid()}"), shape)
+        unfinished.replace(path)
+    return path
 
 
 FIRST_WORD = 259
@@ -34,9 +54,10 @@ FIRST_WORD = 259
 
 
 def make_model(path: Path, shape: Shape, *, seed: int = 0, counts: bool = False) -> Path:
-    """Write a random Llama of this shape, Q8_0 with f32 norms; texts are bytes and filler words.
+    """Write a random Llama of this shape with f32 norms; texts are bytes and filler words.
 
-    One that `counts` says the next token of the vocabulary after each, whatever came before.
+    The same shape and seed give the same bytes. One that `counts` (in Q8_0 only) says the next
+    token of the vocabulary after each, whatever came before.
     """
     draw = np.random.default_rng(seed)
 
@@ -68,8 +89,13 @@ def make_model(path: Path, shape: Shape, *, seed: int = 0, counts: bool = False)
             f"blk.{layer}.ffn_up.weight": (shape.n_ff, shape.n_embd),
             f"blk.{layer}.ffn_down.weight": (shape.n_embd, shape.n_ff),
         }
-    kind = gguf.GGMLQuantizationType.Q8_0
+    if shape.medium:
+        del tensors["output.weight"]
     for name, (rows, columns) in tensors.items():
+        kind = _kind(shape, name)
+        if kind is not Kind.Q8_0:
+            writer.add_tensor(name, random_blocks(draw, kind, rows, columns), raw_dtype=kind)
+            continue
         weights = matrix(rows, columns)
         if counts and name == "token_embd.weight":
             weights *= 50  # louder than what the layers add
@@ -87,6 +113,19 @@ def make_model(path: Path, shape: Shape, *, seed: int = 0, counts: bool = False)
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _kind(shape: Shape, name: str) -> Kind:
+    """The medium mix: six bits for the embedding and what matters most in half of the layers."""
+    if not shape.medium:
+        return Kind.Q8_0
+    if name == "token_embd.weight":
+        return Kind.Q6_K
+    _, layer, tensor, _ = name.split(".")
+    eighth = shape.n_layer // 8
+    number = int(layer)
+    finer = number < eighth or number >= 7 * eighth or (number - eighth) % 3 == 2
+    return Kind.Q6_K if finer and tensor in {"attn_v", "ffn_down"} else Kind.Q4_K
 
 
 def _add_vocabulary(writer: gguf.GGUFWriter, n_vocab: int) -> None:

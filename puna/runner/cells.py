@@ -49,6 +49,11 @@ class Cells:
         return self._context.n_cells - self._tree.used
 
     @property
+    def used(self) -> int:
+        """Cells of what runs and of what is held."""
+        return self._tree.used
+
+    @property
     def has_number(self) -> bool:
         """Whether another sequence can be opened."""
         return bool(self._numbers or self._held)

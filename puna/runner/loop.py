@@ -75,6 +75,11 @@ class Loop:
         """Whether there is nothing to decode."""
         return not self._waiting and not self._running
 
+    @property
+    def n_used(self) -> int:
+        """KV cells in use, by what runs and by what is held."""
+        return self._cells.used
+
     def admit(self, generation: Running) -> None:
         """Take a generation; it starts as soon as there is room."""
         generation.arrived_ns = self._clock()
@@ -207,7 +212,7 @@ class Loop:
         drafts = self._drafts(len(shares))
         by_key = {each.id: each for each in self._running}
         parts: list[_Part] = []
-        self._context.begin()
+        self._context.begin(self._cells.used)
         for share in shares:
             each = by_key[share.key]
             start = each.n_cached

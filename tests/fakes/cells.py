@@ -81,7 +81,8 @@ class FakeContext:
         """The tokens in a sequence's cells."""
         return [self._tokens[id(cell)] for cell in self.cells[sequence]]
 
-    def begin(self) -> None:
+    def begin(self, n_used: int = 0) -> None:
+        assert n_used == self.used
         self._batch = []
 
     def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from puna.errors import BadRequest, EngineError
 from puna.gguf.reader import read_header
-from puna.runner.llama.context import TokenBatch, apply_adapters, make_params
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model, Pooling
+from puna.runner.llama.params import apply_adapters, make_params
+from puna.runner.llama.tokens import TokenBatch
 from puna.runner.protocol import LoadPlan
 
 __all__ = ["PooledContext", "Vector"]

@@ -1,0 +1,174 @@
+"""Prompts read apart from the pool: the logits are those of the pool, and so are the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from puna.runner.llama.context import Context, Decoded
+from puna.runner.llama.model import Model
+from puna.runner.protocol import LoadPlan
+from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.shapes import make_tiny_mamba, make_tiny_window
+
+N_CTX = 1024
+OTHERS = 1000  # cells of another sequence
+LENGTH = 700
+TOKENS = [5 + (7 * n) % 90 for n in range(LENGTH)]
+OTHER, MINE, SOURCE = 0, 1, 2
+
+Logits = npt.NDArray[np.float32]
+
+
+def make_context(path: Path, n_parallel: int = 4) -> tuple[Model, Context]:
+    plan = LoadPlan(
+        model=str(path), n_ctx=N_CTX, n_parallel=n_parallel, kv_type="f32", flash_attention=False
+    )
+    model = Model(plan, lambda _: None)
+    return model, Context(model, plan, 1)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    """A context, with another sequence in its pool."""
+    model, context = make_context(make_tiny_llama(tmp_path_factory.mktemp("m") / "m.gguf"))
+    read(context, OTHER, 0, [3] * OTHERS, n_used=0)
+    yield context
+    context.close()
+    model.close()
+
+
+def read(
+    context: Context,
+    sequence: int,
+    position: int,
+    tokens: list[int],
+    *,
+    n_used: int,
+    step: int = 512,
+) -> Logits:
+    """The logits after the last of the tokens, which are decoded in pieces."""
+    index = -1
+    for start in range(0, len(tokens), step):
+        piece = tokens[start : start + step]
+        context.begin(n_used + start if n_used else 0)
+        last = start + len(piece) == len(tokens)
+        index = context.add(sequence, position + start, piece, logits=int(last))
+        assert context.decode() is Decoded.OK
+    return context.logits(index).copy()
+
+
+def whole(context: Context, n_used: int) -> Logits:
+    return read(context, MINE, 0, TOKENS, n_used=n_used)
+
+
+def small_pieces(context: Context, n_used: int) -> Logits:
+    return read(context, MINE, 0, TOKENS, n_used=4 * n_used, step=64)
+
+
+def pool_between(context: Context, n_used: int) -> Logits:
+    read(context, MINE, 0, TOKENS[:400], n_used=n_used)
+    read(context, MINE, 400, TOKENS[400:420], n_used=0)
+    return read(context, MINE, 420, TOKENS[420:], n_used=4 * n_used)
+
+
+def shared_beginning(context: Context, n_used: int) -> Logits:
+    read(context, SOURCE, 0, [*TOKENS[:300], 9, 9], n_used=0)
+    context.copy(SOURCE, MINE, 300)
+    context.remove(SOURCE)
+    return read(context, MINE, 300, TOKENS[300:], n_used=2 * n_used)
+
+
+def number_used_again(context: Context, n_used: int) -> Logits:
+    read(context, MINE, 0, [8] * 301, n_used=2 * n_used)  # 300 of them apart
+    context.remove(MINE)
+    read(context, SOURCE, 0, TOKENS[:300], n_used=0)
+    context.copy(SOURCE, MINE, -1)
+    context.remove(SOURCE)
+    return read(context, MINE, 300, TOKENS[300:], n_used=2 * n_used)
+
+
+def cut_back(context: Context, n_used: int) -> Logits:
+    read(context, MINE, 0, [*TOKENS[:400], *[8] * 101], n_used=n_used)  # 500 of them apart
+    context.remove(MINE, 400)
+    read(context, MINE, 400, TOKENS[400:500], n_used=0)
+    return read(context, MINE, 500, TOKENS[500:], n_used=4 * n_used)
+
+
+WAYS: dict[str, Callable[[Context, int], Logits]] = {
+    "in pieces as large as a batch": whole,
+    "in small pieces": small_pieces,
+    "with a piece in the pool between": pool_between,
+    "after a beginning that is shared": shared_beginning,
+    "in a sequence whose number was another's": number_used_again,
+    "after its end was cut off": cut_back,
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_prompt_read_apart_is_the_same_prompt(
+    pool: Context, way: Callable[[Context, int], Logits]
+) -> None:
+    expected = read(pool, MINE, 0, TOKENS, n_used=0)
+    pool.remove(MINE)
+    try:
+        np.testing.assert_allclose(way(pool, OTHERS), expected, atol=1e-4)
+        # the cells in the pool are whole: what follows is computed from all of them
+        after = read(pool, MINE, LENGTH, [11], n_used=0)
+    finally:
+        pool.remove(MINE)
+    alone = read(pool, MINE, 0, [*TOKENS, 11], n_used=0)
+    pool.remove(MINE)
+    np.testing.assert_allclose(after, alone, atol=1e-4)
+
+
+def test_the_pool_is_as_before_where_there_is_no_room(tmp_path: Path) -> None:
+    model, context = make_context(make_tiny_llama(tmp_path / "m.gguf"), n_parallel=1)
+    try:
+        expected = read(context, MINE, 0, [*TOKENS[:300], 11], n_used=0)
+        context.remove(MINE)
+        read(context, OTHER, 0, [3] * 400, n_used=0)
+        read(context, MINE, 0, TOKENS[:300], n_used=0)
+        context.begin(2000)
+        context.add(MINE, 300, TOKENS[300:700], logits=1)
+        assert context.decode() is Decoded.NO_CELLS
+        again = read(context, MINE, 300, [11], n_used=0)
+        np.testing.assert_allclose(again, expected, atol=1e-4)
+    finally:
+        context.close()
+        model.close()
+
+
+USED = {
+    "nobody else is there": (0, 512, 0, False),
+    "a few cells of others": (0, 512, 100, False),
+    "many cells of others": (0, 512, 1000, True),
+    "a small piece": (0, 16, 100_000, False),
+    "little to read after much": (900, 33, 4000, False),
+    "more than a context": (900, 512, 4000, False),
+}
+
+
+@pytest.mark.parametrize(("position", "count", "used", "apart"), USED.values(), ids=USED)
+def test_reading_apart_must_pay(
+    pool: Context, position: int, count: int, used: int, apart: bool
+) -> None:
+    assert pool._prefill is not None
+    assert pool._prefill.pays(MINE, position, count, used) is apart
+
+
+@pytest.mark.parametrize("make", [make_tiny_mamba, make_tiny_window])
+def test_other_memories_read_in_the_pool(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    model, context = make_context(make(tmp_path / "m.gguf"))
+    try:
+        assert context._prefill is None
+        apart = read(context, MINE, 0, TOKENS[:200], n_used=100_000)
+        context.remove(MINE)
+        np.testing.assert_array_equal(apart, read(context, MINE, 0, TOKENS[:200], n_used=0))
+    finally:
+        context.close()
+        model.close()
