@@ -182,18 +182,30 @@ class Cells:
         if sequence in self._held:
             self._held.move_to_end(sequence)
 
-    def _restore(self, keeper: Keeper, sequence: int, wanted: Sequence[int], length: int) -> int:
-        """Add saved cells to a sequence that has `length`; returns how many it has then."""
+    def is_fetching(self, tokens: Sequence[int]) -> bool:
+        """Whether saved cells for a prompt are still being read; asking begins it."""
+        if self._keeper is None:
+            return False
+        found = self._find(tokens)
+        parts = self._saved(self._keeper, tokens[:-1], found[0] if found else 0)
+        return not self._keeper.are_read(parts)
+
+    def _saved(self, keeper: Keeper, wanted: Sequence[int], length: int) -> list[Part]:
+        """Saved runs that reach far enough beyond `length` tokens to be worth it."""
         if self._memory is Memory.FULL:
             parts = keeper.cover(wanted, length)
         else:
             whole = keeper.longest_whole(wanted)
             parts = [whole] if whole else []
-        if not parts or parts[-1].end < length + keeper.worth:
-            return length
+        return parts if parts and parts[-1].end >= length + keeper.worth else []
+
+    def _restore(self, keeper: Keeper, sequence: int, wanted: Sequence[int], length: int) -> int:
+        """Add saved cells to a sequence that has `length`; returns how many it has then."""
+        parts = self._saved(keeper, wanted, length)
         for part in parts:
             if not self._load(keeper, sequence, wanted, part):
                 break
+        keeper.drop_ahead()
         keeper.touch(parts)
         return self._tree.length(sequence)
 

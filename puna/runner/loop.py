@@ -137,6 +137,8 @@ class Loop:
                 continue
             if self._running and not self._has_room(len(candidate.tokens) - reusable):
                 return  # nobody overtakes the one whose turn it is and who waits for room
+            if self._running and self._cells.is_fetching(candidate.tokens):
+                return
             self._waiting.remove(candidate)
             self._turns.serve(candidate.client, now)
             self._place(candidate)

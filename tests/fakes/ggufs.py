@@ -300,6 +300,7 @@ def make_tiny_llama(
     name: str = "tiny",
     pooling: int | None = None,
     rerank_template: str | None = None,
+    n_ctx_original: int | None = None,
 ) -> Path:
     """Write a random two-layer Llama that llama.cpp loads, under 1 MB, and return its path.
 
@@ -321,6 +322,8 @@ def make_tiny_llama(
     writer.add_rope_dimension_count(EMBD // n_heads)
     if pooling is not None:
         writer.add_uint32("llama.pooling_type", pooling)
+    if n_ctx_original is not None:
+        writer.add_rope_scaling_orig_ctx_len(n_ctx_original)
     add_vocabulary(writer, vocabulary)
     if chat_template is not None:
         writer.add_chat_template(chat_template)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from puna.runner.handle import ProcessLauncher
@@ -185,3 +186,17 @@ def test_a_request_that_runs_while_its_runner_ends(tmp_path: Path) -> None:
 
     asyncio.run(cut_off())
     assert run(plan, [order(STORY, 8)], warm)[0][1].cached_tokens > 50
+
+
+@pytest.mark.parametrize(("original", "kept"), [(None, True), (64, False)], ids=["one", "two"])
+def test_how_many_ranges_of_positions_a_model_has(
+    tmp_path: Path, original: int | None, kept: bool
+) -> None:
+    """With two, a larger context may turn positions in another way: its cells are others."""
+    model = make_tiny_llama(tmp_path / "model.gguf", n_ctx_original=original)
+    plan = plan_of(model)
+    turn, _ = begin_chat(plan, tmp_path / "kv")
+    ((_, end),) = run(
+        msgspec.structs.replace(plan, n_ctx=1024), [turn], folder_plan(tmp_path / "kv")
+    )
+    assert (end.cached_tokens > 0) == kept

@@ -10,6 +10,7 @@ import os
 import time
 from array import array
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import blake2b
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _SHARE = 4  # one file may take a quarter of the memory that is available
 _MOST_FILES = 2048  # of one model
+_AHEAD = 1 << 30  # bytes that are read before their turn
 _NAME = 8  # bytes of the fingerprint in a file's name
 
 
@@ -75,6 +77,8 @@ class Keeper:
         self._fingerprint = fingerprint
         self._beginning = fingerprint[:_NAME].hex() + "-"
         self._entries: dict[str, Entry] = {}
+        self._reader = ThreadPoolExecutor(1, "prefixes")  # its thread starts when it is needed
+        self._ahead: dict[str, Future[tuple[Entry, memoryview]]] = {}
         for folder in folders:
             for path in folder.files(self._beginning)[:_MOST_FILES]:
                 self._know(path)
@@ -96,14 +100,40 @@ class Keeper:
             return None
         return longest_whole(self._entries.values(), array("i", tokens))
 
+    def are_read(self, parts: Sequence[Part]) -> bool:
+        """Whether `read` gives these runs at once. Those it does not are read in the background;
+        what was read for another prompt is dropped. Somebody else's decodes go on meanwhile.
+        """
+        if not parts:
+            return True
+        ahead: dict[str, Future[tuple[Entry, memoryview]]] = {}
+        size = 0
+        for part in parts:
+            path = part.entry.path
+            size += part.entry.size
+            if size > _AHEAD:
+                break
+            ahead[path.name] = self._ahead.get(path.name) or self._reader.submit(
+                read_payload, path, self._fingerprint
+            )
+        self._ahead = ahead
+        return all(reading.done() for reading in ahead.values())
+
     def read(self, entry: Entry) -> memoryview | None:
         """The engine's bytes of a run, None when they cannot be had any more."""
+        ahead = self._ahead.pop(entry.path.name, None)
         with _ignoring(entry.path):
-            found, payload = read_payload(entry.path, self._fingerprint)
+            found, payload = (
+                ahead.result() if ahead else read_payload(entry.path, self._fingerprint)
+            )
             if (found.start, found.tokens) == (entry.start, entry.tokens):
                 return payload
         self.forget(entry)
         return None
+
+    def drop_ahead(self) -> None:
+        """Give back the memory of what was read and not asked for."""
+        self._ahead = {}
 
     def forget(self, entry: Entry) -> None:
         """Do not offer a run again."""

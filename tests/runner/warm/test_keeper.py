@@ -11,6 +11,7 @@ import pytest
 
 from puna.runner.protocol import WarmPlan
 from puna.runner.warm.keeper import Keeper, open_keeper
+from tests.e2e.server import until
 
 MODEL, OTHER = bytes(32), bytes([0] * 31 + [1])  # their files have the same beginning of a name
 TOKENS = list(range(20))
@@ -152,3 +153,19 @@ def test_a_folder_that_others_may_write_to_is_left_out(
     open_keeper(plan(tmp_path, memory=0), MODEL).save(TOKENS, 0, PAYLOAD)
     assert not list((tmp_path / "disk").iterdir())
     assert "others may write" in caplog.text
+
+
+def test_what_is_read_ahead_is_checked_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for first in (1, 2):
+        open_keeper(plan(tmp_path), MODEL).save([first, *TOKENS], 0, PAYLOAD)
+    keeper = open_keeper(plan(tmp_path), MODEL)
+    (good,), (bad,) = (keeper.cover([first, *TOKENS]) for first in (1, 2))
+    damage(bad.entry.path)
+    for part, expected in ((good, bytes(PAYLOAD)), (bad, None)):
+        until(lambda part=part: keeper.are_read([part]), "the file is read")  # type: ignore[misc]
+        payload = keeper.read(part.entry)
+        assert (bytes(payload) if payload else None) == expected
+    assert "checksum" in caplog.text
+    assert not bad.entry.path.exists()

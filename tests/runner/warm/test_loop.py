@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from puna.runner.warm.folder import open_folder
 from puna.runner.warm.keeper import Keeper
+from tests.e2e.server import until
 from tests.runner.test_loop import MEMORIES, N_CTX, PROMPTS, World, alone
 
 LIVES = st.lists(
@@ -100,3 +102,43 @@ def test_more_than_the_cells_hold_stays_in_its_file(tmp_path: Path) -> None:
     big.loop.close(1.0)
     small = World(n_cells=18, keeper=keeper(tmp_path))
     assert cached(small, [1, 2, 3, 4, 1, 1]) == 0
+
+
+def test_others_go_on_while_a_file_is_read(tmp_path: Path) -> None:
+    """The reader has something else to do until the gate opens."""
+    prompt = [1, 2, 3, 4] * 4
+    first = World(keeper=keeper(tmp_path, longest=100))
+    cached(first, prompt)
+    first.loop.close(1.0)
+    gate = threading.Event()
+    slow = keeper(tmp_path)
+    slow._reader.submit(gate.wait, 10.0)
+    world = World(n_cells=90, keeper=slow)
+    other = world.admit([2, 1, 1], 20)
+    world.loop.step()
+    waiting = world.admit([*prompt, 1], 2)
+    for _ in range(4):
+        world.loop.step()
+    said, held_back = world.told[other].text, world.told[waiting].text
+    gate.set()
+    until(lambda: not world.loop._cells.is_fetching([*prompt, 1]), "the file is read")
+    world.run()
+    assert len(said.split()) == 5
+    assert not held_back
+    assert world.told[waiting].ends[0].cached_tokens == len(prompt)
+    assert world.told[other].text == alone([2, 1, 1], 20)
+
+
+def test_who_is_alone_waits_for_the_file(tmp_path: Path) -> None:
+    prompt = [1, 2, 3, 4] * 4
+    first = World(keeper=keeper(tmp_path, longest=5))
+    cached(first, prompt)
+    first.loop.close(1.0)
+    world = World(keeper=keeper(tmp_path))
+    other = world.admit([2, 1, 1], 9)
+    world.loop.step()
+    number = world.admit([*prompt, 1], 1)
+    world.loop.step()  # begins to read
+    world.loop.cancel(other)
+    world.loop.step()
+    assert world.told[number].ends[0].cached_tokens == len(prompt)
