@@ -122,7 +122,7 @@ def _read_head(handle: int, path: Path, fingerprint: bytes) -> Entry:
         raise Damaged("the checksum of its head does not fit")
     if model != fingerprint:
         raise Foreign("it was saved by another model or engine")
-    if not 0 <= start < count:
+    if not (start < count and size):
         raise Damaged("it holds no cells")
     tokens = array("i")
     tokens.frombytes(ids)

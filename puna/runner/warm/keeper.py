@@ -147,7 +147,9 @@ class Keeper:
                 os.utime(part.entry.path, ns=(now + number, now + number))
 
     def save(self, tokens: Sequence[int], start: int, payload: memoryview) -> bool:
-        """Keep the cells of `tokens[start:]`. False when there is no room for them."""
+        """Keep the cells of `tokens[start:]`. False when there are none, or no room for them."""
+        if not payload:
+            return False
         head = encode_head(self._fingerprint, tokens, start, payload)
         key = blake2b(array("i", [start, *tokens]).tobytes(), digest_size=16).hexdigest()
         name = f"{self._beginning}{key}{SUFFIX}"

@@ -32,7 +32,9 @@ def write(folder: Path, content: bytes, mode: int = 0o600) -> Path:
     return path
 
 
-@given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=50), st.binary(max_size=99))
+@given(
+    st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=50), st.binary(min_size=1, max_size=99)
+)
 @settings(deadline=None)
 def test_what_was_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, tokens: list[int], payload: bytes
@@ -85,7 +87,8 @@ FAULTS: dict[str, tuple[bytes, bytes, type[Exception], str]] = {
     "a count beyond the file": (changed(TOKENS_AT, b"\xff" * 4), MODEL, Damaged, "length"),
     "something after the end": (GOOD + b"\0", MODEL, Damaged, "length"),
     "other tokens": (GOOD.replace(b"\5\0\0\0", b"\6\0\0\0"), MODEL, Damaged, "head"),
-    "no cells": (encode_head(MODEL, [1], 1, memoryview(b"")), MODEL, Damaged, "no cells"),
+    "no tokens": (encode_head(MODEL, [1], 1, memoryview(b"x")) + b"x", MODEL, Damaged, "no cells"),
+    "no bytes": (encode_head(MODEL, [1], 0, memoryview(b"")), MODEL, Damaged, "no cells"),
 }
 
 

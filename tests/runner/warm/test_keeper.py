@@ -57,6 +57,11 @@ def test_no_room_anywhere(tmp_path: Path) -> None:
     assert found(keeper, TOKENS) == []
 
 
+def test_cells_that_the_engine_could_not_give(tmp_path: Path) -> None:
+    assert not open_keeper(plan(tmp_path), MODEL).save(TOKENS, 0, memoryview(b""))
+    assert saved(tmp_path) == {"memory": 0, "disk": 0}
+
+
 def test_off(tmp_path: Path) -> None:
     keeper = open_keeper(plan(tmp_path, memory=0, disk=0), MODEL)
     assert not keeper.save(TOKENS, 0, PAYLOAD)
