@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 
+import msgspec
 import pytest
 
 from puna.errors import BadRequest
@@ -123,19 +124,24 @@ def test_nobody_waits_for_a_grammar_that_is_being_compiled(plan: LoadPlan) -> No
 
     async def use(engine: ProcessEngine) -> None:
         async with asyncio.TaskGroup() as tasks:
-            first = tasks.create_task(answer(engine, order("Once", 3, grammar=slow)))
-            await asyncio.sleep(0.02)
+            held = [
+                tasks.create_task(answer(engine, order("Once", 3, grammar=slow))) for _ in range(30)
+            ]
+            await asyncio.sleep(0)  # they are on their way
             async with engine.generate(order("Once", 10_000, regex="x*")):
-                pass  # cancelled while it waits for the slow one
+                pass  # cancelled while it waits for the slow ones
             await answer(engine, order("Once", 3))
-            assert not first.done()
-        assert first.result()[0] == "xxx"
+            assert not held[-1].done()
+        assert {task.result()[0] for task in held} == {"xxx"}
         assert (await answer(engine, order("Once", 9, regex="xyz")))[0] == "xyz"
 
     with_engine(plan, use)
 
 
 def test_eight_held_at_once_say_what_each_says_alone(plan: LoadPlan) -> None:
+    """In full precision: a random model has near ties, which a batch's shape decides in half."""
+    exact = msgspec.structs.replace(plan, kv_type="f32", flash_attention=False)
+
     async def use(engine: ProcessEngine) -> None:
         orders = [
             order(f"Once {n}", 60, regex=r"([a-z]{1,6} )+[0-9]{4}", sampling=HOT) for n in range(8)
@@ -144,7 +150,7 @@ def test_eight_held_at_once_say_what_each_says_alone(plan: LoadPlan) -> None:
         together = await asyncio.gather(*(answer(engine, each) for each in orders))
         assert [text for text, _ in together] == alone
 
-    with_engine(plan, use)
+    with_engine(exact, use)
 
 
 def test_a_format_holds_against_biases_and_penalties(plan: LoadPlan) -> None:
