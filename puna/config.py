@@ -175,6 +175,10 @@ def _folder(value: str) -> Path:
         raise _BadValue(value) from None
 
 
+def _folder_or_none(value: str) -> Path | None:
+    return None if value.lower() in {"off", "0", "false"} else _folder(value)
+
+
 def env(name: str, read: Callable[[str], Any], default: Any, about: str) -> Any:
     """A field of Settings that comes from the environment variable `name`."""
     return field(default=default, metadata={"env": name, "read": read, "about": about})
@@ -190,6 +194,12 @@ class Settings:
     )
     home: Path = env(
         "PUNA_HOME", _folder, Path("~/.puna"), "folder for models, logs, keys and history"
+    )
+    second_store: Path | None = env(
+        "PUNA_SECOND_STORE",
+        _folder_or_none,
+        Path("~/.ollama/models"),
+        "model store that is only read, or off (default ~/.ollama/models)",
     )
     keep_alive: float = env(
         "OLLAMA_KEEP_ALIVE",
@@ -322,6 +332,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     values.setdefault("editor", source.get("VISUAL") or source.get("EDITOR") or "vi")
     home = Path(values.get("home", Settings.__dataclass_fields__["home"].default)).expanduser()
     values["home"] = home
+    second = values.get("second_store", Settings.__dataclass_fields__["second_store"].default)
+    values["second_store"] = second and Path(second).expanduser()
     values["num_parallel"] = max(1, values.get("num_parallel", 1))
     values["max_sequences"] = min(256, max(1, values.get("max_sequences", 32)))
     return Settings(**values, warnings=tuple(warnings))
@@ -332,6 +344,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
     folders = {"PUNA_HOME": str(settings.home.absolute())}
     if settings.models is not None:
         folders["OLLAMA_MODELS"] = str(settings.models.absolute())
+    if settings.second_store is not None:
+        folders["PUNA_SECOND_STORE"] = str(settings.second_store.absolute())
     if settings.kv_cache_dir is not None:
         folders["PUNA_KV_CACHE_DIR"] = str(settings.kv_cache_dir.absolute())
     return {**os.environ, **folders}  # noqa: TID251 - the one place

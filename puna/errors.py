@@ -3,7 +3,7 @@
 PunaError            500
 ├─ BadRequest        400   InvalidName · InvalidDigest · DigestMismatch · InvalidOption ·
 │                          ModelfileError · BadModelFile · Unsupported · TooLarge (413)
-├─ Forbidden         403
+├─ Forbidden         403   ReadOnlyModel
 ├─ NotFound          404   ModelNotFound · BlobNotFound
 ├─ Cancelled         499
 ├─ EngineError       500   StartFailed · EngineDied · OutOfMemory
@@ -38,6 +38,7 @@ __all__ = [
     "NotFound",
     "OutOfMemory",
     "PunaError",
+    "ReadOnlyModel",
     "StartFailed",
     "StoreError",
     "StoreFull",
@@ -149,6 +150,16 @@ class Forbidden(PunaError, PermissionError):
     """Refused by a host, origin or access rule."""
 
     status = 403
+
+
+class ReadOnlyModel(Forbidden):
+    """A model of the second store, which is never changed."""
+
+    def __init__(self, name: str, folder: str) -> None:
+        super().__init__(
+            f"model '{name}' lies in {folder}, which is only read: remove it with the program that "
+            "owns that store, or hide the store with PUNA_SECOND_STORE=off"
+        )
 
 
 class NotFound(PunaError, LookupError):

@@ -114,6 +114,8 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "warnings only": ("OLLAMA_DEBUG", "-1", "log_level", 30),
     "errors only": ("OLLAMA_DEBUG", "-2", "log_level", 40),
     "store": ("OLLAMA_MODELS", "/srv/models", "models_dir", Path("/srv/models")),
+    "second store": ("PUNA_SECOND_STORE", "/srv/other", "second_store", Path("/srv/other")),
+    "no second store": ("PUNA_SECOND_STORE", "OFF", "second_store", None),
     "home": ("PUNA_HOME", "/srv/puna", "models_dir", Path("/srv/puna/models")),
 }
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
-from puna.errors import BlobMissing, DigestMismatch
+from puna.errors import BlobMissing, DigestMismatch, StoreError
 from puna.models.digest import Digest
 from puna.models.durable import (
     StoreLock,
@@ -22,10 +23,18 @@ from puna.models.durable import (
     sync_folder,
     write_all,
 )
+from puna.models.holds import hold_open_file
+from puna.models.linking import Way, clone_or_link, open_plain
+from puna.models.second import SecondStore
 
-__all__ = ["BlobWriter", "Blobs", "Written"]
+__all__ = ["Adopted", "BlobWriter", "Blobs", "Written"]
 
 TEMP_PREFIX = "sha256-"  # and random digits: never 64 of them
+
+_READ_BYTES = 4 * 1024 * 1024
+
+Told = Callable[[int], None]
+"""Hears how many bytes are done."""
 
 
 class Written(NamedTuple):
@@ -35,20 +44,42 @@ class Written(NamedTuple):
     created: bool
 
 
-class Blobs:
-    """The folder `blobs` of a store."""
+class Adopted(NamedTuple):
+    """A local file that is a blob of the store now, its bytes, and how it came there."""
 
-    def __init__(self, root: Path) -> None:
+    digest: Digest
+    size: int
+    way: Way
+
+
+def _tell_nobody(done: int) -> None:
+    """For those who need not know how far it is."""
+
+
+class Blobs:
+    """The folder `blobs` of a store; blobs of a second store are seen too, and taken over when they
+    are to belong to a model of this one.
+    """
+
+    def __init__(self, root: Path, second: SecondStore | None = None) -> None:
         self.folder = root / "blobs"
         self._lock = StoreLock(root)
+        self._second = second
 
     def path(self, digest: Digest) -> Path:
         """Where the blob lies, or would lie."""
-        return self.folder / digest.file_name
+        own = self.folder / digest.file_name
+        if self._second is None or own.is_file():
+            return own
+        return self._second.blob(digest) or own
 
     def has(self, digest: Digest) -> bool:
         """Whether the blob is there."""
         return self.path(digest).is_file()
+
+    def owns(self, digest: Digest) -> bool:
+        """Whether the blob is in this store itself."""
+        return (self.folder / digest.file_name).is_file()
 
     def size(self, digest: Digest) -> int:
         """Bytes of the blob. Raises BlobMissing."""
@@ -68,19 +99,76 @@ class Blobs:
     def refresh(self, digest: Digest) -> int:
         """Mark the blob as just used, which keeps it from pruning for an hour; returns its bytes.
 
-        Raises BlobMissing.
+        A blob of the second store is taken over. Raises BlobMissing, StoreError for a damaged one.
         """
-        path = self.path(digest)
+        self.take_over(digest)
+        path = self.folder / digest.file_name
         try:
-            with contextlib.suppress(PermissionError):  # another user's blob in a shared store
-                os.utime(path)
+            _touch(path)
             return path.stat().st_size
         except FileNotFoundError as cause:
             raise BlobMissing(str(digest)) from cause
 
+    def take_over(self, digest: Digest) -> None:
+        """Make a blob that only the second store has one of this store: checked, and without a
+        second copy where the file system allows. Nothing happens to others.
+
+        Raises StoreError for a damaged one, StoreFull.
+        """
+        if self._second is None or self.owns(digest):
+            return
+        source = self._second.blob(digest)
+        if source is None:
+            return
+        try:
+            self.adopt(source, digest)
+        except DigestMismatch as cause:
+            self._second.distrust(digest)
+            raise StoreError(f"{source} is damaged: {cause}") from cause
+
+    def adopt(
+        self, source: Path, expected: Digest | None = None, told: Told = _tell_nobody
+    ) -> Adopted:
+        """Make the local file `source` a blob: cloned or linked, else copied; hashed once.
+
+        Raises OSError, StoreError when it is not a plain file, DigestMismatch, StoreFull.
+        """
+        make_folders(self.folder)
+        with open_plain(source) as file, naming_full_disk(self.folder):
+            made = clone_or_link(source, file.fileno(), self.folder, TEMP_PREFIX)
+            if made is None:
+                return self._copy(file, expected, told)
+            temp, way = made
+            try:
+                return self._take(temp, way, expected, told)
+            finally:
+                temp.unlink(missing_ok=True)
+
+    def _copy(self, file: BinaryIO, expected: Digest | None, told: Told) -> Adopted:
+        with self.writer(expected) as writer:
+            while piece := file.read(_READ_BYTES):
+                writer.write(piece)
+                told(writer.size)
+            digest, created = writer.commit()
+            return Adopted(digest, writer.size, Way.COPIED if created else Way.PRESENT)
+
+    def _take(self, temp: Path, way: Way, expected: Digest | None, told: Told) -> Adopted:
+        with open_plain(temp) as file:
+            hold_open_file(file.fileno())
+            hashed, size = hashlib.sha256(), 0
+            while piece := file.read(_READ_BYTES):
+                hashed.update(piece)
+                size += len(piece)
+                told(size)
+            digest = Digest(hashed.hexdigest())
+            if expected is not None and digest != expected:
+                raise DigestMismatch(str(expected), str(digest))
+            created = self.publish(file.fileno(), temp, digest)
+        return Adopted(digest, size, way if created else Way.PRESENT)
+
     def writer(self, expected: Digest | None = None) -> BlobWriter:
         """A blob to be written inside a `with`; nothing stays unless it is committed."""
-        return BlobWriter(self.folder, self._lock, expected)
+        return BlobWriter(self, expected)
 
     def add(self, data: bytes) -> Written:
         """Store these bytes. Raises StoreFull."""
@@ -88,17 +176,42 @@ class Blobs:
             writer.write(data)
             return writer.commit()
 
+    def publish(self, handle: int, temp: Path, digest: Digest) -> bool:
+        """Make the file `temp`, open as `handle`, the blob of this digest; False if there is one.
+
+        Blocks until it is on the disk. `temp` is gone only where this returns True. Raises
+        StoreFull.
+        """
+        with naming_full_disk(self.folder):
+            os.fsync(handle)
+            if _is_ours_alone(handle):
+                os.fchmod(handle, 0o644)
+            with self._lock.held():
+                return self._rename(handle, temp, self.folder / digest.file_name)
+
+    def _rename(self, handle: int, temp: Path, path: Path) -> bool:
+        """Rename to `path` unless it is there; a file of another size there is damage, replaced."""
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_size == os.fstat(handle).st_size:
+                _touch(path)
+                return False
+        if _is_ours_alone(handle):
+            os.utime(handle)
+        temp.replace(path)
+        sync_folder(self.folder)
+        return True
+
     def remove(self, digest: Digest) -> None:
         """Delete the blob if it is there. For those who hold the store's lock."""
-        self.path(digest).unlink(missing_ok=True)
+        (self.folder / digest.file_name).unlink(missing_ok=True)
 
 
 class BlobWriter:
     """One blob on its way into the store, hashed while it is written."""
 
-    def __init__(self, folder: Path, lock: StoreLock, expected: Digest | None) -> None:
-        self._folder = folder
-        self._lock = lock
+    def __init__(self, blobs: Blobs, expected: Digest | None) -> None:
+        self._blobs = blobs
+        self._folder = blobs.folder
         self._expected = expected
         self._hash = hashlib.sha256()
         self._size = 0
@@ -109,6 +222,7 @@ class BlobWriter:
         make_folders(self._folder)
         with naming_full_disk(self._folder):
             self._handle, self._temp = create_temp(self._folder, TEMP_PREFIX, 0o600)
+        hold_open_file(self._handle)
         return self
 
     def __exit__(
@@ -143,23 +257,21 @@ class BlobWriter:
         digest = Digest(self._hash.hexdigest())
         if self._expected is not None and digest != self._expected:
             raise DigestMismatch(str(self._expected), str(digest))
-        with naming_full_disk(self._folder):
-            os.fsync(self._handle)
-            os.fchmod(self._handle, 0o644)
-            with self._lock.held():
-                return Written(digest, self._publish(self._folder / digest.file_name))
-
-    def _publish(self, path: Path) -> bool:
-        """Rename to `path` unless it is there; a file of another size there is damage, replaced."""
-        with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and path.stat().st_size == self._size:
-                with contextlib.suppress(PermissionError):
-                    os.utime(path)
-                return False
-        os.utime(self._handle)
         if self._temp is None:
             raise RuntimeError("a blob is committed once, inside its with block")
-        self._temp.replace(path)
-        self._temp = None
-        sync_folder(self._folder)
-        return True
+        is_new = self._blobs.publish(self._handle, self._temp, digest)
+        if is_new:
+            self._temp = None
+        return Written(digest, is_new)
+
+
+def _is_ours_alone(handle: int) -> bool:
+    """False for a file with other names elsewhere, whose mode and times are not ours to set."""
+    return os.fstat(handle).st_nlink == 1
+
+
+def _touch(path: Path) -> None:
+    """Mark as just used, unless the file is not ours alone."""
+    with contextlib.suppress(PermissionError):  # another user's blob in a shared store
+        if path.stat().st_nlink == 1:
+            os.utime(path)

@@ -1,5 +1,6 @@
 """The library: which models are installed in one store, and every change to that.
 
+A second store may lend its models: they are read in place, and hidden by equal names of our own.
 Facts: models spec, sections 1.6, 2 and 13. Everything here blocks; the server calls it in threads.
 Changes hold the store's lock, reading never does.
 """
@@ -8,19 +9,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from puna.errors import BadManifest, BlobMissing, InvalidName, ModelNotFound
+from puna.errors import BadManifest, BlobMissing, InvalidName, ModelNotFound, ReadOnlyModel
 from puna.models import upkeep
 from puna.models.blobs import Blobs
 from puna.models.digest import Digest
 from puna.models.durable import StoreLock, make_folders, replace_file
+from puna.models.holds import Holds
 from puna.models.manifest import Manifest, encode_manifest, mentioned_digests, parse_manifest
 from puna.models.name import Name
 from puna.models.scan import name_of, read_raw, scan_manifests
+from puna.models.second import SecondStore
 
 __all__ = ["Library", "Stored"]
 
@@ -53,18 +57,29 @@ class Stored:
 
 
 class Library:
-    """The models of the store at `root`, in the reference's layout."""
+    """The models of the store at `root`, in the reference's layout, and those of a second one."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, second: SecondStore | None = None) -> None:
         self.root = root
         self.manifests = root / "manifests"
-        self.blobs = Blobs(root)
+        self.blobs = Blobs(root, second)
+        self._second = second
+        self._holds = Holds(root)
         self._lock = StoreLock(root)
 
     # -- reading
 
     def names(self) -> list[Name]:
-        """Every name with a manifest file, sorted, whether or not the manifest can be read."""
+        """Every name with a manifest file, whether or not the manifest can be read.
+
+        Sorted; those that only the second store has come last.
+        """
+        own = self._own_names()
+        hidden = {name.folded for name in own}
+        lent = self._second.names() if self._second else []
+        return own + [name for name in lent if name.folded not in hidden]
+
+    def _own_names(self) -> list[Name]:
         names = []
         for path in scan_manifests(self.manifests).paths:
             try:
@@ -74,8 +89,13 @@ class Library:
         return names
 
     def entries(self) -> Iterator[Stored]:
-        """Every installed model, by name. What cannot be read is logged and left out."""
-        for path in scan_manifests(self.manifests).paths:
+        """Every installed model, in the order of `names`. What cannot be read is logged and left
+        out.
+        """
+        own = scan_manifests(self.manifests).paths
+        hidden = {_folded(path) for path in own}
+        lent = self._second.manifest_paths() if self._second else []
+        for path in own + [path for path in lent if _folded(path) not in hidden]:
             try:
                 yield _read(path)
             except (InvalidName, OSError) as cause:  # BadManifest is an OSError
@@ -85,13 +105,13 @@ class Library:
         """`name` in the spelling under which it is stored, or would be stored.
 
         The exact spelling wins, then the first stored name that differs only in case, then the
-        spelling of the folders that are there.
+        spelling of the folders that are there. A name of our own comes before the second store's.
         """
         if os.path.lexists(self._path(name)):
             return name
-        for stored in self.names():
-            if stored.folded == name.folded:
-                return stored
+        same = [stored for stored in self.names() if stored.folded == name.folded]
+        if same:
+            return name if self._lent(name) and same[0] not in self._own_names() else same[0]
         folder, parts = self.manifests, []
         for part in name.parts[:-1]:
             parts.append(_stored_spelling(folder, part))
@@ -100,10 +120,14 @@ class Library:
 
     def read(self, name: Name) -> Stored:
         """The manifest under `name`, in whichever case. Raises ModelNotFound, BadManifest."""
+        stored = self.resolve(name)
         try:
-            return _read(self._path(self.resolve(name)))
+            return _read(self._path(stored))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as cause:
-            raise ModelNotFound(name.short) from cause
+            lent = self._lent(stored)
+            if lent is None:
+                raise ModelNotFound(name.short) from cause
+        return _read(lent)
 
     # -- changing
 
@@ -115,21 +139,34 @@ class Library:
         return self.write_raw(name, encode_manifest(manifest))
 
     def write_raw(self, name: Name, raw: bytes) -> Name:
-        """Install a manifest byte for byte. Raises as `write`, and BadManifest."""
+        """Install a manifest byte for byte. Raises as `write`, and BadManifest.
+
+        Blobs that only the second store has are taken over.
+        """
         manifest = parse_manifest(raw)
-        with self._lock.held():
+        with self.holding(manifest.digests):
             for digest in sorted(manifest.digests):
-                if not self.blobs.has(digest):
-                    raise BlobMissing(str(digest))
-            name = self.resolve(name)
-            self._put(name, raw)
+                self.blobs.take_over(digest)
+            with self._lock.held():
+                for digest in sorted(manifest.digests):
+                    if not self.blobs.owns(digest):
+                        raise BlobMissing(str(digest))
+                name = self.resolve(name)
+                self._put(name, raw)
         return name
 
     def copy(self, source: Name, destination: Name) -> Name:
         """Give a model a second name, byte for byte; returns it as stored.
 
-        Raises ModelNotFound and BadManifest for the source.
+        A model of the second store becomes one of this store. Raises ModelNotFound and BadManifest
+        for the source, and what `write` raises.
         """
+        stored = self.read(source)
+        if not self._is_own(stored):
+            destination = self.resolve(destination)
+            if destination == stored.name:
+                return destination
+            return self.write_raw(destination, read_raw(stored.path)[0])
         with self._lock.held():
             stored = self.read(source)
             destination = self.resolve(destination)
@@ -140,7 +177,8 @@ class Library:
     def delete(self, name: Name) -> Name:
         """Remove a model, and those of its blobs that no other model uses; returns it as stored.
 
-        A damaged manifest can be deleted too. Raises ModelNotFound.
+        A damaged manifest can be deleted too. Raises ModelNotFound, ReadOnlyModel when only the
+        second store has it.
         """
         with self._lock.held():
             stored = self.resolve(name)
@@ -149,23 +187,44 @@ class Library:
             try:
                 path.unlink()
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as cause:
+                if self._second and self._lent(stored):
+                    raise ReadOnlyModel(name.short, str(self._second.root)) from cause
                 raise ModelNotFound(name.short) from cause
             upkeep.remove_empty_folders(path.parent, self.manifests)
-            upkeep.remove_unreferenced(self.manifests, self.blobs.folder, digests)
+            self._remove(digests)
         return stored
 
     def remove_unreferenced(self, digests: Iterable[Digest]) -> list[Digest]:
         """Delete those of these blobs that no model uses; returns the deleted ones."""
         with self._lock.held():
-            return upkeep.remove_unreferenced(self.manifests, self.blobs.folder, digests)
+            return self._remove(digests)
 
-    def prune(self, now: float) -> list[str]:
-        """Delete blobs and leftovers older than an hour that no model uses; returns their names.
+    def _remove(self, digests: Iterable[Digest]) -> list[Digest]:
+        held = self._holds.find()
+        return upkeep.remove_unreferenced(self.manifests, self.blobs.folder, digests, held)
 
-        `now` is in seconds since 1970. Nothing is deleted when any manifest is damaged.
+    def holding(self, digests: Iterable[Digest]) -> AbstractContextManager[None]:
+        """Inside the `with`, nobody removes these blobs, nor what is there of them already."""
+        return self._holds.held(digests)
+
+    def prune(
+        self,
+        now: float,
+        older_than: float = upkeep.GRACE_SECONDS,
+        *,
+        keep: Set[Digest] = frozenset(),
+        dry_run: bool = False,
+    ) -> upkeep.Garbage:
+        """Delete blobs and leftovers that no model uses, older than so many seconds; returns what
+        is deleted, or would be.
+
+        `now` is in seconds since 1970. Blobs in `keep` and what anybody holds stay. Nothing is
+        deleted when any manifest is damaged.
         """
+        work = upkeep.find_garbage if dry_run else upkeep.prune
         with self._lock.held():
-            return upkeep.prune(self.manifests, self.blobs.folder, now)
+            wanted = upkeep.Wanted(now, older_than, keep | self._holds.find())
+            return work(self.manifests, self.blobs.folder, wanted)
 
     def repair_blob_names(self) -> list[str]:
         """Rename blobs that are called `sha256:<hex>`, as old stores do; returns the new names."""
@@ -175,10 +234,22 @@ class Library:
     def _path(self, name: Name) -> Path:
         return self.manifests / name.relative_path
 
+    def _lent(self, name: Name) -> Path | None:
+        """The second store's manifest of exactly this name."""
+        return self._second.manifest(name) if self._second else None
+
+    def _is_own(self, stored: Stored) -> bool:
+        return stored.path == self._path(stored.name)
+
     def _put(self, name: Name, raw: bytes) -> None:
         path = self._path(name)
         make_folders(path.parent)
         replace_file(path, raw, path.parent.parent, upkeep.TEMP_PREFIX)
+
+
+def _folded(path: Path) -> tuple[str, ...]:
+    """What the paths of two manifests whose names differ only in case have in common."""
+    return tuple(part.lower() for part in path.parts[-4:])
 
 
 def _read(path: Path) -> Stored:

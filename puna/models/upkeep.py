@@ -9,16 +9,21 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from puna.errors import InvalidDigest
 from puna.models.digest import Digest
+from puna.models.holds import is_held
 from puna.models.scan import find_references
 
 __all__ = [
+    "GRACE_SECONDS",
     "TEMP_PREFIX",
-    "prune",
+    "Garbage",
+    "Wanted",
+    "find_garbage",
     "remove_empty_folders",
     "remove_unreferenced",
     "repair_blob_names",
@@ -32,11 +37,40 @@ GRACE_SECONDS = 3600
 TEMP_PREFIX = ".puna-"
 """Manifests being written: in the namespace's folder, above the depth at which anyone looks."""
 
-_PARTIAL = re.compile(r"(sha256-[0-9a-fA-F]{64})-partial(-\d+)?")
+FRESH_SECONDS = 10
+"""Whatever is younger is always kept: its writer may not have marked it as in use yet."""
+
+_PARTIAL = re.compile(r"(sha256-[0-9a-fA-F]{64})(-partial(-\d+|\.units)?|\.tmp)")
 
 
-def remove_unreferenced(manifests: Path, blobs: Path, digests: Iterable[Digest]) -> list[Digest]:
-    """Delete those of `digests` that no manifest names; returns the deleted ones.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to look for: files older than `older_than` seconds at the moment `now`, which is in
+    seconds since 1970; never those of the digests in `held`.
+    """
+
+    now: float
+    older_than: float = GRACE_SECONDS
+    held: Set[Digest] = frozenset()
+
+
+@dataclass(slots=True)
+class Garbage:
+    """File names among the blobs that nothing needs, and the bytes that deleting each sets free.
+
+    `refusal` says why there was no search; `held` counts unneeded files that are in use.
+    """
+
+    files: dict[str, int] = field(default_factory=dict)
+    held: int = 0
+    refusal: str = ""
+
+
+def remove_unreferenced(
+    manifests: Path, blobs: Path, digests: Iterable[Digest], held: Set[Digest] = frozenset()
+) -> list[Digest]:
+    """Delete those of `digests` that no manifest names and that are not in `held`; returns the
+    deleted ones.
 
     Nothing is deleted while some manifest cannot be read for outside reasons: it may need them.
     """
@@ -45,50 +79,68 @@ def remove_unreferenced(manifests: Path, blobs: Path, digests: Iterable[Digest])
         log.warning("unused blobs are kept: not every manifest under %s can be read", manifests)
         return []
     removed = []
-    for digest in sorted(set(digests) - references.digests):
+    for digest in sorted(set(digests) - references.digests - held):
         with contextlib.suppress(FileNotFoundError):
             (blobs / digest.file_name).unlink()
             removed.append(digest)
     return removed
 
 
-def prune(manifests: Path, blobs: Path, now: float) -> list[str]:
-    """Delete blobs and leftovers that no manifest names and that are older than an hour.
+def prune(manifests: Path, blobs: Path, wanted: Wanted) -> Garbage:
+    """Delete blobs and leftovers that nothing needs; returns what is deleted.
 
-    `now` is in seconds since 1970. Returns the deleted file names. Does nothing at all when any
-    manifest is damaged or misnamed.
+    Does nothing at all when any manifest is damaged or misnamed.
     """
     for leftover in manifests.glob(f"*/*/{TEMP_PREFIX}*"):
         if leftover.is_file():
             leftover.unlink(missing_ok=True)  # its writer held the lock, so it is gone
-    references = find_references(manifests)
-    if not references.sound:
-        log.warning("nothing is pruned: not every manifest under %s is sound", manifests)
-        return []
-    files = _files(blobs)
-    youngest: dict[str, float] = {}
-    for name, modified in files.items():
-        youngest[_group(name)] = max(modified, youngest.get(_group(name), modified))
-    removed = []
-    for name in files:
-        if now - youngest[_group(name)] < GRACE_SECONDS or _is_needed(name, references.digests):
-            continue
+    garbage = find_garbage(manifests, blobs, wanted)
+    if garbage.refusal:
+        log.warning("nothing is pruned: %s", garbage.refusal)
+        return garbage
+    for name in garbage.files:
         (blobs / name).unlink(missing_ok=True)
-        removed.append(name)
     for folder in sorted(manifests.glob("*/*/*"), reverse=True):
         remove_empty_folders(folder, manifests)
-    return removed
+    return garbage
 
 
-def _files(folder: Path) -> dict[str, float]:
-    """The regular files in `folder` and their modification times."""
+def find_garbage(manifests: Path, blobs: Path, wanted: Wanted) -> Garbage:
+    """What `prune` would delete."""
+    references = find_references(manifests)
+    if not references.sound:
+        return Garbage(refusal=f"not every manifest under {manifests} is sound")
+    files = _files(blobs)
+    youngest: dict[str, float] = {}
+    for name, about in files.items():
+        moment = max(about.st_mtime, about.st_ctime)
+        youngest[_group(name)] = max(moment, youngest.get(_group(name), moment))
+    grace = max(wanted.older_than, FRESH_SECONDS)
+    old = [
+        name
+        for name in files
+        if wanted.now - youngest[_group(name)] >= grace
+        and not _is_needed(name, references.digests, wanted.held)
+    ]
+    in_use = {_group(name) for name in old if is_held(blobs / name)}
+    gone = [name for name in old if _group(name) not in in_use]
+    return Garbage({name: _freed(files[name]) for name in gone}, len(old) - len(gone))
+
+
+def _freed(about: os.stat_result) -> int:
+    """Bytes on disk; a file with another name elsewhere stays."""
+    return about.st_blocks * 512 if about.st_nlink == 1 else 0
+
+
+def _files(folder: Path) -> dict[str, os.stat_result]:
+    """The regular files in `folder`."""
     files = {}
     if folder.is_dir():
         with os.scandir(folder) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     if entry.is_file(follow_symlinks=False):
-                        files[entry.name] = entry.stat(follow_symlinks=False).st_mtime
+                        files[entry.name] = entry.stat(follow_symlinks=False)
     return files
 
 
@@ -98,11 +150,14 @@ def _group(name: str) -> str:
     return f"{match[1]}-partial" if match else name
 
 
-def _is_needed(name: str, digests: set[Digest]) -> bool:
+def _is_needed(name: str, referenced: Set[Digest], held: Set[Digest]) -> bool:
+    """Whether the file is a blob that is referenced, or belongs to one that is on hold."""
+    match = _PARTIAL.fullmatch(name)
     try:
-        return Digest.parse(name) in digests
+        digest = Digest.parse(match[1] if match else name)
     except InvalidDigest:
         return False
+    return digest in (held if match else referenced | held)
 
 
 def remove_empty_folders(folder: Path, root: Path) -> None:

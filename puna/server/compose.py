@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from puna.config import Settings
 from puna.errors import StoreError
 from puna.models.library import Library
+from puna.models.second import SecondStore
 from puna.runner.handle import ProcessLauncher
 from puna.runner.protocol import WarmPlan
 from puna.runner.warm.home import WarmHome
@@ -40,7 +41,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     The body of the `with` runs inside the scheduler's task group: if the scheduler fails, so does
     the server.
     """
-    library = Library(settings.models_dir)
+    library = await in_thread(_library, settings)
     await in_thread(_tidy, library, settings)
     async with (
         _warm_home(settings) as warm,
@@ -72,6 +73,14 @@ async def _warm_home(settings: Settings) -> AsyncIterator[WarmPlan | None]:
         yield home.plan
     finally:
         await in_thread(home.close)
+
+
+def _library(settings: Settings) -> Library:
+    """The store, and the second one unless it is the same."""
+    second = settings.second_store
+    if second is None or second.resolve() == settings.models_dir.resolve():
+        return Library(settings.models_dir)
+    return Library(settings.models_dir, SecondStore(second))
 
 
 def _join(

@@ -7,6 +7,7 @@ safetensors, split files and quantisation are refused by name in `_add_file` and
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import suppress
 
 from puna.api.events import Progress
 from puna.api.requests import CreateRequest
@@ -57,6 +58,29 @@ class Create:
 
     def _steps(self, name: Name, order: CreateRequest) -> _Steps:
         """The whole work, blocking: every event is a place where it may be abandoned."""
+        with self._library.holding(self._sources(order)):
+            superseded = yield from self._make(name, order)
+        if not self._settings.no_prune:
+            self._library.remove_unreferenced(superseded)
+        yield Progress(status="success")
+
+    def _sources(self, order: CreateRequest) -> set[Digest]:
+        """The blobs that the new model may be made of; what is wrong with them is told later."""
+        digests = set()
+        for files in (order.files, order.adapters, order.draft_files):
+            for text in (files or {}).values():
+                with suppress(InvalidDigest):
+                    digests.add(Digest.parse(text))
+        if order.from_:
+            with suppress(InvalidName, ModelNotFound, OSError):
+                name = Name.parse(split_source(order.from_).base)
+                digests |= self._library.read(name).manifest.digests
+        return digests
+
+    def _make(
+        self, name: Name, order: CreateRequest
+    ) -> Generator[Progress, None, frozenset[Digest]]:
+        """Install the model; returns the blobs of what had its name before."""
         builder = ModelBuilder(self._library)
         yield from self._base(builder, order)
         yield from self._adapter(builder, order.adapters or {})
@@ -68,8 +92,7 @@ class Create:
             yield Progress(status=f"{verb} layer {layer.digest}")
         manifest = builder.finish()
         yield Progress(status="writing manifest")
-        self._install(name, manifest)
-        yield Progress(status="success")
+        return self._install(name, manifest)
 
     def _base(self, builder: ModelBuilder, order: CreateRequest) -> _Steps:
         if order.from_:
@@ -157,14 +180,13 @@ class Create:
             )
         return digest
 
-    def _install(self, name: Name, manifest: Manifest) -> None:
+    def _install(self, name: Name, manifest: Manifest) -> frozenset[Digest]:
         try:
             before = self._library.read(name).manifest.digests
         except (ModelNotFound, BadManifest):
             before = frozenset()
         self._library.write(name, manifest)
-        if not self._settings.no_prune:
-            self._library.remove_unreferenced(before - manifest.digests)
+        return before - manifest.digests
 
 
 def _apply(builder: ModelBuilder, order: CreateRequest) -> None:

@@ -36,6 +36,10 @@ def aged(path: Path, moment: float, content: bytes | None = None) -> Path:
     return path
 
 
+def pruned(library: Library, now: float = NOW) -> list[str]:
+    return list(library.prune(now).files)
+
+
 NEEDED = Digest.of(b"weights").file_name
 
 
@@ -53,7 +57,7 @@ CASES = {
 @pytest.mark.parametrize(("name", "moment", "stays"), CASES.values(), ids=CASES)
 def test_pruning(library: Library, name: str, moment: float, stays: bool) -> None:
     path = aged(library.blobs.folder / name, moment, b"x")
-    removed = library.prune(NOW)
+    removed = pruned(library)
     assert path.exists() is stays
     assert removed == ([] if stays else [name])
     assert (library.blobs.folder / NEEDED).exists()
@@ -64,9 +68,9 @@ def test_a_download_is_kept_or_dropped_as_a_whole(library: Library) -> None:
     data = aged(folder / f"{ORPHAN.file_name}-partial", OLD, b"x")
     part = aged(folder / f"{ORPHAN.file_name}-partial-0", OLD, b"x")
     newest = aged(folder / f"{ORPHAN.file_name}-partial-1", YOUNG, b"x")
-    assert library.prune(NOW) == []
+    assert pruned(library) == []
     aged(newest, OLD)
-    assert sorted(library.prune(NOW)) == sorted([data.name, part.name, newest.name])
+    assert sorted(pruned(library)) == sorted([data.name, part.name, newest.name])
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"layers":[{"digest":"sha256:1"}]}'])
@@ -74,10 +78,10 @@ def test_one_damaged_manifest_stops_pruning(library: Library, content: bytes) ->
     orphan = aged(library.blobs.folder / ORPHAN.file_name, OLD, b"x")
     bad = library.manifests / "registry.ollama.ai" / "library" / "m" / "bad"
     bad.write_bytes(content)
-    assert library.prune(NOW) == []
+    assert pruned(library) == []
     assert orphan.exists()
     bad.unlink()
-    assert library.prune(NOW) == [orphan.name]
+    assert pruned(library) == [orphan.name]
 
 
 def test_a_misnamed_or_dangling_manifest_stops_pruning(library: Library) -> None:
@@ -85,9 +89,9 @@ def test_a_misnamed_or_dangling_manifest_stops_pruning(library: Library) -> None
     folder = library.manifests / "registry.ollama.ai" / "library" / "m"
     for bad in (folder / ".hidden", folder / "dangling"):
         bad.symlink_to("latest" if bad.name == ".hidden" else "nowhere")
-        assert library.prune(NOW) == []
+        assert pruned(library) == []
         bad.unlink()
-    assert library.prune(NOW) == [ORPHAN.file_name]
+    assert pruned(library) == [ORPHAN.file_name]
 
 
 def test_pruning_clears_leftovers_of_killed_writers(library: Library) -> None:
@@ -97,7 +101,7 @@ def test_pruning_clears_leftovers_of_killed_writers(library: Library) -> None:
     (namespace / "empty").mkdir()
     (library.manifests / "other" / "empty" / "model").mkdir(parents=True)
     assert [entry.name.short for entry in library.entries()] == ["m:latest"]
-    assert library.prune(time.time()) == []
+    assert pruned(library, time.time()) == []
     assert not leftover.exists()
     assert [path.name for path in namespace.iterdir()] == ["m"]
     assert [path.name for path in library.manifests.iterdir()] == ["registry.ollama.ai"]
@@ -110,7 +114,7 @@ def test_folders_among_the_blobs_stay(library: Library) -> None:
 
 
 def test_an_empty_store_is_pruned(tmp_path: Path) -> None:
-    assert Library(tmp_path / "new").prune(NOW) == []
+    assert pruned(Library(tmp_path / "new")) == []
 
 
 def test_old_file_names_are_repaired(library: Library) -> None:
