@@ -31,7 +31,7 @@ HELD_SEED = 1_000_003  # samples of this seed measure the loss and are never tra
 CHECKPOINT_SECONDS = 180.0
 WARM_UP = 0.01
 LONGEST_STEP = 30.0  # seconds counted for a step: a training that was paused is not charged for it
-COOL_DOWN = 0.35  # the last part of the time, in which the rates fall to nothing
+COOL_DOWN = 0.46  # the last part of the time, in which the rates fall to nothing
 
 
 def main() -> None:
