@@ -172,3 +172,16 @@ def test_other_memories_read_in_the_pool(make: Callable[[Path], Path], tmp_path:
     finally:
         context.close()
         model.close()
+
+
+@pytest.mark.parametrize(("n_parallel", "apart"), [(1, True), (4, False)])
+def test_a_model_with_long_factors_reads_where_its_cells_belong(
+    n_parallel: int, apart: bool, tmp_path: Path
+) -> None:
+    path = make_tiny_llama(tmp_path / "m.gguf", n_ctx_original=256)
+    model, context = make_context(path, n_parallel)
+    try:
+        assert (context._prefill is not None) is apart
+    finally:
+        context.close()
+        model.close()

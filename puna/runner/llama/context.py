@@ -73,8 +73,14 @@ class Context:
         self._n_used = 0
         self._pieces: list[_Piece] = []
         self._prefill: Prefill | None = None
-        if self.has_memory and not (self.is_asynchronous or model.is_recurrent or self.n_window):
+        if self._can_read_apart(model, plan):
             self._prefill = Prefill(model, plan, n_threads, self._handle, self.n_sequences)
+
+    def _can_read_apart(self, model: Model, plan: LoadPlan) -> bool:
+        """Whether a shorter context of full attention makes the same cells, and it may pay."""
+        is_same = plan.n_parallel == 1 or not model.is_stretched
+        others = self.is_asynchronous or model.is_recurrent or self.n_window
+        return self.has_memory and is_same and not others
 
     def _params(self, plan: LoadPlan, n_threads: int) -> Any:
         params = make_params(plan, n_threads)

@@ -87,8 +87,13 @@ class Model:
 
         Some models turn positions by other factors when the context is long.
         """
-        original = self._metadata(f"{self._architecture}.rope.scaling.original_context_length")
-        return f"n_ctx {plan.n_ctx * plan.n_parallel}" if original else ""
+        return f"n_ctx {plan.n_ctx * plan.n_parallel}" if self.is_stretched else ""
+
+    @property
+    def is_stretched(self) -> bool:
+        """Whether a context's length decides by which factors positions are turned."""
+        key = f"{self._architecture}.rope.scaling.original_context_length"
+        return self._metadata(key) is not None
 
     @cached_property
     def has_encoder(self) -> bool:
