@@ -36,6 +36,8 @@ COMMANDS = {
     "ps": "puna.cli.ps",
     "cp": "puna.cli.cp",
     "rm": "puna.cli.rm",
+    "prune": "puna.cli.prune",
+    "verify": "puna.cli.verify",
     "help": "puna.cli.help",
 }
 """Command name to the module that holds it, in the order of the help."""

@@ -22,6 +22,14 @@ from puna.client.replies import (
     parse_show,
 )
 from puna.client.transport import Transport
+from puna.client.upkeep import (
+    Pruned,
+    StoreFolder,
+    Verdict,
+    parse_pruned,
+    parse_store,
+    parse_verdict,
+)
 from puna.config import Host
 
 __all__ = ["Client"]
@@ -110,6 +118,24 @@ class Client:
         with closing(self._transport.lines("POST", "/api/create", request)) as lines:
             for line in lines:
                 yield parse_progress(line)
+
+    def store(self) -> StoreFolder:
+        """Where the server's store is. Raises ClientError from servers that do not tell."""
+        return parse_store(self._transport.send("GET", "/api/puna/store"))
+
+    def prune(self, older_than: float, *, dry_run: bool = False) -> Pruned:
+        """Delete what no model needs and is older than so many seconds."""
+        body: Json = {"older_than": older_than, "dry_run": dry_run}
+        return parse_pruned(self._transport.send("POST", "/api/puna/prune", body))
+
+    def verify(
+        self, models: list[str], *, remove_damaged: bool = False
+    ) -> Generator[Progress | Verdict, None, None]:
+        """Hash the files of these models, or of all; yields how far it is, and each verdict."""
+        body: Json = {"models": list(models), "remove_damaged": remove_damaged}
+        with closing(self._transport.lines("POST", "/api/puna/verify", body)) as lines:
+            for line in lines:
+                yield parse_verdict(line) if "model" in line else parse_progress(line)
 
     def generate(self, request: Json) -> Generator[Piece, None, None]:
         """Stream an answer to a prompt; closing the iterator cancels it."""

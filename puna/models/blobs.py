@@ -201,9 +201,15 @@ class Blobs:
         sync_folder(self.folder)
         return True
 
-    def remove(self, digest: Digest) -> None:
-        """Delete the blob if it is there. For those who hold the store's lock."""
-        (self.folder / digest.file_name).unlink(missing_ok=True)
+    def discard(self, digest: Digest) -> None:
+        """Delete the blob if it is there; one of the second store is not seen any more.
+
+        For those who hold the store's lock.
+        """
+        if self.owns(digest):
+            (self.folder / digest.file_name).unlink(missing_ok=True)
+        elif self._second is not None:
+            self._second.distrust(digest)
 
 
 class BlobWriter:

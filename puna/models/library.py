@@ -226,6 +226,13 @@ class Library:
             wanted = upkeep.Wanted(now, older_than, keep | self._holds.find())
             return work(self.manifests, self.blobs.folder, wanted)
 
+    def discard_blob(self, digest: Digest) -> None:
+        """Take a damaged blob out of use; the second store keeps it, but it is not used any more
+        by this process.
+        """
+        with self._lock.held():
+            self.blobs.discard(digest)
+
     def repair_blob_names(self) -> list[str]:
         """Rename blobs that are called `sha256:<hex>`, as old stores do; returns the new names."""
         with self._lock.held():

@@ -140,6 +140,11 @@ class Scheduler:
         """The models in memory, the last to expire first."""
         return loaded_models(self._state, self._engines, self._clock.now(), self._clock.wall())
 
+    def files(self) -> set[str]:
+        """The paths of the files that runners have loaded or load."""
+        plans = [entry.need.plan for entry in self._state.entries.values()]
+        return {path for plan in plans for path in (plan.model, *plan.adapters)}
+
     def stats(self) -> Stats:
         """How busy it is at this moment."""
         return count(self._state)

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from puna.server.access import AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules
 from puna.server.faults import Fault, attempt, envelope_for
-from puna.server.routes import blobs, embedding, health, inference, models
+from puna.server.routes import blobs, embedding, health, inference, models, upkeep
 from puna.server.services import Kit, Services
 from puna.server.streams import JSON
 from puna.server.table import Elsewhere, Found, Missing, NotAllowed, Row, Table
@@ -37,6 +37,9 @@ ROUTES = (
     Row("POST", "/api/copy", models.copy),
     Row("DELETE", "/api/delete", models.delete),
     Row("POST", "/api/create", models.create),
+    Row("GET", "/api/puna/store", upkeep.store),
+    Row("POST", "/api/puna/prune", upkeep.prune),
+    Row("POST", "/api/puna/verify", upkeep.verify),
     Row("HEAD", "/api/blobs/{digest}", blobs.has),
     Row("POST", "/api/blobs/{digest}", blobs.upload),
 )

@@ -26,6 +26,7 @@ from puna.service.listing import Listing
 from puna.service.manage import Management
 from puna.service.show import Show
 from puna.service.threads import in_thread
+from puna.service.upkeep import Upkeep
 
 __all__ = ["open_services"]
 
@@ -91,6 +92,7 @@ def _join(
     embedding = Embed(catalog, scheduler, clock, settings)
     listing = Listing(catalog, scheduler)
     management = Management(library)
+    upkeep = Upkeep(library, scheduler.files)
     return Services(
         chat=inference.chat,
         generate=inference.generate,
@@ -104,6 +106,9 @@ def _join(
         has_blob=management.has_blob,
         upload_blob=management.upload_blob,
         create=Create(library, settings).create,
+        store=upkeep.store,
+        prune=upkeep.prune,
+        verify=upkeep.verify,
     )
 
 

@@ -18,6 +18,7 @@ from puna.api.requests import (
     GenerateRequest,
     ShowRequest,
 )
+from puna.api.upkeep import PruneRequest, Verified, VerifyRequest
 from puna.service.embedding import Embedded, Vector
 
 __all__ = ["Kit", "Services"]
@@ -46,6 +47,9 @@ class Services:
     upload_blob: Callable[[str, AsyncIterator[bytes]], Awaitable[bool]]
     """The digest and the bytes; true when the blob is new."""
     create: Callable[[CreateRequest], AsyncIterator[Progress]]
+    store: Callable[[], Awaitable[object]]
+    prune: Callable[[PruneRequest], Awaitable[object]]
+    verify: Callable[[VerifyRequest], AsyncIterator[Progress | Verified]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ def test_an_unknown_model(library: Library) -> None:
 
 def test_missing_weights_stop_loading_but_not_listing(library: Library) -> None:
     name = install(library, (MODEL, GGUF), (SYSTEM, b"hi"))
-    library.blobs.remove(GGUF_DIGEST)
+    library.blobs.discard(GGUF_DIGEST)
     assert read_model(library, library.read(name)).system == "hi"
     with pytest.raises(BlobMissing, match=str(GGUF_DIGEST)):
         load_model(library, name)
@@ -185,7 +185,7 @@ def test_missing_weights_stop_loading_but_not_listing(library: Library) -> None:
 
 def test_a_missing_text_stops_both(library: Library) -> None:
     name = install(library, (SYSTEM, b"hi"))
-    library.blobs.remove(Digest.of(b"hi"))
+    library.blobs.discard(Digest.of(b"hi"))
     with pytest.raises(BlobMissing):
         read_model(library, library.read(name))
 

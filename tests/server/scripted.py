@@ -15,6 +15,7 @@ from puna.api.requests import (
     EmbedRequest,
     GenerateRequest,
 )
+from puna.api.upkeep import PruneRequest
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound
 from puna.server.app import make_app
@@ -124,6 +125,14 @@ async def _upload(digest: str, chunks: AsyncIterator[bytes]) -> bool:
     return True
 
 
+async def _store() -> object:
+    return {"models": "/nowhere"}
+
+
+async def _prune(order: PruneRequest) -> object:
+    return {"files": [], "held": 0}
+
+
 NOBODY = Services(
     chat=_chat,
     generate=_generate,
@@ -137,6 +146,9 @@ NOBODY = Services(
     has_blob=_has,
     upload_blob=_upload,
     create=progressed(Progress(status="success")),
+    store=_store,
+    prune=_prune,
+    verify=progressed(Progress(status="success")),
 )
 """Services without a model."""
 

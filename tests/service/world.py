@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -38,12 +39,15 @@ from puna.service.inference import Inference
 from puna.service.listing import Listing
 from puna.service.manage import Management
 from puna.service.show import Show
+from puna.service.upkeep import Upkeep
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.ggufs import Array, Tensor, Value, pack_gguf
 
 T = TypeVar("T")
 
 STRING = 8
+DAY = 86_400
+"""By how much the world's housekeeping is ahead of the files, whose times cannot be set."""
 JINJA = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
 THINKING_JINJA = JINJA + "{% if false %}<think></think>{% endif %}"
 
@@ -92,6 +96,7 @@ class World:
         self.embedding = Embed(self.catalog, self.scheduler, self.clock, settings)
         self.listing = Listing(self.catalog, self.scheduler)
         self.management = Management(self.library)
+        self.upkeep = Upkeep(self.library, self.scheduler.files, lambda: time.time() + DAY)
 
     # -- requests
 

@@ -1,0 +1,70 @@
+"""The words of `/api/puna/`, routes of our own for housekeeping: the store, prune, verify."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+__all__ = [
+    "Fault",
+    "PruneRequest",
+    "PruneResponse",
+    "PrunedFile",
+    "StoreResponse",
+    "Verified",
+    "VerifyRequest",
+]
+
+
+class PruneRequest(Struct, kw_only=True):
+    """What to delete: files that nothing needs, older than so many seconds (an hour)."""
+
+    older_than: float = 3600.0
+    dry_run: bool = False
+
+
+class PrunedFile(Struct, frozen=True, kw_only=True):
+    """A deleted file and the bytes that this sets free."""
+
+    name: str
+    size: int
+
+
+class PruneResponse(Struct, frozen=True, kw_only=True):
+    """What was deleted, or would be. `held` unneeded files are in use and stay."""
+
+    files: list[PrunedFile]
+    held: int
+
+
+class VerifyRequest(Struct, kw_only=True):
+    """Which models to verify; none means all."""
+
+    models: list[str] = field(default_factory=list)
+    remove_damaged: bool = False
+    stream: bool | None = None
+
+
+class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing wrong with a model; `digest` is "" for its manifest."""
+
+    digest: str = ""
+    problem: str
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """What became of one model. `removed`: its damaged blobs were deleted."""
+
+    status: Literal["verified", "damaged"]
+    model: str
+    faults: list[Fault]
+    removed: bool = False
+
+
+class StoreResponse(Struct, frozen=True, kw_only=True):
+    """The folder of the store; device and inode tell a client whether it sees the same one."""
+
+    models: str
+    device: int
+    inode: int

@@ -1,0 +1,52 @@
+"""Routes of our own under /api/puna/: where the store is, prune, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from puna.api.decode import decode
+from puna.api.events import Progress
+from puna.api.upkeep import PruneRequest, Verified, VerifyRequest
+from puna.server.body import read_body
+from puna.server.faults import NATIVE
+from puna.server.routes.replies import json_reply
+from puna.server.services import Kit
+from puna.server.streams import Reply, Wire
+
+__all__ = ["prune", "store", "verify"]
+
+
+async def store(request: Request, kit: Kit) -> Response:
+    """Where the store is."""
+    return json_reply(await kit.services.store())
+
+
+async def prune(request: Request, kit: Kit) -> Response:
+    """Delete what no model needs."""
+    return json_reply(await kit.services.prune(decode(PruneRequest, await read_body(request))))
+
+
+async def verify(request: Request, kit: Kit) -> ASGIApp:
+    """Hash installed models; unstreamed, the answer is `models`, a list of verdicts."""
+    order = decode(VerifyRequest, await read_body(request))
+    steps = kit.services.verify(order)
+    return Reply(steps, _verify_wire(), stream=order.stream is not False, closing=kit.closing)
+
+
+def _verify_wire() -> Wire[Progress | Verified]:
+    return Wire(
+        piece=lambda step: msgspec.json.encode(step) + b"\n",
+        whole=_whole,
+        is_final=lambda step: isinstance(step, Progress) and step.status == "success",
+        is_alone=lambda step: False,
+        envelope=NATIVE,
+    )
+
+
+def _whole(steps: Sequence[Progress | Verified]) -> bytes:
+    return msgspec.json.encode({"models": [each for each in steps if isinstance(each, Verified)]})
