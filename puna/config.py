@@ -144,6 +144,14 @@ def _items(value: str) -> tuple[str, ...]:
     return tuple(value.split(","))
 
 
+def _realms(value: str) -> tuple[str, ...]:
+    """Pairs `registry=host`, in lower case."""
+    pairs = tuple(pair.strip() for pair in value.lower().split(","))
+    if not all(re.fullmatch(r"[^\s=/]+=[^\s=/]+", pair) for pair in pairs):
+        raise _BadValue(value)
+    return pairs
+
+
 def _speculation(value: str) -> str:
     if value.lower() not in {"lookup", "off"}:
         raise _BadValue(value)
@@ -268,6 +276,12 @@ class Settings:
     )
     kv_cache_size: int = env(
         "PUNA_KV_CACHE_SIZE", _bytes, 10 << 30, "the most that folder may hold (default 10GiB)"
+    )
+    registry_realms: tuple[str, ...] = env(
+        "PUNA_REGISTRY_REALMS",
+        _realms,
+        (),
+        "more hosts that may issue tokens for a registry: registry=host, by commas",
     )
     no_start: bool = env(
         "PUNA_NO_START", _flag, False, "commands do not start a server by themselves"

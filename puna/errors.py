@@ -8,6 +8,8 @@ PunaError            500
 ├─ Cancelled         499
 ├─ EngineError       500   StartFailed · EngineDied · OutOfMemory
 ├─ StoreError        500   BadManifest · BlobMissing · StoreFull
+├─ RegistryError     500   NotInRegistry · Denied · RegistryUnreachable · WrongDownload ·
+│                          RetriesExhausted
 ├─ TemplateError     500
 ├─ ClientError       500   Unreachable (the command line's side)
 └─ Busy              503
@@ -26,6 +28,7 @@ __all__ = [
     "Busy",
     "Cancelled",
     "ClientError",
+    "Denied",
     "DigestMismatch",
     "EngineDied",
     "EngineError",
@@ -36,9 +39,13 @@ __all__ = [
     "ModelNotFound",
     "ModelfileError",
     "NotFound",
+    "NotInRegistry",
     "OutOfMemory",
     "PunaError",
     "ReadOnlyModel",
+    "RegistryError",
+    "RegistryUnreachable",
+    "RetriesExhausted",
     "StartFailed",
     "StoreError",
     "StoreFull",
@@ -46,6 +53,7 @@ __all__ = [
     "TooLarge",
     "Unreachable",
     "Unsupported",
+    "WrongDownload",
     "quoted",
 ]
 
@@ -233,6 +241,44 @@ class BlobMissing(StoreError):
 
 class StoreFull(StoreError):
     """No space left on the store's disk. What was there before is still there."""
+
+
+class RegistryError(PunaError):
+    """A registry refused, failed, or sent what is none of what it should be."""
+
+
+class NotInRegistry(RegistryError, LookupError):
+    """The registry has no such model or blob."""
+
+    def __init__(self) -> None:
+        super().__init__("file does not exist")
+
+
+class Denied(RegistryError, PermissionError):
+    """The registry wants another key, or a name and a password."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__("unauthorized: access denied" + (f": {reason}" if reason else ""))
+
+
+class RegistryUnreachable(RegistryError, ConnectionError):
+    """No answer from a registry, or a connection that broke. Worth another try."""
+
+
+class WrongDownload(RegistryError):
+    """A blob whose bytes are not those that its digest names."""
+
+    def __init__(self, wanted: str, got: str) -> None:
+        super().__init__(
+            f"digest mismatch, file must be downloaded again: want {wanted}, got {got}"
+        )
+
+
+class RetriesExhausted(RegistryError):
+    """Too many failures in a row."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"max retries exceeded: {cause}")
 
 
 class TemplateError(PunaError):

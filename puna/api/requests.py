@@ -18,6 +18,7 @@ __all__ = [
     "FunctionCall",
     "GenerateRequest",
     "Message",
+    "PullRequest",
     "ShowRequest",
     "ToolCall",
 ]
@@ -145,6 +146,15 @@ class CopyRequest(Struct, kw_only=True):
 
     source: str = ""
     destination: str = ""
+
+
+class PullRequest(_Named, kw_only=True):
+    """POST /api/pull. Name and password are for registries that ask for them."""
+
+    insecure: bool = False
+    username: str = ""
+    password: str = ""
+    stream: bool | None = None
 
 
 class CreateRequest(_Named, kw_only=True):

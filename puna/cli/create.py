@@ -6,15 +6,15 @@ Facts: CLI spec, section 1.9; models spec, sections 15.6, 20.4 and 20.5.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from puna.cli.command import command, exactly, option
+from puna.cli.follow import follow
 from puna.cli.upload import send_files
 from puna.client.client import Client
 from puna.client.replies import Json
-from puna.client.replies import Progress as Step
 from puna.client.start import connect
 from puna.config import read_settings
 from puna.errors import BadRequest, ClientError, InvalidName
@@ -22,7 +22,7 @@ from puna.models.create_plan import CreatePlan, make_create_plan
 from puna.models.local_files import request_names
 from puna.models.modelfile import parse_modelfile
 from puna.models.name import Name
-from puna.term.progress import Bar, Progress, Spinner
+from puna.term.progress import Progress, Spinner
 
 __all__ = ["COMMAND"]
 
@@ -93,19 +93,3 @@ def create(client: Client, request: Json, progress: Progress) -> None:
             raise
         text = "the puna server must be updated to use `puna create` with this client"
         raise ClientError(text, error.status) from error
-
-
-def follow(steps: Iterable[Step], progress: Progress) -> None:
-    """Show a bar for each digest, and a line for each new status of the others."""
-    bars: dict[str, Bar] = {}
-    spinner = Spinner()
-    for step in steps:
-        if step.digest:
-            if step.digest not in bars:
-                bars[step.digest] = Bar(step.status, step.total)
-                progress.add(bars[step.digest])
-            bars[step.digest].set(step.completed)
-        elif step.status != spinner.message:
-            spinner.stop()
-            spinner = Spinner(step.status)
-            progress.add(spinner)

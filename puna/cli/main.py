@@ -32,6 +32,7 @@ COMMANDS = {
     "show": "puna.cli.show",
     "run": "puna.cli.run",
     "stop": "puna.cli.stop",
+    "pull": "puna.cli.pull",
     "list": "puna.cli.list",
     "ps": "puna.cli.ps",
     "cp": "puna.cli.cp",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from puna.cli.command import at_least, command, option
+from puna.cli.pull import pull
 from puna.cli.show import NO_IMAGES
 from puna.client.client import Client
 from puna.client.replies import Json, ShowReply
@@ -23,6 +24,7 @@ from puna.term.safe import write_safely
 
 __all__ = ["COMMAND"]
 
+NOT_FOUND = 404
 LEVELS = ("high", "medium", "low", "max")
 NEEDS_TEXT = 'embedding models require input text. Usage: puna run <model> "your text here"'
 
@@ -78,16 +80,22 @@ def COMMAND(
     model, *prompt = words
     settings = read_settings()
     with connect(settings) as client:
-        run(client, model, prompt, wishes, settings)
+        run(client, model, prompt, wishes, settings, insecure=insecure)
 
 
 def run(
-    client: Client, model: str, words: Sequence[str], wishes: Wishes, settings: Settings
+    client: Client,
+    model: str,
+    words: Sequence[str],
+    wishes: Wishes,
+    settings: Settings,
+    *,
+    insecure: bool,
 ) -> None:
     """Answer the prompt made of standard input and `words`, or open the prompt."""
     is_interactive = not words and _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
     prompt = join_prompt(words)
-    info = client.show(model)
+    info = describe(client, model, insecure=insecure)
     if "embedding" in info.capabilities:
         embed(client, model, prompt, wishes)
     elif "image" in info.capabilities:
@@ -96,6 +104,17 @@ def run(
         converse(make_session(client, model, info, wishes), settings)
     else:
         answer(make_session(client, model, info, wishes), prompt)
+
+
+def describe(client: Client, model: str, *, insecure: bool) -> ShowReply:
+    """Ask about a model, which is pulled first when it is not there. Raises ClientError."""
+    try:
+        return client.show(model)
+    except ClientError as error:
+        if error.status != NOT_FOUND:
+            raise
+    pull(client, model, insecure=insecure)
+    return client.show(model)
 
 
 def parse_format(text: str) -> object:

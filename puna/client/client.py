@@ -137,6 +137,13 @@ class Client:
             for line in lines:
                 yield parse_verdict(line) if "model" in line else parse_progress(line)
 
+    def pull(self, model: str, *, insecure: bool = False) -> Generator[Progress, None, None]:
+        """Fetch a model from its registry and yield how far it is."""
+        body: Json = {"model": model, "name": model, "insecure": insecure}
+        with closing(self._transport.lines("POST", "/api/pull", body)) as lines:
+            for line in lines:
+                yield parse_progress(line)
+
     def generate(self, request: Json) -> Generator[Piece, None, None]:
         """Stream an answer to a prompt; closing the iterator cancels it."""
         with closing(self._transport.lines("POST", "/api/generate", request)) as lines:

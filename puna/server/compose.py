@@ -7,10 +7,17 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from puna.api.version import registry_user_agent
 from puna.config import Settings
 from puna.errors import StoreError
 from puna.models.library import Library
+from puna.models.registry.auth import Authority
+from puna.models.registry.key import KeyStore
+from puna.models.registry.retry import Retry
+from puna.models.registry.sharing import Transfers
+from puna.models.registry.transport import Transport
 from puna.models.second import SecondStore
 from puna.runner.handle import ProcessLauncher
 from puna.runner.protocol import WarmPlan
@@ -24,9 +31,10 @@ from puna.service.embedding import Embed
 from puna.service.inference import Inference
 from puna.service.listing import Listing
 from puna.service.manage import Management
+from puna.service.pull import Pull
 from puna.service.show import Show
-from puna.service.threads import in_thread
 from puna.service.upkeep import Upkeep
+from puna.threads import in_thread
 
 __all__ = ["open_services"]
 
@@ -47,6 +55,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with (
         _warm_home(settings) as warm,
         ProcessLauncher(settings.load_timeout, warm) as launcher,
+        Transport(registry_user_agent()) as transport,
+        Transfers(library.blobs) as transfers,
         asyncio.TaskGroup() as tasks,
     ):
         clock = SystemClock()
@@ -60,7 +70,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         running = tasks.create_task(scheduler.run(), name="scheduler")
         try:
-            yield _join(library, scheduler, clock, settings)
+            pull = Pull(library, transfers, _authority(transport, settings), settings)
+            yield _join(library, scheduler, clock, settings, pull)
         finally:
             running.cancel()
 
@@ -84,8 +95,14 @@ def _library(settings: Settings) -> Library:
     return Library(settings.models_dir, SecondStore(second))
 
 
+def _authority(transport: Transport, settings: Settings) -> Authority:
+    """How registries get to know us: by Puna's key, or one that is there from the reference."""
+    keys = KeyStore([settings.home, Path("~/.ollama").expanduser()])
+    return Authority(transport, keys, Retry(), settings.registry_realms)
+
+
 def _join(
-    library: Library, scheduler: Scheduler, clock: SystemClock, settings: Settings
+    library: Library, scheduler: Scheduler, clock: SystemClock, settings: Settings, pull: Pull
 ) -> Services:
     catalog = Catalog(library)
     inference = Inference(catalog, scheduler, clock, settings)
@@ -109,6 +126,7 @@ def _join(
         store=upkeep.store,
         prune=upkeep.prune,
         verify=upkeep.verify,
+        pull=pull.pull,
     )
 
 

@@ -16,6 +16,7 @@ from puna.api.requests import (
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
+    PullRequest,
     ShowRequest,
 )
 from puna.api.upkeep import PruneRequest, Verified, VerifyRequest
@@ -50,6 +51,7 @@ class Services:
     store: Callable[[], Awaitable[object]]
     prune: Callable[[PruneRequest], Awaitable[object]]
     verify: Callable[[VerifyRequest], AsyncIterator[Progress | Verified]]
+    pull: Callable[[PullRequest], AsyncIterator[Progress]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from puna.models.library import Library, Stored
 from puna.models.name import Name, Source, split_source
 from puna.prompt.capabilities import capabilities_of
 from puna.service.bundled import BUNDLED, install_bundled, is_bundled
-from puna.service.threads import in_thread
+from puna.threads import in_thread
 
 __all__ = ["Catalog", "Entry", "parse_reference"]
 

@@ -30,7 +30,7 @@ from puna.models.library import Library
 from puna.models.manifest import ADAPTER, DRAFT, MODEL, PROJECTOR, Manifest
 from puna.models.name import Name, Source, split_source
 from puna.service.building import ModelBuilder
-from puna.service.threads import in_thread
+from puna.threads import in_thread
 
 __all__ = ["Create"]
 

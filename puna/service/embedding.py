@@ -20,8 +20,8 @@ from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.service.catalog import Catalog, Entry, parse_reference
 from puna.service.prepare import check_runnable, make_need, make_options, plan_load
-from puna.service.threads import give_way
 from puna.service.turn import Stopwatch
+from puna.threads import give_way
 
 __all__ = ["Embed", "Embedded", "Vector", "normalize", "read_inputs", "shorten"]
 

@@ -45,8 +45,8 @@ from puna.service.prepare import (
     weights_key,
 )
 from puna.service.templates import render_prompt
-from puna.service.threads import in_thread
 from puna.service.turn import Stopwatch, run_turn
+from puna.threads import in_thread
 
 __all__ = ["Inference"]
 

@@ -13,7 +13,7 @@ from puna.models.blobs import BlobWriter
 from puna.models.digest import Digest
 from puna.models.library import Library
 from puna.models.name import Name, split_source
-from puna.service.threads import in_thread, in_thread_to_the_end
+from puna.threads import in_thread, in_thread_to_the_end
 
 __all__ = ["Management"]
 

@@ -12,7 +12,7 @@ from puna.models.generated import modelfile_text, parameters_text
 from puna.service.catalog import Catalog, Entry, parse_reference
 from puna.service.prepare import details_of
 from puna.service.templates import shown_template
-from puna.service.threads import in_thread
+from puna.threads import in_thread
 
 __all__ = ["Show"]
 

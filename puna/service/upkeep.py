@@ -27,7 +27,7 @@ from puna.models.manifest import Layer
 from puna.models.name import Name
 from puna.models.verify import check_blob
 from puna.service.catalog import parse_reference
-from puna.service.threads import in_thread
+from puna.threads import in_thread
 
 __all__ = ["Upkeep"]
 

@@ -87,10 +87,25 @@ def test_half_a_surrogate_pair_does_not_end_the_answer(
     assert (done.returncode, done.stdout) == (0, "a?b\n\n")
 
 
-def test_a_missing_model_is_named(server: ScriptedServer, env: dict[str, str]) -> None:
-    server.script.replies["POST /api/show"] = Reply({"error": "model 'm' not found"}, 404)
+def test_a_missing_model_is_pulled_first(server: ScriptedServer, env: dict[str, str]) -> None:
+    replies = server.script.replies
+    replies["POST /api/show"] = [Reply({"error": "model 'm' not found"}, 404), Reply({})]
+    replies["POST /api/pull"] = Reply(lines=[{"status": "pulling manifest"}, {"status": "success"}])
+    done = puna("run", "m", "hi", "--insecure", env=env)
+    assert (done.returncode, done.stdout) == (0, "Hello you\n\n")
+    assert done.stderr == "pulling manifest\nsuccess\n"
+    assert server.requests("/api/pull") == [{"model": "m", "name": "m", "insecure": True}]
+
+
+def test_a_model_that_is_nowhere_is_named(server: ScriptedServer, env: dict[str, str]) -> None:
+    nowhere = "pull model manifest: file does not exist"
+    server.script.replies |= {
+        "POST /api/show": Reply({"error": "model 'm' not found"}, 404),
+        "POST /api/pull": Reply(lines=[{"status": "pulling manifest"}, {"error": nowhere}]),
+    }
     done = puna("run", "m", "hi", env=env)
-    assert (done.returncode, done.stderr) == (1, "Error: model 'm' not found\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"pulling manifest\nError: {nowhere}\n"
 
 
 def test_a_broken_answer_keeps_what_came(server: ScriptedServer, env: dict[str, str]) -> None:

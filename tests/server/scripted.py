@@ -145,6 +145,7 @@ NOBODY = Services(
     delete=_delete,
     has_blob=_has,
     upload_blob=_upload,
+    pull=progressed(Progress(status="success")),
     create=progressed(Progress(status="success")),
     store=_store,
     prune=_prune,

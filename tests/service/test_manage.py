@@ -12,7 +12,7 @@ import pytest
 
 from puna.errors import DigestMismatch
 from puna.models.blobs import BlobWriter
-from puna.service.threads import in_thread_to_the_end
+from puna.threads import in_thread_to_the_end
 from tests.service.world import World, chunked, complaint, play, tiny
 
 DATA = b"some bytes" * 1000

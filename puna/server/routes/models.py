@@ -1,4 +1,4 @@
-"""What is installed and what is loaded: tags, ps, show, copy, delete, create."""
+"""What is installed and what is loaded: tags, ps, show, copy, delete, create, pull."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from puna.api.decode import decode
-from puna.api.requests import CopyRequest, CreateRequest, DeleteRequest, ShowRequest
+from puna.api.requests import CopyRequest, CreateRequest, DeleteRequest, PullRequest, ShowRequest
 from puna.server.body import read_body
 from puna.server.native import progress_wire
 from puna.server.routes.replies import empty, json_reply
 from puna.server.services import Kit
 from puna.server.streams import Reply
 
-__all__ = ["copy", "create", "delete", "ps", "show", "tags"]
+__all__ = ["copy", "create", "delete", "ps", "pull", "show", "tags"]
 
 
 async def tags(request: Request, kit: Kit) -> Response:
@@ -49,4 +49,11 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     """Make a model, telling of its progress."""
     order = decode(CreateRequest, await read_body(request))
     steps = kit.services.create(order)
+    return Reply(steps, progress_wire(), stream=order.stream is not False, closing=kit.closing)
+
+
+async def pull(request: Request, kit: Kit) -> ASGIApp:
+    """Fetch a model from its registry, telling of the progress."""
+    order = decode(PullRequest, await read_body(request))
+    steps = kit.services.pull(order)
     return Reply(steps, progress_wire(), stream=order.stream is not False, closing=kit.closing)

@@ -1,0 +1,37 @@
+"""Showing the steps of a long operation: a bar for each digest, a line for each other status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from puna.client.replies import Progress as Step
+from puna.term.progress import Bar, Progress, Spinner
+
+__all__ = ["follow", "follow_transfer"]
+
+
+def follow(steps: Iterable[Step], progress: Progress) -> None:
+    """Show the steps of create."""
+    _follow(steps, progress, is_transfer=False)
+
+
+def follow_transfer(steps: Iterable[Step], progress: Progress) -> None:
+    """Show the steps of pull or push: a bar appears when its first bytes have moved."""
+    _follow(steps, progress, is_transfer=True)
+
+
+def _follow(steps: Iterable[Step], progress: Progress, *, is_transfer: bool) -> None:
+    bars: dict[str, Bar] = {}
+    spinner = Spinner()
+    for step in steps:
+        if step.digest:
+            if is_transfer and not step.completed:
+                continue
+            if step.digest not in bars:
+                bars[step.digest] = Bar(step.status + (":" if is_transfer else ""), step.total)
+                progress.add(bars[step.digest])
+            bars[step.digest].set(step.completed)
+        elif step.status != spinner.message:
+            spinner.stop()
+            spinner = Spinner(step.status)
+            progress.add(spinner)

@@ -1,0 +1,94 @@
+"""Pulls by the whole service into a real store, without pauses between attempts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from puna.api.decode import read_value
+from puna.api.events import Progress
+from puna.api.requests import PullRequest
+from puna.config import Settings
+from puna.models.digest import Digest
+from puna.models.library import Library
+from puna.models.registry.auth import Authority
+from puna.models.registry.key import KeyStore
+from puna.models.registry.retry import Retry
+from puna.models.registry.sharing import Transfers
+from puna.models.registry.transport import Transport
+from puna.service.pull import Pull
+
+T = TypeVar("T")
+
+
+@dataclass
+class Puller:
+    """A store, and pulls into it. `pauses` are those that there would have been."""
+
+    library: Library
+    service: Pull
+    pauses: list[float] = field(default_factory=list)
+
+    def start(self, model: str, **fields: Any) -> AsyncGenerator[Progress, None]:
+        """A pull over plain http, unless the fields say otherwise."""
+        order = {"model": model, "insecure": True, **fields}
+        return self.service.pull(read_value(PullRequest, order))
+
+    async def pull(self, model: str, **fields: Any) -> list[Progress]:
+        """Pull to the end, and check every blob that is in the store."""
+        steps = [step async for step in self.start(model, **fields)]
+        self.verify()
+        return steps
+
+    def verify(self) -> None:
+        """Every blob of every installed model is there and has its digest."""
+        for stored in self.library.entries():
+            for layer in stored.manifest.blobs:
+                data = self.library.blobs.path(layer.digest).read_bytes()
+                assert Digest.of(data) == layer.digest
+
+    @property
+    def files(self) -> set[str]:
+        """What lies among the blobs."""
+        folder = self.library.blobs.folder
+        return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+@asynccontextmanager
+async def puller(root: Path, stall_seconds: float = 5.0, **settings: Any) -> AsyncIterator[Puller]:
+    """Open a store at `root`. Attempts follow one another at once."""
+    library = Library(root / "models")
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.sleep(0)
+
+    async with (
+        Transport("ollama/0.0.0 (test)", stall_seconds) as transport,
+        Transfers(library.blobs) as transfers,
+    ):
+        given = Settings(home=root / "home", **settings)
+        keys = KeyStore([given.home])
+        authority = Authority(transport, keys, Retry(sleep=pause), given.registry_realms)
+        yield Puller(library, Pull(library, transfers, authority, given), pauses)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens in another thread."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+def play(root: Path, scene: Callable[[Puller], Awaitable[T]], **more: Any) -> T:
+    """Run a scene with a store at `root`."""
+
+    async def whole() -> T:
+        async with asyncio.timeout(60), puller(root, **more) as place:
+            return await scene(place)
+
+    return asyncio.run(whole())

@@ -1,0 +1,450 @@
+"""Pulling models: the steps that are told, what comes into the store, the faults on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from puna.api.events import Progress
+from puna.models.name import Name
+from puna.models.partial import UNIT_BYTES
+from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
+from tests.fakes.registry_client import OCI, OCI_INDEX, digest_of, pack_model
+from tests.service.pulling import Puller, play, until
+from tests.service.world import complaint
+
+SMALL = pack_model(("model", b"weights" * 1000), ("system", b"Be kind."))
+WEIGHTS = bytes(range(251)) * (20 * UNIT_BYTES // 251)
+LARGE = pack_model(("model", WEIGHTS))
+LARGE_DIGEST = digest_of(WEIGHTS)
+PARTIAL = f"{LARGE_DIGEST.replace(':', '-')}-partial"
+
+
+@pytest.fixture
+def registry() -> Iterator[FaultyRegistry]:
+    with faulty_registry() as started:
+        yield started
+
+
+def words(steps: list[Progress]) -> list[str]:
+    """The statuses, each once where it repeats."""
+    statuses = [step.status for step in steps]
+    return [word for at, word in enumerate(statuses) if at == 0 or word != statuses[at - 1]]
+
+
+# -- what is told
+
+
+def test_steps_of_a_new_model(registry: FaultyRegistry, tmp_path: Path) -> None:
+    name = registry.add("library/m", SMALL)
+
+    async def scene(place: Puller) -> None:
+        digests = list(SMALL.blobs)
+        assert words(await place.pull(name)) == [
+            "pulling manifest",
+            *(f"pulling {digest[7:19]}" for digest in digests),
+            "verifying sha256 digest",
+            "writing manifest",
+            "success",
+        ]
+
+    play(tmp_path, scene)
+
+
+def test_progress_only_grows_and_ends_at_the_total(
+    registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.bytes_per_second = 50e6
+    registry.faults["blob"] = [Fault("truncate", after=700_000), Fault("reset", after=900_000)]
+
+    async def scene(place: Puller) -> None:
+        steps = [step for step in await place.pull(name) if step.digest == LARGE_DIGEST]
+        done = [step.completed for step in steps]
+        assert done == sorted(done)
+        assert len(set(done)) > 2
+        assert done[-1] == steps[-1].total == len(WEIGHTS)
+
+    play(tmp_path, scene)
+
+
+def test_what_is_here_is_told_once_and_not_fetched(
+    registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    name = registry.add("library/m", SMALL)
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name)
+        registry.seen.clear()
+        steps = [step for step in await place.pull(name) if step.digest]
+        assert [step.digest for step in steps] == list(SMALL.blobs)
+        assert all(step.completed == step.total for step in steps)
+        assert registry.requests("blobs") == []
+
+    play(tmp_path, scene)
+
+
+def test_an_update_removes_what_only_the_old_version_used(
+    registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    old = pack_model(("model", b"old"), ("license", b"MIT"))
+    new = pack_model(("model", b"new"), ("license", b"MIT"))
+    name = registry.add("library/m", old)
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name)
+        registry.add("library/m", new)
+        assert words(await place.pull(name))[-3:] == [
+            "writing manifest",
+            "removing unused layers",
+            "success",
+        ]
+        assert place.files == {digest.replace(":", "-") for digest in new.blobs}
+
+    play(tmp_path, scene)
+
+
+def test_without_pruning_old_blobs_stay(registry: FaultyRegistry, tmp_path: Path) -> None:
+    name = registry.add("library/m", pack_model(("model", b"old")))
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name)
+        registry.add("library/m", pack_model(("model", b"new")))
+        assert "removing unused layers" not in words(await place.pull(name))
+        assert digest_of(b"old").replace(":", "-") in place.files
+
+    play(tmp_path, scene, no_prune=True)
+
+
+def test_another_case_is_the_same_model(registry: FaultyRegistry, tmp_path: Path) -> None:
+    registry.add("library/m", SMALL)
+
+    async def scene(place: Puller) -> None:
+        await place.pull(f"{registry.address}/library/m")
+        await place.pull(f"{registry.address}/Library/M:LATEST")
+        assert [name.repository for name in place.library.names()] == ["library/m"]
+
+    play(tmp_path, scene)
+
+
+# -- what goes wrong and passes
+
+PASSING = {
+    "the body ends early": [Fault("truncate", after=3 * UNIT_BYTES // 2)],
+    "the connection breaks": [Fault("reset", after=UNIT_BYTES // 3)],
+    "it breaks before the first byte": [Fault("reset"), Fault("truncate")],
+    "the server is out of order": [Fault("status"), Fault("status", status=502)],
+    "the server wants some peace": [Fault("status", status=429, headers=(("Retry-After", "3"),))],
+    "another range than was asked for": [Fault("range")],
+    "one after another": [Fault("status"), *[Fault("reset", after=9)] * 2, Fault("truncate", 99)],
+}
+
+
+@pytest.mark.parametrize("faults", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize("redirects", [False, True], ids=["direct", "redirected"])
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no ranges"])
+def test_a_failure_that_passes_costs_nothing(
+    registry: FaultyRegistry, tmp_path: Path, faults: list[Fault], redirects: bool, ranges: bool
+) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.redirects, registry.ranges = redirects, ranges
+    registry.faults["blob"] = list(faults)
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name)
+        assert len(list(place.library.entries())) == 1
+        assert place.files == {digest.replace(":", "-") for digest in LARGE.blobs}
+        # where there are no ranges, a 206 is not asked for and its fault breaks nothing
+        assert place.pauses or not ranges or faults[0].kind == "range"
+
+    play(tmp_path, scene)
+
+
+def test_a_server_that_names_a_time_gets_it(registry: FaultyRegistry, tmp_path: Path) -> None:
+    name = registry.add("library/m", SMALL)
+    registry.faults["manifest"] = [Fault("status", headers=(("Retry-After", "20"),))]
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name)
+        assert [15 <= pause <= 25 for pause in place.pauses] == [True]
+
+    play(tmp_path, scene)
+
+
+def test_silence_is_noticed(registry: FaultyRegistry, tmp_path: Path) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.faults["blob"] = [Fault("stall", after=100), Fault("stall")]
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name)
+        assert len(place.pauses) == 2
+
+    play(tmp_path, scene, stall_seconds=0.3)
+
+
+def test_an_address_that_expires_is_asked_for_again(
+    registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.redirects, registry.link_uses = True, 1
+    registry.faults["blob"] = [Fault("truncate", after=UNIT_BYTES)] * 6
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name)
+
+    play(tmp_path, scene)
+
+
+# -- what goes wrong for good
+
+REFUSED = {
+    "no such model": ([Fault("status", status=404)], "pull model manifest: file does not exist"),
+    "a newer version is wanted": (
+        [Fault("status", status=412, body=b"get a newer one")],
+        "pull model manifest: 412: get a newer one",
+    ),
+    "out of order for long": ([Fault("status")] * 9, "pull model manifest: 503: out of order"),
+    "not JSON": (
+        [Fault("status", status=200, body=b"<html>")],
+        "pull model manifest: manifest is not JSON",
+    ),
+    "a picture": (
+        [
+            Fault(
+                "status",
+                status=200,
+                body=json.dumps(
+                    {"layers": [{"mediaType": "image/png", "digest": LARGE_DIGEST, "size": 1}]}
+                ).encode(),
+            )
+        ],
+        "pull model manifest: not a model: its layers are of type 'image/png'",
+    ),
+    "too large": (
+        [Fault("status", status=200, body=b" " * (16 * 1024 * 1024 + 1))],
+        "pull model manifest: the answer of",
+    ),
+    "a digest that leads out of the store": (
+        [Fault("status", status=200, body=b'{"layers":[{"digest":"sha256:../../x","size":1}]}')],
+        "pull model manifest: invalid digest format in manifest",
+    ),
+}
+
+
+@pytest.mark.parametrize(("faults", "text"), REFUSED.values(), ids=REFUSED)
+def test_a_manifest_that_is_none(
+    registry: FaultyRegistry, tmp_path: Path, faults: list[Fault], text: str
+) -> None:
+    name = registry.add("library/m", SMALL)
+    registry.faults["manifest"] = list(faults)
+
+    async def scene(place: Puller) -> None:
+        status, error = await complaint(place.pull(name))
+        assert (status, error[: len(text)]) == (500, text)
+        assert not place.files
+        assert not place.library.names()
+
+    play(tmp_path, scene)
+
+
+def test_wrong_bytes_leave_nothing(registry: FaultyRegistry, tmp_path: Path) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.faults["blob"] = [Fault("corrupt", after=12345)]
+
+    async def scene(place: Puller) -> None:
+        status, error = await complaint(place.pull(name))
+        assert status == 500
+        assert error.startswith(
+            f"digest mismatch, file must be downloaded again: want {LARGE_DIGEST}, got sha256:"
+        )
+        assert not place.files
+        await place.pull(name)
+
+    play(tmp_path, scene)
+
+
+def test_failures_without_end_end(registry: FaultyRegistry, tmp_path: Path) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.faults["blob"] = [Fault("reset")] * 1000
+
+    async def scene(place: Puller) -> None:
+        _, error = await complaint(place.pull(name))
+        assert error.startswith("max retries exceeded: ")
+        registry.faults.clear()
+        await place.pull(name)
+
+    play(tmp_path, scene)
+
+
+def test_a_blob_of_another_size_is_refused(registry: FaultyRegistry, tmp_path: Path) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.blobs[LARGE_DIGEST] = WEIGHTS + b"more"
+
+    async def scene(place: Puller) -> None:
+        _, error = await complaint(place.pull(name))
+        assert error == (f"the blob has {len(WEIGHTS) + 4} bytes, the manifest says {len(WEIGHTS)}")
+
+    play(tmp_path, scene)
+
+
+def test_a_size_that_no_disk_holds(registry: FaultyRegistry, tmp_path: Path) -> None:
+    manifest = json.loads(SMALL.raw)
+    manifest["layers"][0]["size"] = 2**62
+    registry.models["library/m:latest"] = json.dumps(manifest).encode()
+
+    async def scene(place: Puller) -> None:
+        _, error = await complaint(place.pull(f"{registry.address}/library/m"))
+        assert error.startswith("no space left on the disk of ")
+        assert registry.requests("blobs") == []
+
+    play(tmp_path, scene)
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "no name": ({"model": ""}, "invalid model name"),
+    "no name at all": ({"model": "a//b"}, "invalid model name"),
+    "http without a word": (
+        {"model": "http://h/n/m", "insecure": False},
+        "insecure protocol http",
+    ),
+    "another scheme": ({"model": "ftp://h/n/m"}, "unsupported protocol scheme: ftp"),
+}
+
+
+@pytest.mark.parametrize(("fields", "text"), BAD.values(), ids=BAD)
+def test_bad_requests(tmp_path: Path, fields: dict[str, Any], text: str) -> None:
+    async def scene(place: Puller) -> None:
+        assert await complaint(place.pull(**fields)) == (400, text)
+
+    play(tmp_path, scene)
+
+
+# -- indexes
+
+
+def test_an_index_leads_to_a_manifest(registry: FaultyRegistry, tmp_path: Path) -> None:
+    model = pack_model(("model", b"for anybody"), media_type=OCI)
+    name = registry.add("library/m", model, digest_of(model.raw))
+    index = {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": [{"mediaType": OCI, "digest": digest_of(model.raw), "size": len(model.raw)}],
+    }
+    registry.models["library/m:latest"] = json.dumps(index).encode()
+
+    async def scene(place: Puller) -> None:
+        await place.pull(f"{registry.address}/library/m")
+        (stored,) = place.library.entries()
+        assert stored.path.read_bytes() == model.raw
+        registry.models[name.partition("/")[2]] += b" "
+        _, error = await complaint(place.pull(f"{registry.address}/library/m"))
+        assert "has other bytes than its digest says" in error
+
+    play(tmp_path, scene)
+
+
+# -- who leaves and who comes back
+
+
+def test_who_leaves_keeps_what_came(registry: FaultyRegistry, tmp_path: Path) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.faults["blob"] = [Fault("hold", after=5 * UNIT_BYTES + 17)] * 2
+
+    async def scene(place: Puller) -> None:
+        async with aclosing(place.start(name)) as steps:
+            async for step in steps:
+                if step.completed > 10 * UNIT_BYTES:
+                    break
+        assert place.files == {PARTIAL, f"{PARTIAL}.units"}
+        before = registry.sent[LARGE_DIGEST]
+        await place.pull(name)
+        fetched_again = registry.sent[LARGE_DIGEST] - before
+        assert fetched_again <= len(WEIGHTS) - 9 * UNIT_BYTES
+
+    play(tmp_path, scene)
+
+
+def test_two_pulls_share_a_transfer(registry: FaultyRegistry, tmp_path: Path) -> None:
+    one = registry.add("library/one", LARGE)
+    two = registry.add("library/two", LARGE)
+    registry.faults["blob"] = [Fault("hold", after=1000)]
+
+    async def scene(place: Puller) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(place.pull(one))
+            await until(lambda: bool(registry.sent[LARGE_DIGEST]))
+            tasks.create_task(place.pull(two))
+            await until(lambda: len(registry.requests("manifests")) == 2)
+            await asyncio.sleep(0.1)
+            registry.gate.set()
+        assert len(WEIGHTS) <= registry.sent[LARGE_DIGEST] < 1.5 * len(WEIGHTS)
+        assert len(place.library.names()) == 2
+
+    play(tmp_path, scene)
+
+
+def test_the_transfer_goes_on_while_anybody_wants_it(
+    registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    one = registry.add("library/one", LARGE)
+    two = registry.add("library/two", LARGE)
+    registry.faults["blob"] = [Fault("hold", after=1000)]
+
+    async def scene(place: Puller) -> None:
+        async with aclosing(place.start(one)) as first, asyncio.TaskGroup() as tasks:
+            async for step in first:
+                if step.completed:
+                    break
+            tasks.create_task(place.pull(two))
+            await until(lambda: len(registry.requests("manifests")) == 2)
+            await asyncio.sleep(0.1)
+            await first.aclose()
+            registry.gate.set()
+        assert len(WEIGHTS) <= registry.sent[LARGE_DIGEST] < 1.5 * len(WEIGHTS)
+        assert [name.model for name in place.library.names()] == ["two"]
+
+    play(tmp_path, scene)
+
+
+def test_anothers_failure_is_not_ours(registry: FaultyRegistry, tmp_path: Path) -> None:
+    """The first pull's registry breaks down; the second, which shared its transfer, goes on at
+    its own.
+    """
+    one = registry.add("library/one", LARGE)
+    with faulty_registry() as other:
+        two = other.add("library/two", LARGE)
+        registry.faults["blob"] = [Fault("hold", after=1000), *[Fault("reset")] * 1000]
+
+        async def scene(place: Puller) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                failing = tasks.create_task(complaint(place.pull(one)))
+                await until(lambda: bool(registry.sent[LARGE_DIGEST]))
+                tasks.create_task(place.pull(two))
+                await until(lambda: bool(other.requests("manifests")))
+            assert failing.result()[1].startswith("max retries exceeded")
+            assert place.library.names() == [Name.parse(two)]
+
+        play(tmp_path, scene)
+
+
+def test_deleting_another_model_takes_nothing_from_a_pull(
+    registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    one = registry.add("library/one", SMALL)
+    two = registry.add("library/two", SMALL)
+
+    async def scene(place: Puller) -> None:
+        await place.pull(one)
+        async for step in place.start(two):
+            if step.status == "verifying sha256 digest":
+                place.library.delete(Name.parse(one))
+        place.verify()
+        assert place.library.names() == [Name.parse(two)]
+
+    play(tmp_path, scene)
