@@ -15,7 +15,7 @@ from puna.cli.flags import Flag, Value, parse_flags
 from puna.config import Settings
 from puna.errors import BadRequest
 
-__all__ = ["Arity", "Command", "at_least", "command", "exactly", "option"]
+__all__ = ["Arity", "Command", "at_least", "between", "command", "exactly", "option"]
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -41,6 +41,15 @@ def at_least(count: int) -> Arity:
     """Accept `count` words or more."""
     return lambda given: (
         "" if given >= count else f"requires at least {count} arg(s), only received {given}"
+    )
+
+
+def between(least: int, most: int) -> Arity:
+    """Accept `least` to `most` words."""
+    return lambda given: (
+        ""
+        if least <= given <= most
+        else f"accepts between {least} and {most} arg(s), received {given}"
     )
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from puna.cli.command import command, exactly, option
 from puna.cli.follow import follow
-from puna.cli.upload import send_files
+from puna.cli.local_store import find_local_store
+from puna.cli.upload import give_files
 from puna.client.client import Client
 from puna.client.replies import Json
 from puna.client.start import connect
@@ -45,9 +46,13 @@ def COMMAND(words: tuple[str, ...], file: str, quantize: str) -> None:
         plan = read_plan(Path(file or "Modelfile"))
         for warning in plan.warnings:
             print(warning, file=sys.stderr)
-        digests = send_files(client, [*plan.files, *plan.adapters, *plan.drafts], progress)
-        gathering.stop()
-        create(client, make_request(model, plan, digests, quantize), progress)
+        paths = [*plan.files, *plan.adapters, *plan.drafts]
+        with give_files(
+            client, find_local_store(client) if paths else None, paths, progress
+        ) as all_given:
+            gathering.stop()
+            digests = {path: given.digest for path, given in all_given.items()}
+            create(client, make_request(model, plan, digests, quantize), progress)
 
 
 def read_plan(path: Path) -> CreatePlan:

@@ -29,6 +29,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "serve": "puna.cli.serve",
     "create": "puna.cli.create",
+    "import": "puna.cli.import_model",
     "show": "puna.cli.show",
     "run": "puna.cli.run",
     "stop": "puna.cli.stop",

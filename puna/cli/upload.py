@@ -1,4 +1,6 @@
-"""Sending local files to a server's blobs: hashed in parallel, and only what it does not have."""
+"""Giving local files to a server: linked into its store where that is on this machine, else hashed
+in parallel and sent, and only what it does not have.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +8,68 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from puna.client.client import Client
+from puna.models.digest import Digest
+from puna.models.library import Library
+from puna.models.linking import Way
 from puna.term.progress import Bar, Progress
 
-__all__ = ["send_files"]
+__all__ = ["Given", "give_files", "read_digest"]
 
 CHUNK = 1 << 20
 
 
-def send_files(client: Client, paths: Iterable[Path], progress: Progress) -> dict[Path, str]:
-    """Make the server have every file; returns their digests. Raises OSError or ClientError."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file that the server has now: `sha256:…`, how it came there, whether it was sent."""
+
+    digest: str
+    way: Way
+    sent: bool = False
+
+
+@contextmanager
+def give_files(
+    client: Client, store: Library | None, paths: Iterable[Path], progress: Progress
+) -> Iterator[dict[Path, Given]]:
+    """Make the server, whose local store is `store`, have every file.
+
+    Nobody prunes what was linked before the `with` is left. Raises OSError or ClientError.
+    """
     wanted = list(dict.fromkeys(paths))
+    given = _link_all(store, wanted, progress) if store else None
+    if store is None or given is None:
+        yield _send_all(client, wanted, progress)
+        return
+    with store.holding({Digest.parse(each.digest) for each in given.values()}):
+        yield given
+
+
+def _link_all(store: Library, paths: list[Path], progress: Progress) -> dict[Path, Given] | None:
+    """None where this user may not write to the store."""
+    given = {}
+    for path in paths:
+        bar = Bar(f"reading file {path.name}", path.stat().st_size)
+        progress.add(bar)
+        try:
+            adopted = store.blobs.adopt(path.resolve(), told=bar.set)
+        except PermissionError:
+            return None
+        given[path] = Given(str(adopted.digest), adopted.way)
+    return given
+
+
+def _send_all(client: Client, paths: list[Path], progress: Progress) -> dict[Path, Given]:
     with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1)) as pool:
-        digests = dict(zip(wanted, pool.map(read_digest, wanted), strict=True))
-        sent = dict(zip(digests.values(), digests.keys(), strict=True))
-        tasks = [pool.submit(_send, client, key, path, progress) for key, path in sent.items()]
-        for task in tasks:
-            task.result()
-    return digests
+        digests = dict(zip(paths, pool.map(read_digest, paths), strict=True))
+        unique = dict(zip(digests.values(), digests.keys(), strict=True))
+        tasks = {key: pool.submit(_send, client, key, unique[key], progress) for key in unique}
+        ways = {key: Way.COPIED if task.result() else Way.PRESENT for key, task in tasks.items()}
+    return {path: Given(key, ways[key], sent=True) for path, key in digests.items()}
 
 
 def read_digest(path: Path) -> str:
@@ -34,12 +78,14 @@ def read_digest(path: Path) -> str:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def _send(client: Client, digest: str, path: Path, progress: Progress) -> None:
+def _send(client: Client, digest: str, path: Path, progress: Progress) -> bool:
+    """False when the server had it."""
     if client.has_blob(digest):
-        return
+        return False
     bar = Bar(f"copying file {digest}", path.stat().st_size)
     progress.add(bar)
     client.send_blob(digest, _read_chunks(path, bar), bar.total)
+    return True
 
 
 def _read_chunks(path: Path, bar: Bar) -> Iterator[bytes]:
