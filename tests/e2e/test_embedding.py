@@ -131,8 +131,7 @@ def test_the_official_client(client: ollama.Client, bert: str) -> None:
 
 def test_a_client_that_leaves_does_not_keep_the_model_busy(server: Server, tmp_path: Path) -> None:
     path = make_tiny_llama(tmp_path / "slow.gguf", n_ctx=4096, seed=9)
-    model = server.create("slow", path)
-    server.post("/api/embed", model=model)
+    model = server.create("slow", path)  # loaded by the request that is left, not before
     texts = ["the cat saw a big red ball " * 300] * 500
     with server.sent("/api/embed", model=model, input=texts, keep_alive=0):
         until(lambda: "slow:latest" in server.loaded(), "the model is loaded")
