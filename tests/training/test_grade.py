@@ -5,6 +5,15 @@ from __future__ import annotations
 import pytest
 
 from training.cria.answers import parse_answer
+from training.cria.corpus.facts import (
+    default_answer,
+    how_answer,
+    key_question,
+    name_key,
+    what_answer,
+)
+from training.cria.corpus.puna_entities import ENTITIES
+from training.cria.corpus.puna_plain import PLAIN
 from training.cria.corpus.sample import Json, Question, Turn
 from training.cria.eval import table
 from training.cria.grade import Answer, is_right
@@ -78,3 +87,15 @@ def test_a_broken_call_stays_text() -> None:
 def test_the_table_counts() -> None:
     question = Question("sums", (Turn("user", "?"),), {"kind": "refusal"})
     assert "| sums | 1 | 2 | 50.0 % | 95 % |" in table([(question, True), (question, False)])
+
+
+def test_the_answers_of_training_are_right() -> None:
+    """A held-out question is graded by what training answers, so that must pass."""
+    pairs = [(fact.key, fact.answer) for fact in PLAIN]
+    for entity in ENTITIES:
+        pairs.append((entity.key, what_answer(entity)))
+        pairs.append((name_key(entity), how_answer(entity)))
+        if entity.default:
+            pairs.append((entity.default, default_answer(entity)))
+    wrong = [pair for pair in pairs if not is_right(key_question("?", [pair[0]]), Answer(pair[1]))]
+    assert wrong == []

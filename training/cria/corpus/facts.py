@@ -8,7 +8,17 @@ from training.cria.corpus.puna_entities import ENTITIES, Entity, Kind
 from training.cria.corpus.puna_plain import PLAIN, Plain
 from training.cria.corpus.sample import Json, Question, Rng, Sample, Turn, ask, pick
 
-__all__ = ["HELD_TEMPLATES", "held", "held_texts", "make"]
+__all__ = [
+    "HELD_TEMPLATES",
+    "default_answer",
+    "held",
+    "held_texts",
+    "how_answer",
+    "key_question",
+    "make",
+    "name_key",
+    "what_answer",
+]
 
 _HOW = (
     "How do I {}?", "How can I {}?", "How do I {} with Puna?", "How to {}?", "I want to {}.",
@@ -146,13 +156,13 @@ def make(rng: Rng, *, think: bool) -> Sample:
     roll = rng.random()
     if entity.default and roll < 0.2:
         text = pick(rng, _DEFAULT).format(_named(rng, entity))
-        answer, about = _default_answer(entity), f"the default of {entity.name}"
+        answer, about = default_answer(entity), f"the default of {entity.name}"
     elif roll < 0.55:
         text = pick(rng, _WHAT).format(_named(rng, entity))
-        answer, about = _what_answer(entity), entity.name
+        answer, about = what_answer(entity), entity.name
     else:
         text = pick(rng, _HOW).format(pick(rng, _wishes(entity)))
-        answer, about = _how_answer(entity), entity.name
+        answer, about = how_answer(entity), entity.name
     if rng.random() < 0.12:
         text = pick(rng, _WRAP).format(capitalised(text))
     return ask("puna", styled(rng, capitalised(text)), answer, _thought(about), think=think)
@@ -175,16 +185,19 @@ def _named(rng: Rng, entity: Entity) -> str:
     return pick(rng, _NAMED[entity.kind]).format(entity.name)
 
 
-def _how_answer(entity: Entity) -> str:
+def how_answer(entity: Entity) -> str:
+    """What to do for a wish that the entity fulfils."""
     usage = entity.name if entity.kind == "field" else entity.usage
     return _USE[entity.kind].format(usage, entity.does)
 
 
-def _what_answer(entity: Entity) -> str:
+def what_answer(entity: Entity) -> str:
+    """What the entity is."""
     return _IS[entity.kind].format(entity.name, entity.does)
 
 
-def _default_answer(entity: Entity) -> str:
+def default_answer(entity: Entity) -> str:
+    """What it is when nobody sets it."""
     return f"The default of `{entity.name}` is {entity.default}."
 
 
@@ -202,25 +215,27 @@ def held(rng: Rng, *, think: bool) -> list[Question]:
     for entity in ENTITIES:
         template = pick(rng, _HELD_WHAT)
         text = template.format(_named(rng, entity))
-        found.append(_question(text, [entity.key], think))
+        found.append(key_question(text, [entity.key], think))
         template = pick(rng, (*_HOW[:-2], *_HELD_HOW))
-        found.append(_question(template.format(entity.held), [_name_key(entity)], think))
+        found.append(key_question(template.format(entity.held), [name_key(entity)], think))
         if entity.default:
             text = pick(rng, _HELD_DEFAULT).format(_named(rng, entity))
-            found.append(_question(text, [entity.default], think))
+            found.append(key_question(text, [entity.default], think))
     for fact in PLAIN:
         text = pick(rng, _HELD_WRAP).format(fact.held)
-        found.append(_question(text, [fact.key], think))
+        found.append(key_question(text, [fact.key], think))
     return found
 
 
-def _name_key(entity: Entity) -> str:
+def name_key(entity: Entity) -> str:
+    """What an answer to a wish must say."""
     if entity.kind == "flag":
         return entity.name.split(" ")[0].removesuffix("=false")
     return entity.name
 
 
-def _question(text: str, keys: list[str], think: bool) -> Question:
+def key_question(text: str, keys: list[str], think: bool = False) -> Question:
+    """A question whose answer must hold one choice of each key."""
     groups: list[Json] = [list(key.lower().split("|")) for key in keys]
     check: dict[str, Json] = {"kind": "words", "groups": groups}
     return Question("puna", (Turn("user", capitalised(text)),), check, think=think)
