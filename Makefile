@@ -2,6 +2,7 @@
 # make test   set up, run the whole test suite
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
+# make crashes   kill work on the model store at 1,000 random points (KILLS=n)
 # make bench  measure; PEER=path/to/llama-server also measures against that (see bench/README.md)
 # make train-cria, export-cria, eval-cria   the model that comes with Puna (training/cria/README.md)
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test check docs bench train-cria export-cria eval-cria clean
+.PHONY: run test check docs bench crashes train-cria export-cria eval-cria clean
 
 run: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/first-run
@@ -28,6 +29,11 @@ docs: $(VENV)/installed-dev
 	$(BIN)/python -m tools.make_docs
 
 PEER ?= $(LLAMA_SERVER)
+
+KILLS ?= 1000
+
+crashes: $(VENV)/installed-dev
+	$(BIN)/python -m tests.models.test_crashes $(KILLS)
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.cli_start
