@@ -12,7 +12,7 @@ from gguf import GGMLQuantizationType as Kind
 
 from bench.blocks import random_blocks
 
-__all__ = ["FIRST_WORD", "LARGE", "SHAPES", "SMALL", "Shape", "cached_model", "make_model"]
+__all__ = ["FIRST_WORD", "LARGE", "SHAPES", "SMALL", "TINY", "Shape", "cached_model", "make_model"]
 
 CACHE = Path.home() / ".cache" / "puna-bench"
 _RECIPE = 1  # in the names of cached files: count it up when `make_model` changes
@@ -34,6 +34,7 @@ class Shape:
     """Quantised like Q4_K_M, the embedding also gives the output; otherwise Q8_0 throughout."""
 
 
+TINY = Shape("4M", 128, 2, 2, 2, 256, 16_384)
 SMALL = Shape("100M", 768, 12, 12, 4, 2048, 16_384)
 LARGE = Shape("1B", 2048, 16, 32, 8, 8192, 128_256, medium=True)
 SHAPES = {shape.name: shape for shape in (SMALL, LARGE)}

@@ -2,7 +2,8 @@
 
 Run `python -m bench.speculation`. A 100M model that says one token of its vocabulary after the
 other copies a prompt that does so too (with a word changed here and there), or goes on where no
-prompt has been; cria answers with randomness. Both ways take turns, each in a runner with one
+prompt has been; cria answers with randomness. A draft model of 4M that counts as well guesses what
+no prompt has. Both ways take turns, each in a runner with one
 thread, whose CPU time is compared: a machine that is busy with other things changes it little.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.models import FIRST_WORD, SMALL, make_model
+from bench.models import FIRST_WORD, SMALL, TINY, make_model
 from puna.runner.handle import ProcessEngine, ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, Sampling
 
@@ -66,6 +67,8 @@ def cases() -> list[Case]:
         Case("two of four copy", "counts", (order(copy), order(copy), *map(fresh, apart[:2]))),
         Case("says nothing twice", "counts", (fresh(apart[0]),)),
         Case("says nothing twice, 4 streams", "counts", tuple(map(fresh, apart))),
+        Case("draft model, nothing twice", "drafted", tuple(map(read, apart[:1]))),
+        Case("draft model, 4 streams", "drafted", tuple(map(read, apart))),
         Case("cria, temperature 1", "cria", tuple(stories[:1])),
         Case("cria, temperature 1, 4 streams", "cria", tuple(stories)),
     ]
@@ -74,6 +77,11 @@ def cases() -> list[Case]:
 def fresh(start: int) -> Generation:
     """An answer of tokens that were not there before."""
     return order([start])
+
+
+def read(start: int) -> Generation:
+    """The same behind a prompt that does not repeat itself either."""
+    return order(counting(start))
 
 
 async def ask(engine: ProcessEngine, wanted: Generation) -> Finished:
@@ -123,9 +131,11 @@ async def measure() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         counts = make_model(Path(folder) / "counts.gguf", SMALL, counts=True)
-        for model, path in (("counts", counts), ("cria", CRIA)):
+        small = make_model(Path(folder) / "small.gguf", TINY, counts=True)
+        models = {"counts": (counts, ""), "drafted": (counts, str(small)), "cria": (CRIA, "")}
+        for model, (path, draft) in models.items():
             async with ProcessLauncher() as launcher:
-                plan = LoadPlan(model=str(path), n_ctx=2048, n_parallel=4, n_threads=1)
+                plan = LoadPlan(model=str(path), draft=draft, n_ctx=2048, n_parallel=4, n_threads=1)
                 plain = await launcher.launch(msgspec.structs.replace(plan, speculation="off"))
                 guessing = await launcher.launch(plan)
                 for case in cases():

@@ -153,7 +153,7 @@ def _realms(value: str) -> tuple[str, ...]:
 
 
 def _speculation(value: str) -> str:
-    if value.lower() not in {"lookup", "off"}:
+    if value.lower() not in {"on", "lookup", "off"}:
         raise _BadValue(value)
     return value.lower()
 
@@ -262,8 +262,9 @@ class Settings:
     speculation: str = env(
         "PUNA_SPECULATION",
         _speculation,
-        "lookup",
-        "guess coming tokens from text that was there before: lookup or off (default lookup)",
+        "on",
+        "guess coming tokens: on (from text that was there before and by the model's draft model), "
+        "lookup (from the text only) or off (default on)",
     )
     kv_cache_ram: int = env(
         "PUNA_KV_CACHE_RAM",

@@ -106,6 +106,7 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     ),
     "inner blanks survive": ("OLLAMA_EDITOR", "' code -w '", "editor", " code -w "),
     "cache type": ("OLLAMA_KV_CACHE_TYPE", "Q8_0", "kv_cache_type", "q8_0"),
+    "guesses from the text": ("PUNA_SPECULATION", "Lookup", "speculation", "lookup"),
     "no guesses": ("PUNA_SPECULATION", "OFF", "speculation", "off"),
     "debug": ("OLLAMA_DEBUG", "1", "log_level", 10),
     "debug true": ("OLLAMA_DEBUG", "true", "log_level", 10),
@@ -128,7 +129,7 @@ def test_values(name: str, text: str, attribute: str, value: object) -> None:
 
 
 UNREADABLE: dict[str, tuple[str, str, str, object]] = {
-    "no kind of guessing": ("PUNA_SPECULATION", "1", "speculation", "lookup"),
+    "no kind of guessing": ("PUNA_SPECULATION", "1", "speculation", "on"),
     "negative": ("OLLAMA_NUM_PARALLEL", "-1", "num_parallel", 1),
     "hexadecimal": ("OLLAMA_MAX_QUEUE", "0x10", "max_queue", 512),
     "octal": ("OLLAMA_MAX_QUEUE", "0o10", "max_queue", 512),

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from puna.runner.llama.context import Context
+from puna.runner.llama.model import Model
 from puna.runner.prefix import PrefixTree
 from puna.runner.warm.choose import Kept, Part, by_value
 from puna.runner.warm.keeper import Keeper
 
-__all__ = ["Cells", "Memory"]
+__all__ = ["Cells", "Memory", "memory_of"]
 
 _INEXACT = -1
 """Stands in the tree for tokens whose cells were shifted: no prompt matches them."""
@@ -27,6 +28,13 @@ class Memory(Enum):
     FULL = "every token has its cell: any beginning can be shared"
     WINDOW = "some layers forget what is behind a window: its cells must still be there"
     STATE = "some layers keep one state: only a whole finished sequence can be continued"
+
+
+def memory_of(model: Model) -> Memory:
+    """What a model's memory can give."""
+    if model.is_recurrent:
+        return Memory.STATE
+    return Memory.WINDOW if model.n_window else Memory.FULL
 
 
 class Cells:

@@ -13,7 +13,7 @@ from puna.api.events import Logprob
 from puna.errors import EngineError, PunaError
 from puna.fmt import SECOND
 from puna.runner.batch import Share, Want, discard_count, plan_batch
-from puna.runner.cells import Cells, Memory
+from puna.runner.cells import Cells, Memory, memory_of
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.logprobs import logprob_of
 from puna.runner.llama.model import Model
@@ -63,7 +63,7 @@ class Loop:
         self._waiting: list[Running] = []  # queueing.py says whose turn it is
         self._turns = Turns()
         self._running: list[Running] = []
-        memory = _memory_of(model)
+        memory = memory_of(model)
         self._cells = Cells(context, memory, keeper)
         self._pace = Pace()
         # a state cannot go back behind tokens that turned out wrong
@@ -349,9 +349,3 @@ class Loop:
         each.sampler.close()
         if self._speculation is not None:
             self._speculation.forget(each.id)
-
-
-def _memory_of(model: Model) -> Memory:
-    if model.is_recurrent:
-        return Memory.STATE
-    return Memory.WINDOW if model.n_window else Memory.FULL

@@ -49,6 +49,11 @@ class Pace:
         affordable = (STRETCH - 1) * self._decode / max(self._rider, 1.0)
         return int(min(max(affordable, LEAST), max(self._riders, LEAST) * GROWTH, n_batch))
 
+    @property
+    def reading(self) -> float | None:
+        """What a token of a prompt that is alone takes; None as long as none was seen."""
+        return self._token
+
     def cost(self, width: int) -> float | None:
         """What a decode of `width` tokens takes; None as long as nothing like it was seen.
 

@@ -32,7 +32,7 @@ __all__ = [
 
 StopReason = Literal["stop", "length"]
 Priority = Literal["high", "normal", "low"]
-SpeculationKind = Literal["off", "lookup"]
+SpeculationKind = Literal["off", "lookup", "on"]
 
 
 class LoadPlan(Struct, frozen=True, kw_only=True):
@@ -41,12 +41,14 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     `n_ctx` is the most that one sequence may hold; the pool of KV cells is `n_ctx * n_parallel`.
     With `n_ctx_auto` nobody asked for it: a model that is loaded with less will do. `n_batch` 0
     leaves the choice to the runner. `speculation` says what guesses tokens that are checked
-    together with the next one. With `embedding_only` no text will be asked for, and nothing is set
-    aside for it.
+    together with the next one: the text itself, or with "on" also the model in the file `draft`,
+    where there is one and it fits. With `embedding_only` no text will be asked for, and nothing is
+    set aside for it.
     """
 
     model: str
     adapters: tuple[str, ...] = ()
+    draft: str = ""
     n_ctx: int = 4096
     n_ctx_auto: bool = False
     n_parallel: int = 1
@@ -58,7 +60,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     use_mmap: bool | None = None
     flash_attention: bool | None = None
     kv_type: str = "f16"
-    speculation: SpeculationKind = "lookup"
+    speculation: SpeculationKind = "on"
     embedding_only: bool = False
 
 
@@ -122,6 +124,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     three is not empty. `top_logprobs` None asks for no log probabilities.
     With `truncate` an over-long prompt loses its middle; without, or with `shift` off, it is
     refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
+    At most `most_drafted` tokens are guessed at a time; -1 leaves that to what is measured.
     What `client` asked for shares the engine with what others did, client by client.
     """
 
@@ -137,6 +140,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     regex: str = ""
     truncate: bool = True
     shift: bool = True
+    most_drafted: int = -1
     top_logprobs: int | None = None
     want_tokens: bool = False
     priority: Priority = "normal"

@@ -92,8 +92,9 @@ class Running:
 
     @property
     def most_drafted(self) -> int:
-        """How many guessed tokens the answer and its context still have room for."""
-        return min(self.max_tokens - self.n_output - 1, self.n_ctx - len(self.tokens))
+        """How many guessed tokens are allowed, and have room in the answer and its context."""
+        room = min(self.max_tokens - self.n_output - 1, self.n_ctx - len(self.tokens))
+        return room if self.order.most_drafted < 0 else min(room, self.order.most_drafted)
 
     def finished(self, reason: StopReason) -> Finished:
         """The figures of the whole generation."""

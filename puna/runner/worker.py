@@ -19,6 +19,8 @@ from functools import partial
 
 from puna.discover.cpu import worker_threads
 from puna.errors import BadRequest, OutOfMemory, PunaError
+from puna.runner.draft_model import open_drafter
+from puna.runner.drafting import Drafting
 from puna.runner.embedding import Embedder, Job, read_texts
 from puna.runner.later import Later, has_grammar
 from puna.runner.llama.context import Context
@@ -114,7 +116,7 @@ class Worker:
         if self._context is None:  # then this is what it is for: it should be there, or fail, now
             self._n_ctx = self._n_cells = self._embedder.context.n_ctx
         else:
-            speculation = Speculation() if plan.speculation == "lookup" else None
+            speculation = None if plan.speculation == "off" else self._speculation(threads)
             keeper = _keeper(warm, plan, self._model) if warm else None
             self._loop = Loop(
                 self._model, self._context, wire.send, speculation=speculation, keeper=keeper
@@ -124,6 +126,11 @@ class Worker:
         self._grammars = Grammars(self._model)
         self._inbox: queue.SimpleQueue[Running | Job | Cancel | Close] = queue.SimpleQueue()
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
+
+    def _speculation(self, n_threads: int) -> Speculation:
+        report = _reporter(self._wire)
+        drafter = open_drafter(self._plan, self._model, n_threads, report)
+        return Speculation(Drafting(drafter) if drafter else None)
 
     def info(self) -> EngineInfo:
         """What the parent may know."""

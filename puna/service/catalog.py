@@ -5,6 +5,7 @@ Looking up reads the disk; what was read is kept until the manifest changes.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,11 @@ from puna.threads import in_thread
 
 __all__ = ["Catalog", "Entry", "parse_reference"]
 
+log = logging.getLogger(__name__)
+
 _KEPT = 256
+_HEADS = frozenset({"eagle3", "dflash", "gemma4-assistant"})
+"""Architectures that guess from another model's hidden states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class Entry:
     description: Description | None
     capabilities: tuple[str, ...]
     fault: OSError | BadModelFile | None = None
+    draft: Path | None = None
+    """The file of its draft model, when there is one that could be read."""
 
     @property
     def name(self) -> Name:
@@ -128,6 +135,7 @@ class Catalog:
                 description.chat_template if description else None,
             ),
             fault,
+            _draft_of(model),
         )
         if fault is None:  # a missing file may come back
             self._known[key] = entry
@@ -138,6 +146,20 @@ class Catalog:
 
 def _is_there(model: Model) -> bool:
     return model.weights is None or model.weights.path.is_file()
+
+
+def _draft_of(model: Model) -> Path | None:
+    """What is wrong with a draft model is no fault of the model: it runs without."""
+    if model.draft is None:
+        return None
+    try:
+        draft = describe(model.draft.path)
+        if draft.kind != "model" or draft.architecture in _HEADS:
+            raise BadModelFile(f"{draft.architecture} does not run as a model of its own")
+    except (OSError, BadModelFile) as fault:
+        log.warning("%s runs without its draft model: %s", model.name.short, fault)
+        return None
+    return model.draft.path
 
 
 def _describe(model: Model) -> tuple[Description | None, OSError | BadModelFile | None]:

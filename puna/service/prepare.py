@@ -13,7 +13,7 @@ from puna.api.requests import ChatRequest, EmbeddingsRequest, EmbedRequest, Gene
 from puna.api.responses import Details
 from puna.config import Settings
 from puna.errors import BadModelFile, BadRequest, EngineError, NotFound, Unsupported, quoted
-from puna.runner.protocol import Generation, LoadPlan, Priority, Sampling
+from puna.runner.protocol import Generation, LoadPlan, Priority, Sampling, SpeculationKind
 from puna.scheduler.state import Need
 from puna.service.catalog import Entry
 
@@ -127,6 +127,7 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
     return LoadPlan(
         model=str(weights.path),
         adapters=tuple(str(adapter.path) for adapter in entry.model.adapters),
+        draft=_draft_path(entry, settings),
         n_ctx=n_ctx,
         n_parallel=1 if only_embeds else _within(settings.num_parallel, 1, MOST_CELLS // n_ctx),
         max_sequences=settings.max_sequences,
@@ -138,9 +139,21 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         use_mmap=options.use_mmap,
         flash_attention=settings.flash_attention,
         kv_type=_kv_type(settings),
-        speculation="off" if settings.speculation == "off" else "lookup",
+        speculation=_speculation(settings),
         embedding_only=only_embeds,
     )
+
+
+def _speculation(settings: Settings) -> SpeculationKind:
+    match settings.speculation:
+        case "off" | "lookup":
+            return settings.speculation
+    return "on"
+
+
+def _draft_path(entry: Entry, settings: Settings) -> str:
+    is_wanted = _speculation(settings) == "on" and "completion" in entry.capabilities
+    return str(entry.draft) if entry.draft and is_wanted else ""
 
 
 def _kv_type(settings: Settings) -> str:
@@ -212,6 +225,7 @@ def make_generation(
         regex=order.regex,
         truncate=order.truncate is not False,
         shift=shift,
+        most_drafted=-1 if options.draft_num_predict is None else max(0, options.draft_num_predict),
         top_logprobs=order.top_logprobs if order.logprobs else None,
         priority=check_priority(order.priority),
         client=order.client,

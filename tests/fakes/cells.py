@@ -7,7 +7,10 @@ what they forget and how many cells they take is checked, not assumed.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from puna.runner.llama.context import Decoded
 
@@ -55,7 +58,16 @@ class FakeSampler:
 class FakeContext:
     """Cells with tokens and positions. Breaking a rule of the engine's memory is an error."""
 
-    def __init__(self, n_cells: int, n_batch: int, n_live: int, model: FakeModel) -> None:
+    def __init__(
+        self,
+        n_cells: int,
+        n_batch: int,
+        n_live: int,
+        model: FakeModel,
+        says: Callable[[Sequence[int]], int] = next_token,
+    ) -> None:
+        """`says` is the model's arithmetic: what follows these tokens."""
+        self._says = says
         self.n_cells = n_cells
         self.n_batch = n_batch
         self.n_live = n_live
@@ -104,8 +116,14 @@ class FakeContext:
             self.cells[sequence].append(self._make(position, token))
             self._reached[sequence] = max(self._reached[sequence], len(self.cells[sequence]))
             if logits:
-                self.next[index] = next_token(self.seen(sequence))
+                self.next[index] = self._says(self.seen(sequence))
         return Decoded.OK
+
+    def logits(self, index: int) -> npt.NDArray[np.float32]:
+        """One for what is said, nothing for the rest."""
+        logits = np.zeros(VOCABULARY, np.float32)
+        logits[self.next[index]] = 1
+        return logits
 
     def _make(self, position: int, token: int) -> object:
         cell = object()

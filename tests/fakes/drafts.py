@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from puna.runner.speculate import Cost
+from puna.runner.payoff import Cost
 
 __all__ = ["RandomDrafts"]
 

@@ -301,6 +301,7 @@ def make_tiny_llama(
     pooling: int | None = None,
     rerank_template: str | None = None,
     n_ctx_original: int | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> Path:
     """Write a random two-layer Llama that llama.cpp loads, under 1 MB, and return its path.
 
@@ -308,7 +309,7 @@ def make_tiny_llama(
     made of English words, never ends by itself, and depends on the whole prompt. With `pooling` it
     is a model for embeddings, with `rerank_template` for comparing texts by it.
     """
-    vocabulary = make_vocabulary()
+    vocabulary = vocabulary or make_vocabulary()
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
     writer.add_file_type(0)

@@ -6,6 +6,7 @@ Guesses are made without regard to their cost, right ones and wrong ones, in eve
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -60,7 +61,10 @@ class Engine:
         self.model.close()
 
     def answers(
-        self, orders: Sequence[Generation], speculation: RandomDrafts | Speculation | None = None
+        self,
+        orders: Sequence[Generation],
+        speculation: RandomDrafts | Speculation | None = None,
+        clock: Callable[[], int] = time.perf_counter_ns,
     ) -> list[Answer]:
         """What a fresh loop answers to these orders, all at once."""
         answers = [Answer() for _ in orders]
@@ -73,9 +77,7 @@ class Engine:
             for ended in news.ended:
                 answers[ended.id].end = ended.result
 
-        loop = Loop(
-            self.model, self.context, deliver, speculation=cast(Speculation | None, speculation)
-        )
+        loop = Loop(self.model, self.context, deliver, clock, cast(Speculation | None, speculation))
         for number, order in enumerate(orders):
             loop.admit(self._running(number, order))
         while not loop.idle:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.runner.pace import Pace
-from puna.runner.speculate import BEARABLE, WORTH, Cost, Speculation, plan_drafts
+from puna.runner.payoff import BEARABLE, WORTH, Cost, plan_drafts
+from puna.runner.speculate import Speculation
 
 SURE, LIKELY, RARE = [0.99**n for n in range(1, 25)], [0.6, 0.36, 0.2, 0.1], [0.1, 0.01]
 
@@ -41,7 +42,9 @@ PLANS: dict[str, tuple[list[list[float]], int, Cost, int, list[int]]] = {
 def test_plans(
     chances: list[list[float]], streams: int, cost: Cost, room: int, counts: list[int]
 ) -> None:
-    assert list(plan_drafts(dict(enumerate(chances)), streams, cost, room).values()) == counts
+    assert (
+        list(plan_drafts(dict(enumerate(chances)), streams, cost, room).counts.values()) == counts
+    )
 
 
 LUCK = st.lists(st.floats(0.01, 1), min_size=1, max_size=24).map(
@@ -55,18 +58,26 @@ LUCK = st.lists(st.floats(0.01, 1), min_size=1, max_size=24).map(
     fixed=st.floats(0, 100),
     each=st.floats(0.1, 100),
     room=st.integers(0, 80),
+    spent=st.floats(0, 200),
 )
 def test_a_plan_promises_more_tokens_per_second(
-    chances: dict[int, list[float]], others: int, fixed: float, each: float, room: int
+    chances: dict[int, list[float]],
+    others: int,
+    fixed: float,
+    each: float,
+    room: int,
+    spent: float,
 ) -> None:
     cost, streams = line(fixed, each), len(chances) + others
-    counts = plan_drafts(chances, streams, cost, room)
+    plan = plan_drafts(chances, streams, cost, room, spent)
+    counts = plan.counts
     drafted = sum(counts.values())
     assert drafted <= room
     assert all(1 <= count <= len(chances[key]) for key, count in counts.items())
     if counts:
         gained = sum(sum(chances[key][:count]) for key, count in counts.items())
-        plain, wide = fixed + each * streams, fixed + each * (streams + drafted)
+        plain, wide = fixed + each * streams, fixed + each * (streams + drafted) + spent
+        assert plan.rate == pytest.approx((streams + gained) / wide)
         assert (streams + gained) / wide >= WORTH * streams / plain * (1 - 1e-9)
         assert not others or wide <= BEARABLE * plain
 

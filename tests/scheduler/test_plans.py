@@ -10,6 +10,7 @@ from puna.scheduler.plans import compatible, mismatch
 
 LOADED = LoadPlan(
     model="/blobs/a",
+    draft="/blobs/d",
     n_ctx=4096,
     n_batch=512,
     n_threads=4,
@@ -42,6 +43,8 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     "flash attention off": ({"flash_attention": False}, "flash_attention"),
     "another cache type": ({"kv_type": "q8_0"}, "kv_type"),
     "vectors of a model that also generates": ({"embedding_only": True}, ""),
+    "another draft model": ({"draft": "/blobs/e"}, "draft"),
+    "a draft model that nobody asked for": ({"draft": ""}, ""),
     "pool sizes are the server's affair": ({"n_parallel": 4, "max_sequences": 2}, ""),
 }
 

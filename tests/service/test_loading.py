@@ -11,6 +11,7 @@ import pytest
 
 from puna.api.events import Content, Done
 from puna.errors import EngineDied, StartFailed
+from puna.models.digest import Digest
 from puna.runner.fake import FakeEngine, Hold
 from puna.runner.protocol import LoadPlan
 from tests.fakes.clock import START, settle
@@ -222,6 +223,31 @@ def test_the_servers_settings_reach_the_plan(tmp_path: Path) -> None:
     plan = play(tmp_path, scene, b"", kv_cache_type="q8_0", speculation="off", **settings)
     assert (plan.n_parallel, plan.max_sequences) == (4, 9)
     assert (plan.flash_attention, plan.kv_type, plan.speculation) == (True, "q8_0", "off")
+
+
+DRAFTS: dict[str, tuple[str, bytes, bool]] = {
+    "on": ("on", tiny(n_ctx=64), True),
+    "from the text only": ("lookup", tiny(n_ctx=64), False),
+    "off": ("off", tiny(n_ctx=64), False),
+    "a head of another model": ("on", tiny(arch="eagle3"), False),
+    "lost": ("on", b"", False),
+}
+
+
+@pytest.mark.parametrize(("speculation", "draft", "is_used"), DRAFTS.values(), ids=DRAFTS)
+def test_the_draft_model(tmp_path: Path, speculation: str, draft: bytes, is_used: bool) -> None:
+    async def scene(w: World) -> None:
+        digest = await w.upload(draft or tiny(n_ctx=32))
+        await w.create("child", **{"from": "m"}, draft_files={"d.gguf": digest})
+        path = w.library.blobs.path(Digest.parse(digest))
+        if not draft:
+            path.unlink()
+        assert text_of(await w.generate("child", prompt="x")) == "four"
+        await w.generate("m", prompt="x")
+        (plan,) = w.launcher.plans
+        assert plan.draft == (str(path) if is_used else "")
+
+    play(tmp_path, scene, speculation=speculation)
 
 
 def test_a_pool_is_never_larger_than_the_engine_can_count(tmp_path: Path) -> None:

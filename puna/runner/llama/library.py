@@ -6,7 +6,8 @@ import ctypes
 import re
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llama_cpp import llama_cpp as _bindings
@@ -49,7 +50,8 @@ class EngineLog:
         self._level = INFO
         self._partial = ""
         self._errors: deque[str] = deque(maxlen=8)
-        self._buffers: dict[tuple[str, str], float] = {}
+        self._part = ""
+        self._buffers: dict[tuple[str, str, str], float] = {}
         self._sink: Callable[[int, str], None] = lambda level, line: None
         # ctypes keeps no reference of its own: without this one the callback would be freed
         self._callback = lib.llama_log_callback(self._receive)
@@ -72,8 +74,21 @@ class EngineLog:
         if level == ERROR and line.strip():
             self._errors.append(line.strip())
         for device, component, size in _BUFFER.findall(line):
-            self._buffers[device, component] = float(size)
+            self._buffers[self._part, device, component] = float(size)
         self._sink(level, line)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count what is allocated meanwhile beside the rest, and not at all when it fails."""
+        self._part = name
+        try:
+            yield
+        except BaseException:
+            for key in [each for each in self._buffers if each[0] == name]:
+                del self._buffers[key]
+            raise
+        finally:
+            self._part = ""
 
     @property
     def errors(self) -> str:
@@ -89,7 +104,7 @@ class EngineLog:
         total = sum(self._buffers.values())
         on_host = sum(
             size
-            for (device, _), size in self._buffers.items()
+            for (_, device, _), size in self._buffers.items()
             if device.startswith(("CPU", "BLAS")) or device.endswith("_Host")
         )
         mib = 1024 * 1024

@@ -24,6 +24,7 @@ _HARMLESS = frozenset(
         "n_threads",
         "use_mmap",
         "speculation",
+        "draft",
         "embedding_only",
     }
 )

@@ -19,7 +19,7 @@ SAME: dict[str, dict[str, Any]] = {
     "another place": {"model": "/elsewhere/sha256-" + "a" * 64},
     "a larger context": {"n_ctx": 8192, "n_ctx_auto": True, "n_parallel": 4},
     "other speeds": {"n_batch": 64, "n_threads": 3, "max_sequences": 5, "use_mmap": False},
-    "guessing": {"speculation": "off"},
+    "guessing": {"speculation": "off", "draft": OTHER},
 }
 ANOTHER: dict[str, dict[str, Any]] = {
     "weights": {"model": OTHER},
