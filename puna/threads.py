@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["give_way", "in_thread", "in_thread_to_the_end"]
+__all__ = ["give_way", "in_thread", "in_thread_to_the_end", "to_the_end"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,7 +31,11 @@ async def in_thread_to_the_end(work: Callable[P, T], *args: P.args, **kwargs: P.
     the work has ended, which must not take long.
     """
     call = functools.partial(work, *args, **kwargs)
-    running = asyncio.get_running_loop().run_in_executor(None, call)
+    return await to_the_end(asyncio.get_running_loop().run_in_executor(None, call))
+
+
+async def to_the_end(running: asyncio.Future[T]) -> T:
+    """Wait for work that runs in a thread; a cancelled caller waits until it has ended, too."""
     cancelled: asyncio.CancelledError | None = None
     while not running.done():
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from puna.models.digest import Digest
 from puna.models.name import Name
-from tests.fakes.docker_registry import DockerRegistry, docker_registry
-from tests.fakes.registry_client import pack_model
+from tests.fakes.docker_registry import PASSWORD, USER, DockerRegistry, docker_registry
+from tests.fakes.registry_client import OCI, OCI_INDEX, digest_of, pack_model
 from tests.service.pulling import Puller, play
+from tests.service.world import complaint
 
 pytestmark = pytest.mark.e2e
 
@@ -50,5 +52,51 @@ def test_a_model_comes_as_it_was_pushed(registry: DockerRegistry, tmp_path: Path
         assert stored.digest == Digest.of(MODEL.raw).hex
         assert stored.path.read_bytes() == MODEL.raw
         assert place.files == {digest.replace(":", "-") for digest in MODEL.blobs}
+
+    play(tmp_path, scene)
+
+
+def test_an_oci_manifest_and_an_index(registry: DockerRegistry, tmp_path: Path) -> None:
+    model = pack_model(("model", b"as OCI has it"), media_type=OCI)
+    registry.pusher.put_model("library/oci", "plain", model)
+    entry = {"mediaType": OCI, "digest": digest_of(model.raw), "size": len(model.raw)}
+    index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
+    registry.pusher.put_manifest("library/oci", "index", index.encode(), OCI_INDEX)
+
+    async def scene(place: Puller) -> None:
+        for tag in ("plain", "index"):
+            await place.pull(f"{registry.address}/library/oci:{tag}")
+        assert {stored.digest for stored in place.library.entries()} == {Digest.of(model.raw).hex}
+
+    play(tmp_path, scene)
+
+
+def test_what_is_not_there(registry: DockerRegistry, tmp_path: Path) -> None:
+    async def scene(place: Puller) -> None:
+        error = await complaint(place.pull(f"{registry.address}/library/nothing"))
+        assert error == (500, "pull model manifest: file does not exist")
+
+    play(tmp_path, scene)
+
+
+def test_a_name_and_a_password(private: DockerRegistry, tmp_path: Path) -> None:
+    name = f"{private.address}/library/m"
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name, username=USER, password=PASSWORD)
+        assert place.library.names() == [Name.parse(name)]
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("given", [{}, {"username": USER, "password": "wrong"}])
+def test_without_the_right_password(
+    private: DockerRegistry, tmp_path: Path, given: dict[str, str]
+) -> None:
+    async def scene(place: Puller) -> None:
+        status, error = await complaint(place.pull(f"{private.address}/library/m", **given))
+        assert status == 500
+        assert error.startswith("pull model manifest: unauthorized: access denied")
+        assert not place.files
 
     play(tmp_path, scene)

@@ -19,10 +19,14 @@ from puna.models.registry.auth import Authority
 from puna.models.registry.key import KeyStore
 from puna.models.registry.retry import Retry
 from puna.models.registry.sharing import Transfers
+from puna.models.registry.transfer import Division
 from puna.models.registry.transport import Transport
 from puna.service.pull import Pull
 
 T = TypeVar("T")
+
+UNIT = 16 * 1024
+SMALL_PARTS = Division(UNIT, span_bytes=8 * UNIT, stream_bytes=4 * UNIT, streams=4)
 
 
 @dataclass
@@ -70,7 +74,7 @@ async def puller(root: Path, stall_seconds: float = 5.0, **settings: Any) -> Asy
 
     async with (
         Transport("ollama/0.0.0 (test)", stall_seconds) as transport,
-        Transfers(library.blobs) as transfers,
+        Transfers(library.blobs, SMALL_PARTS) as transfers,
     ):
         given = Settings(home=root / "home", **settings)
         keys = KeyStore([given.home])

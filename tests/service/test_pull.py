@@ -13,14 +13,13 @@ import pytest
 
 from puna.api.events import Progress
 from puna.models.name import Name
-from puna.models.partial import UNIT_BYTES
 from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
 from tests.fakes.registry_client import OCI, OCI_INDEX, digest_of, pack_model
-from tests.service.pulling import Puller, play, until
+from tests.service.pulling import UNIT, Puller, play, until
 from tests.service.world import complaint
 
 SMALL = pack_model(("model", b"weights" * 1000), ("system", b"Be kind."))
-WEIGHTS = bytes(range(251)) * (20 * UNIT_BYTES // 251)
+WEIGHTS = bytes(range(251)) * (100 * UNIT // 251)
 LARGE = pack_model(("model", WEIGHTS))
 LARGE_DIGEST = digest_of(WEIGHTS)
 PARTIAL = f"{LARGE_DIGEST.replace(':', '-')}-partial"
@@ -61,8 +60,8 @@ def test_progress_only_grows_and_ends_at_the_total(
     registry: FaultyRegistry, tmp_path: Path
 ) -> None:
     name = registry.add("library/m", LARGE)
-    registry.bytes_per_second = 50e6
-    registry.faults["blob"] = [Fault("truncate", after=700_000), Fault("reset", after=900_000)]
+    registry.bytes_per_second = 2e6
+    registry.faults["blob"] = [Fault("truncate", after=70_000), Fault("reset", after=50_000)]
 
     async def scene(place: Puller) -> None:
         steps = [step for step in await place.pull(name) if step.digest == LARGE_DIGEST]
@@ -136,8 +135,8 @@ def test_another_case_is_the_same_model(registry: FaultyRegistry, tmp_path: Path
 # -- what goes wrong and passes
 
 PASSING = {
-    "the body ends early": [Fault("truncate", after=3 * UNIT_BYTES // 2)],
-    "the connection breaks": [Fault("reset", after=UNIT_BYTES // 3)],
+    "the body ends early": [Fault("truncate", after=3 * UNIT // 2)],
+    "the connection breaks": [Fault("reset", after=UNIT // 3)],
     "it breaks before the first byte": [Fault("reset"), Fault("truncate")],
     "the server is out of order": [Fault("status"), Fault("status", status=502)],
     "the server wants some peace": [Fault("status", status=429, headers=(("Retry-After", "3"),))],
@@ -193,7 +192,7 @@ def test_an_address_that_expires_is_asked_for_again(
 ) -> None:
     name = registry.add("library/m", LARGE)
     registry.redirects, registry.link_uses = True, 1
-    registry.faults["blob"] = [Fault("truncate", after=UNIT_BYTES)] * 6
+    registry.faults["blob"] = [Fault("truncate", after=UNIT)] * 6
 
     async def scene(place: Puller) -> None:
         await place.pull(name)
@@ -354,18 +353,18 @@ def test_an_index_leads_to_a_manifest(registry: FaultyRegistry, tmp_path: Path) 
 
 def test_who_leaves_keeps_what_came(registry: FaultyRegistry, tmp_path: Path) -> None:
     name = registry.add("library/m", LARGE)
-    registry.faults["blob"] = [Fault("hold", after=5 * UNIT_BYTES + 17)] * 2
+    registry.faults["blob"] = [Fault("hold", after=5 * UNIT + 17)] * 4
 
     async def scene(place: Puller) -> None:
         async with aclosing(place.start(name)) as steps:
             async for step in steps:
-                if step.completed > 10 * UNIT_BYTES:
+                if step.completed > 20 * UNIT:
                     break
         assert place.files == {PARTIAL, f"{PARTIAL}.units"}
         before = registry.sent[LARGE_DIGEST]
         await place.pull(name)
         fetched_again = registry.sent[LARGE_DIGEST] - before
-        assert fetched_again <= len(WEIGHTS) - 9 * UNIT_BYTES
+        assert fetched_again <= len(WEIGHTS) - 15 * UNIT
 
     play(tmp_path, scene)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
 __all__ = ["Challenge", "parse_challenge"]
 
@@ -33,7 +34,7 @@ def parse_challenge(header: str) -> Challenge:
     header = header[:MAX_CHARS]
     marks = list(_SCHEME.finditer(header))
     found: dict[str, Challenge] = {}
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+    for mark, after in zip_longest(marks, marks[1:]):
         text = header[mark.end() : after.start() if after else None]
         values = {key.lower(): quoted or bare for key, quoted, bare in _PAIR.findall(text)}
         kind = mark[1].lower()

@@ -28,12 +28,13 @@ class Key:
 
     def __init__(self, private: bytes) -> None:
         # 40 ms that only signing needs
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
 
         try:
             key = serialization.load_ssh_private_key(private, password=None)
-        except (ValueError, TypeError) as cause:  # TypeError: it has a passphrase
+        except (ValueError, TypeError, UnsupportedAlgorithm) as cause:  # TypeError: a passphrase
             raise RegistryError(f"the key cannot be read: {cause}") from cause
         if not isinstance(key, ed25519.Ed25519PrivateKey):
             raise RegistryError("the key is not an ed25519 key")

@@ -19,10 +19,12 @@ from puna.models.digest import Digest
 from puna.models.manifest import Layer
 from puna.models.partial import Partial, PartialBusy
 from puna.models.registry.session import BlobSource
-from puna.models.registry.transfer import Tally, transfer
+from puna.models.registry.transfer import Division, Tally, transfer
 from puna.threads import in_thread, in_thread_to_the_end
 
 __all__ = ["Shared", "Transfers"]
+
+DIVISION = Division()
 
 POLL_SECONDS = 0.2
 """How often to look whether another process is done with a blob."""
@@ -56,8 +58,9 @@ class Shared:
 class Transfers:
     """The running transfers into one store, by digest. Use it with `async with`."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, division: Division = DIVISION) -> None:
         self._blobs = blobs
+        self._division = division
         self._running: dict[Digest, Shared] = {}
         self._tasks = asyncio.TaskGroup()
 
@@ -118,14 +121,14 @@ class Transfers:
 
     async def _move(self, layer: Layer, source: BlobSource, tally: Tally) -> None:
         while not await in_thread(self.has, layer):
-            partial = Partial(self._blobs, layer.digest, layer.size)
+            partial = Partial(self._blobs, layer.digest, layer.size, self._division.unit_bytes)
             try:
                 await in_thread_to_the_end(partial.__enter__)
             except PartialBusy:
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             try:
-                await transfer(partial, source, tally)
+                await transfer(partial, source, tally, self._division)
             finally:
                 partial.__exit__(None, None, None)
         tally.completed = tally.total

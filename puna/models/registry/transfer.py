@@ -6,27 +6,44 @@ Facts: models spec, section 8.3, and what it says of weak points in section 24.
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 from puna.errors import RegistryError, RegistryUnreachable
-from puna.models.partial import Partial
+from puna.models.partial import UNIT_BYTES, Partial
 from puna.models.registry.retry import Overloaded
 from puna.models.registry.session import BlobSource
 from puna.models.registry.spans import Span, Spans
 from puna.models.registry.transport import Reply
-from puna.threads import in_thread_to_the_end
+from puna.threads import to_the_end
 
-__all__ = ["Tally", "transfer"]
+__all__ = ["Division", "Tally", "transfer"]
 
-STREAMS = 8
-STREAM_BYTES = 8 * 1024 * 1024
-"""A blob gets one more stream for each so many bytes."""
-SPAN_BYTES = 32 * 1024 * 1024
-WINDOW_SPANS = 2 * STREAMS
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = 3
+
+WRONG_SIZE = "the blob has {} bytes, the manifest says {}"
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How a blob is divided: units are written and noted, spans are asked for in one request.
+
+    A blob gets one more stream for each `stream_bytes`, up to `streams` of them.
+    """
+
+    unit_bytes: int = UNIT_BYTES
+    span_bytes: int = 32 * 1024 * 1024
+    stream_bytes: int = 8 * 1024 * 1024
+    streams: int = 8
 
 
 @dataclass(slots=True)
@@ -41,19 +58,19 @@ class _NoRanges(Exception):
     """The server sends all or nothing."""
 
 
-async def transfer(partial: Partial, source: BlobSource, tally: Tally) -> None:
+async def transfer(partial: Partial, source: BlobSource, tally: Tally, division: Division) -> None:
     """Fetch what is missing of the blob, check it and publish it.
 
     Cancelling keeps what has come. Raises WrongDownload, StoreFull, RegistryError.
     """
     tally.completed = partial.ready_bytes
-    work = _Transfer(partial, source, tally)
-    if not partial.is_hashed:
+    with ThreadPoolExecutor(THREADS, "transfer") as pool:
+        work = _Transfer(partial, source, tally, pool, division)
         try:
-            await _together(work.hash, work.sync, *work.streams())
+            await _together(work.hash, work.sync, *work.fetching())
         except _NoRanges:
             await _together(work.hash, work.sync, work.fetch_whole)
-    await in_thread_to_the_end(partial.commit)
+        await work.commit()
 
 
 async def _together(*jobs: Callable[[], Awaitable[None]]) -> None:
@@ -71,21 +88,40 @@ async def _run(job: Callable[[], Awaitable[None]]) -> None:
 
 
 class _Transfer:
-    def __init__(self, partial: Partial, source: BlobSource, tally: Tally) -> None:
+    def __init__(
+        self,
+        partial: Partial,
+        source: BlobSource,
+        tally: Tally,
+        pool: ThreadPoolExecutor,
+        division: Division,
+    ) -> None:
+        self._pool = pool
         self._partial = partial
         self._source = source
         self._tally = tally
         self._news = asyncio.Event()
         self._unsynced = asyncio.Event()
         left = partial.size - partial.ready_bytes
-        self._streams = max(1, min(STREAMS, left // STREAM_BYTES))
+        self._streams = max(1, min(division.streams, left // division.stream_bytes))
         share = -(-left // (self._streams * partial.unit_bytes))
-        longest = max(1, min(SPAN_BYTES // partial.unit_bytes, share))
-        self._spans = Spans(partial.missing(), longest, WINDOW_SPANS * longest)
+        longest = max(1, min(division.span_bytes // partial.unit_bytes, share))
+        self._spans = Spans(partial.missing(), longest, 2 * self._streams * longest)
 
-    def streams(self) -> list[Callable[[], Awaitable[None]]]:
+    def fetching(self) -> list[Callable[[], Awaitable[None]]]:
         """The jobs that fetch: one for a small blob, more for a large one."""
+        if self._partial.count == 1:  # it is fetched as a whole or not at all
+            return [self.fetch_whole]
         return [self._stream] * self._streams
+
+    async def commit(self) -> None:
+        """Publish the blob."""
+        await self._in_thread(self._partial.commit)
+
+    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run in a thread of this transfer: a slow disk must not take those that others need."""
+        call = functools.partial(work, *args, **kwargs)
+        return await to_the_end(asyncio.get_running_loop().run_in_executor(self._pool, call))
 
     # -- beside the streams
 
@@ -94,7 +130,7 @@ class _Transfer:
         while not self._partial.is_hashed:
             self._news.clear()
             if self._partial.can_hash:
-                await in_thread_to_the_end(self._partial.hash_some)
+                await self._in_thread(self._partial.hash_some)
             else:
                 await self._news.wait()
         self._unsynced.set()
@@ -104,7 +140,7 @@ class _Transfer:
         while not self._partial.is_hashed:
             await self._unsynced.wait()
             self._unsynced.clear()
-            await in_thread_to_the_end(self._partial.sync)
+            await self._in_thread(self._partial.sync)
 
     # -- fetching in ranges
 
@@ -162,7 +198,7 @@ class _Transfer:
         return buffer
 
     async def _write(self, unit: int, data: bytearray) -> None:
-        await in_thread_to_the_end(self._partial.write, unit, data)
+        await self._in_thread(self._partial.write, unit, data)
         self._news.set()
         self._unsynced.set()
 
@@ -183,7 +219,10 @@ class _Transfer:
 
     async def _fetch_all(self) -> None:
         unit, buffer = 0, bytearray()
+        if not self._partial.missing():
+            return
         async with self._source.open(None) as reply:
+            _check_length(reply, self._partial.size)
             async for chunk in reply.chunks():
                 buffer += chunk
                 while unit < self._partial.count and len(buffer) >= self._length(unit):
@@ -217,4 +256,11 @@ def _check_range(reply: Reply, start: int, size: int) -> None:
     if match is None or int(match[1]) != start:
         raise RegistryUnreachable("the server sent another range than was asked for")
     if match[3] not in {"*", str(size)}:
-        raise RegistryError(f"the blob has {match[3]} bytes, the manifest says {size}")
+        raise RegistryError(WRONG_SIZE.format(match[3], size))
+
+
+def _check_length(reply: Reply, size: int) -> None:
+    """Raise RegistryError where a whole body is of another size."""
+    length = reply.headers.get("content-length", str(size))
+    if length != str(size):
+        raise RegistryError(WRONG_SIZE.format(length[:20], size))
