@@ -2,7 +2,7 @@
 # make test   set up, run the whole test suite
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
-# make crashes   kill work on the model store at 1,000 random points (KILLS=n)
+# make crashes   kill work on the model store at 1,000 random points (KILLS=n), and 200 pulls (PULL_KILLS=n)
 # make bench  measure; PEER=path/to/llama-server also measures against that (see bench/README.md)
 # make train-cria, export-cria, eval-cria   the model that comes with Puna (training/cria/README.md)
 
@@ -31,9 +31,11 @@ docs: $(VENV)/installed-dev
 PEER ?= $(LLAMA_SERVER)
 
 KILLS ?= 1000
+PULL_KILLS ?= 200
 
 crashes: $(VENV)/installed-dev
 	$(BIN)/python -m tests.models.test_crashes $(KILLS)
+	$(BIN)/python -m tests.e2e.kill_pulls $(PULL_KILLS)
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.cli_start

@@ -45,21 +45,21 @@ class Puller:
     async def pull(self, model: str, **fields: Any) -> list[Progress]:
         """Pull to the end, and check every blob that is in the store."""
         steps = [step async for step in self.start(model, **fields)]
-        self.verify()
+        verify(self.library)
         return steps
-
-    def verify(self) -> None:
-        """Every blob of every installed model is there and has its digest."""
-        for stored in self.library.entries():
-            for layer in stored.manifest.blobs:
-                data = self.library.blobs.path(layer.digest).read_bytes()
-                assert Digest.of(data) == layer.digest
 
     @property
     def files(self) -> set[str]:
         """What lies among the blobs."""
         folder = self.library.blobs.folder
         return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def verify(library: Library) -> None:
+    """Every blob of every installed model is there and has its digest."""
+    for stored in library.entries():
+        for layer in stored.manifest.blobs:
+            assert Digest.of(library.blobs.path(layer.digest).read_bytes()) == layer.digest
 
 
 @asynccontextmanager

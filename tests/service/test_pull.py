@@ -15,7 +15,7 @@ from puna.api.events import Progress
 from puna.models.name import Name
 from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
 from tests.fakes.registry_client import OCI, OCI_INDEX, digest_of, pack_model
-from tests.service.pulling import UNIT, Puller, play, until
+from tests.service.pulling import UNIT, Puller, play, until, verify
 from tests.service.world import complaint
 
 SMALL = pack_model(("model", b"weights" * 1000), ("system", b"Be kind."))
@@ -443,7 +443,7 @@ def test_deleting_another_model_takes_nothing_from_a_pull(
         async for step in place.start(two):
             if step.status == "verifying sha256 digest":
                 place.library.delete(Name.parse(one))
-        place.verify()
+        verify(place.library)
         assert place.library.names() == [Name.parse(two)]
 
     play(tmp_path, scene)
