@@ -34,7 +34,7 @@ class Holds:
         text = "".join(f"{digest}\n" for digest in digests)
         make_folders(self._folder)
         with self._lock.held():  # nobody may find the file before it is locked
-            handle, path = create_temp(self._folder, "hold-", 0o600)
+            handle, path = create_temp(self._folder, "hold-", 0o644)
             hold_open_file(handle)
         try:
             write_all(handle, text.encode())
@@ -72,11 +72,16 @@ def hold_open_file(handle: int) -> None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody, in any process, has the file marked as in use."""
+    """Whether somebody, in any process, has the file marked as in use.
+
+    A file that cannot be opened is another user's and may be.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

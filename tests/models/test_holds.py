@@ -96,6 +96,14 @@ def test_a_hold_ends_with_its_process(library: Library, tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("hold-*") if path.is_file()] == []
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_a_file_that_cannot_be_opened_stays(library: Library) -> None:
+    library.blobs.add(DATA)
+    library.blobs.path(DIGEST).chmod(0)
+    garbage = library.prune(NOW)
+    assert (garbage.files, garbage.held) == ({}, 1)
+
+
 def test_a_damaged_hold_holds_nothing(library: Library, tmp_path: Path) -> None:
     library.blobs.add(DATA)
     with library.holding(set()):
