@@ -112,7 +112,7 @@ def test_a_model_from_creation_to_removal(env: dict[str, str], model: str) -> No
     assert puna("rm", model, "two", env=env).stdout == "deleted 'tiny'\ndeleted 'two'\n"
     done = puna("rm", model, env=env)
     assert (done.returncode, done.stderr) == (1, "Error: model 'tiny' not found\n")
-    done = puna("run", model, "hi", env=env)
+    done = puna("show", model, env=env)
     assert (done.returncode, done.stderr) == (1, "Error: model 'tiny:latest' not found\n")
     assert puna("stop", model, env=env).stderr == 'Error: couldn\'t find model "tiny" to stop\n'
 
