@@ -36,7 +36,7 @@ class Skill:
 
 MIX: dict[str, Skill] = {
     "puna": Skill(facts.make, 23, 0.3),
-    "sums": Skill(arithmetic.make, 17, 0.3),
+    "sums": Skill(arithmetic.make, 30, 0.3),
     "world": Skill(world.make, 13, 0.3),
     "stories": Skill(stories.make, 4, 0.25),
     "tools": Skill(tools.make, 28, 0.3),
