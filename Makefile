@@ -51,6 +51,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.flash_attention
 	$(BIN)/python -m bench.warm_kv
 	$(BIN)/python -m bench.speculation
+	$(BIN)/python -m bench.pull_speed
 	$(BIN)/python -m bench.runner_cost
 	$(BIN)/python -m bench.stream_gap
 ifneq ($(PEER),)

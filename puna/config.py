@@ -284,6 +284,12 @@ class Settings:
         (),
         "more hosts that may issue tokens for a registry: registry=host, by commas",
     )
+    docker_config: Path = env(
+        "DOCKER_CONFIG",
+        _folder,
+        Path("~/.docker"),
+        "folder whose config.json has the passwords of registries (default ~/.docker)",
+    )
     no_start: bool = env(
         "PUNA_NO_START", _flag, False, "commands do not start a server by themselves"
     )

@@ -122,7 +122,7 @@ def _join(
         delete=management.delete,
         has_blob=management.has_blob,
         upload_blob=management.upload_blob,
-        create=Create(library, settings).create,
+        create=Create(library, settings, pull.pull).create,
         store=upkeep.store,
         prune=upkeep.prune,
         verify=upkeep.verify,

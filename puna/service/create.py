@@ -6,11 +6,11 @@ safetensors, split files and quantisation are refused by name in `_add_file` and
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import suppress
 
 from puna.api.events import Progress
-from puna.api.requests import CreateRequest
+from puna.api.requests import CreateRequest, PullRequest
 from puna.config import Settings
 from puna.errors import (
     BadManifest,
@@ -37,14 +37,17 @@ __all__ = ["Create"]
 _MEDIA_TYPES = {"model": MODEL, "projector": PROJECTOR, "adapter": ADAPTER}
 
 _Steps = Generator[Progress, None, None]
+_Pull = Callable[[PullRequest], AsyncIterator[Progress]]
 
 
 class Create:
     """Answers create requests."""
 
-    def __init__(self, library: Library, settings: Settings) -> None:
+    def __init__(self, library: Library, settings: Settings, pull: _Pull) -> None:
+        """`pull` fetches a model to build upon that is not here."""
         self._library = library
         self._settings = settings
+        self._pull = pull
 
     async def create(self, order: CreateRequest) -> AsyncGenerator[Progress, None]:
         """Make a model. Nothing is visible before all its blobs are there and checked.
@@ -52,9 +55,27 @@ class Create:
         Raises BadRequest and its kin before the first event for what is wrong in the request.
         """
         name = _check(order)
+        if order.from_ and not await in_thread(self._has, order.from_):
+            async for pulled in self._pull(PullRequest(model=order.from_)):
+                yield pulled
         steps = self._steps(name, order)
         while (progress := await in_thread(next, steps, None)) is not None:
             yield progress
+
+    def _has(self, raw: str) -> bool:
+        """Whether a model to build upon is here, or is none that could be pulled."""
+        try:
+            reference = split_source(raw)
+            name = Name.parse(reference.base)
+        except InvalidName:
+            return True  # which is told later
+        if reference.source is not Source.UNSPECIFIED:
+            return True
+        try:
+            self._library.read(name)
+        except ModelNotFound:
+            return False
+        return True
 
     def _steps(self, name: Name, order: CreateRequest) -> _Steps:
         """The whole work, blocking: every event is a place where it may be abandoned."""

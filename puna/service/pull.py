@@ -27,10 +27,12 @@ from puna.models.library import Library
 from puna.models.manifest import Layer
 from puna.models.name import Name, split_source
 from puna.models.registry.auth import Authority, Credentials
+from puna.models.registry.credentials import read_credentials
 from puna.models.registry.manifests import Fetched, fetch_manifest
 from puna.models.registry.origin import Registry, parse_registry
 from puna.models.registry.session import BlobSource, Session
 from puna.models.registry.sharing import Transfers
+from puna.service.bundled import install_bundled, is_bundled
 from puna.threads import in_thread, in_thread_to_the_end
 
 __all__ = ["Pull"]
@@ -69,6 +71,11 @@ class Pull:
         """
         wanted = await self._check(order)
         yield Progress(status="pulling manifest")
+        if is_bundled(wanted.name):
+            yield Progress(status="writing manifest")
+            await in_thread_to_the_end(install_bundled, self._library, wanted.name)
+            yield Progress(status="success")
+            return
         session = Session(self._authority, wanted.registry, wanted.name, wanted.credentials)
         before = await in_thread(self._digests, wanted.name)
         try:
@@ -90,9 +97,11 @@ class Pull:
         text = split_source(order.target).storable if order.target.strip() else ""
         name = Name.parse(text)
         registry = parse_registry(text, order.insecure)
-        credentials = None
         if order.username or order.password:
-            credentials = Credentials(order.username, order.password)
+            credentials: Credentials | None = Credentials(order.username, order.password)
+        else:
+            path = self._settings.docker_config.expanduser() / "config.json"
+            credentials = await in_thread(read_credentials, path, registry)
         return _Wanted(await in_thread(self._library.resolve, name), registry, credentials)
 
     def _digests(self, name: Name) -> frozenset[Digest]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,3 +101,14 @@ def test_without_the_right_password(
         assert not place.files
 
     play(tmp_path, scene)
+
+
+def test_what_docker_login_wrote(private: DockerRegistry, tmp_path: Path) -> None:
+    secret = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    config = {"auths": {private.address: {"auth": secret}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    async def scene(place: Puller) -> None:
+        await place.pull(f"{private.address}/library/m")
+
+    play(tmp_path, scene, docker_config=tmp_path)

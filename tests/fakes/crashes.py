@@ -27,6 +27,7 @@ from puna.models.name import Name
 from puna.models.second import SecondStore
 from puna.service.create import Create
 from tests.fakes.ggufs import Tensor, pack_gguf
+from tests.fakes.pulls import nothing_to_pull
 
 __all__ = ["WORKS", "Crasher", "make_stores", "open_library"]
 
@@ -54,7 +55,7 @@ def create(library: Library, name: str, **fields: object) -> None:
 
     async def run() -> None:
         order = read_value(CreateRequest, {"model": name, **fields})
-        async for _ in Create(library, Settings()).create(order):
+        async for _ in Create(library, Settings(), nothing_to_pull).create(order):
             pass
 
     asyncio.run(run())

@@ -76,7 +76,7 @@ async def puller(root: Path, stall_seconds: float = 5.0, **settings: Any) -> Asy
         Transport("ollama/0.0.0 (test)", stall_seconds) as transport,
         Transfers(library.blobs, SMALL_PARTS) as transfers,
     ):
-        given = Settings(home=root / "home", **settings)
+        given = Settings(**{"home": root / "home", "docker_config": root / "none", **settings})
         keys = KeyStore([given.home])
         authority = Authority(transport, keys, Retry(sleep=pause), given.registry_realms)
         yield Puller(library, Pull(library, transfers, authority, given), pauses)

@@ -29,6 +29,7 @@ from puna.errors import PunaError
 from puna.service.create import Create
 from puna.service.show import Show
 from tests.api.test_fields import ANY_JSON
+from tests.fakes.pulls import nothing_to_pull
 from tests.service.world import JINJA, World, tiny, world
 
 MODELS = st.sampled_from(["m", "M:latest", "", "nope", "b ad", "m:local", "x:cloud"]) | st.text()
@@ -102,7 +103,10 @@ async def answer(w: World, kind: type[msgspec.Struct], body: bytes) -> None:
         case CopyRequest() as order:
             await w.management.copy(order)
         case CreateRequest() as order:
-            steps = [step.status async for step in Create(w.library, w.settings).create(order)]
+            steps = [
+                step.status
+                async for step in Create(w.library, w.settings, nothing_to_pull).create(order)
+            ]
             assert steps[-1] == "success"
 
 

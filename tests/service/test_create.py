@@ -5,14 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from puna.api.decode import read_value
+from puna.api.events import Progress
+from puna.api.requests import CreateRequest, PullRequest
 from puna.models.digest import Digest
 from puna.models.manifest import Layer, encode_manifest
 from puna.models.name import Name
+from puna.service.create import Create
 from tests.models.golden import CONFIG_DIGEST, GGUF, GGUF_DIGEST, MANIFEST_DIGEST
 from tests.service.world import HI, JINJA, World, complaint, play, tiny
 
@@ -27,6 +32,29 @@ NOWHERE = f"sha256:{'0' * 64}"
 
 def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+# -- from what is not here
+
+
+def test_what_is_not_here_is_pulled_first(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        async def pull(order: PullRequest) -> AsyncIterator[Progress]:
+            assert order.model == "parent"
+            yield Progress(status="pulling manifest")
+            await w.install("parent")
+            yield Progress(status="success")
+
+        create = Create(w.library, w.settings, pull)
+        order = read_value(CreateRequest, {"model": "child", "from": "parent", "system": "Be."})
+        steps = [step.status async for step in create.create(order)]
+        assert steps[:2] == ["pulling manifest", "success"]
+        assert steps[-2:] == ["writing manifest", "success"]
+        assert w.layers("child")["model"] == w.layers("parent")["model"]
+        again = [step.status async for step in create.create(order)]
+        assert "pulling manifest" not in again
+
+    play(tmp_path, scene, None)
 
 
 # -- from files
@@ -358,7 +386,7 @@ LATER: dict[str, Row] = {
     "empty from": ({"from": ""}, (400, "neither 'from' or 'files' was specified")),
     "bad from": ({"from": "b ad"}, NAME),
     "from in conflict": ({"from": "m:cloud:local"}, NAME),
-    "unknown from": ({"from": "nope"}, (404, "model 'nope' not found")),
+    "unknown from": ({"from": "nope"}, (500, "file does not exist")),
     "no files": ({"files": {}}, (400, "unknown type")),
     "malformed digest": ({"files": {"a.gguf": "abc"}}, (500, "invalid digest format")),
     "malformed digest of an adapter": (

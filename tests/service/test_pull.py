@@ -324,6 +324,18 @@ def test_bad_requests(tmp_path: Path, fields: dict[str, Any], text: str) -> None
     play(tmp_path, scene)
 
 
+# -- what comes with Puna
+
+
+def test_a_model_that_comes_with_puna_needs_no_registry(tmp_path: Path) -> None:
+    async def scene(place: Puller) -> None:
+        steps = await place.pull("cria", insecure=False)
+        assert words(steps) == ["pulling manifest", "writing manifest", "success"]
+        assert [name.short for name in place.library.names()] == ["cria:latest"]
+
+    play(tmp_path, scene)
+
+
 # -- indexes
 
 

@@ -42,6 +42,7 @@ from puna.service.show import Show
 from puna.service.upkeep import Upkeep
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.ggufs import Array, Tensor, Value, pack_gguf
+from tests.fakes.pulls import nothing_to_pull
 
 T = TypeVar("T")
 
@@ -122,7 +123,9 @@ class World:
     async def create(self, model: str = "m", **fields: Any) -> list[str]:
         """Make a model and return what was reported."""
         order = read_value(CreateRequest, {"model": model, **fields})
-        steps: AsyncIterator[Progress] = Create(self.library, self.settings).create(order)
+        steps: AsyncIterator[Progress] = Create(
+            self.library, self.settings, nothing_to_pull
+        ).create(order)
         return [step.status async for step in steps]
 
     async def install(self, model: str = "m", gguf: bytes | None = None, **fields: Any) -> None:

@@ -41,7 +41,7 @@ class Retry:
             seconds = max(seconds, min(cause.wait, self.longest_seconds))
         await self.sleep(seconds * random.uniform(0.75, 1.25))
 
-    async def call(self, work: Callable[[], Awaitable[T]], attempts: int = 4) -> T:
+    async def call(self, work: Callable[[], Awaitable[T]], attempts: int = 3) -> T:
         """Do a small request until it succeeds. Raises what the last attempt raised."""
         failures = 0
         while True:

@@ -6,6 +6,7 @@ Facts: models spec, section 8.3, and what it says of weak points in section 24.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import re
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREADS = 3
+SYNC_SECONDS = 1.0
+"""A power cut costs at most what came in so long, and while the disk was at work."""
 
 WRONG_SIZE = "the blob has {} bytes, the manifest says {}"
 
@@ -101,7 +104,7 @@ class _Transfer:
         self._source = source
         self._tally = tally
         self._news = asyncio.Event()
-        self._unsynced = asyncio.Event()
+        self._hashed = asyncio.Event()
         left = partial.size - partial.ready_bytes
         self._streams = max(1, min(division.streams, left // division.stream_bytes))
         share = -(-left // (self._streams * partial.unit_bytes))
@@ -133,13 +136,15 @@ class _Transfer:
                 await self._in_thread(self._partial.hash_some)
             else:
                 await self._news.wait()
-        self._unsynced.set()
+        self._hashed.set()
 
     async def sync(self) -> None:
         """Bring what arrives to the disk, again and again until all is hashed."""
         while not self._partial.is_hashed:
-            await self._unsynced.wait()
-            self._unsynced.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SYNC_SECONDS):
+                    await self._hashed.wait()
+                    return
             await self._in_thread(self._partial.sync)
 
     # -- fetching in ranges
@@ -200,7 +205,6 @@ class _Transfer:
     async def _write(self, unit: int, data: bytearray) -> None:
         await self._in_thread(self._partial.write, unit, data)
         self._news.set()
-        self._unsynced.set()
 
     # -- fetching from a server that has no ranges
 
