@@ -318,6 +318,9 @@ STORE: dict[str, Row] = {
         400,
         'destination "../../../x" is invalid',
     ),
+    "pull nothing": ("pull", {}, 400, "invalid model name"),
+    "pull a bad name": ("pull", {"name": "bad name"}, 400, "invalid model name"),
+    "pull over http": ("pull", {"model": "http://h/n/m"}, 400, "insecure protocol http"),
     "create nothing": (
         "create",
         {"model": "x"},

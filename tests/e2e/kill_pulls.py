@@ -23,7 +23,7 @@ from tests.fakes.registry_client import PackedModel, pack_model
 from tests.service.pulling import UNIT, puller, verify
 
 SECONDS = 60.0
-SPEED = 1.5e6
+SPEED = 6e5
 VERSIONS = 3
 
 

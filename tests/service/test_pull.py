@@ -15,7 +15,7 @@ from puna.api.events import Progress
 from puna.models.name import Name
 from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
 from tests.fakes.registry_client import OCI, OCI_INDEX, digest_of, pack_model
-from tests.service.pulling import UNIT, Puller, play, until, verify
+from tests.service.pulling import UNIT, Puller, play, puller, until, verify
 from tests.service.world import complaint
 
 SMALL = pack_model(("model", b"weights" * 1000), ("system", b"Be kind."))
@@ -202,6 +202,13 @@ def test_an_address_that_expires_is_asked_for_again(
 
 # -- what goes wrong for good
 
+
+def manifest_of(media_type: str) -> bytes:
+    """A manifest with one layer."""
+    layer = {"mediaType": media_type, "digest": LARGE_DIGEST, "size": 1}
+    return json.dumps({"layers": [layer]}).encode()
+
+
 REFUSED = {
     "no such model": ([Fault("status", status=404)], "pull model manifest: file does not exist"),
     "a newer version is wanted": (
@@ -214,20 +221,28 @@ REFUSED = {
         "pull model manifest: manifest is not JSON",
     ),
     "a picture": (
-        [
-            Fault(
-                "status",
-                status=200,
-                body=json.dumps(
-                    {"layers": [{"mediaType": "image/png", "digest": LARGE_DIGEST, "size": 1}]}
-                ).encode(),
-            )
-        ],
+        [Fault("status", status=200, body=manifest_of("image/png"))],
         "pull model manifest: not a model: its layers are of type 'image/png'",
     ),
     "too large": (
         [Fault("status", status=200, body=b" " * (16 * 1024 * 1024 + 1))],
-        "pull model manifest: the answer of",
+        "pull model manifest: http://",
+    ),
+    "nothing in it": (
+        [Fault("status", status=200, body=b"{}")],
+        "pull model manifest: not a model: it has no layers",
+    ),
+    "tensors": (
+        [Fault("status", status=200, body=manifest_of("application/vnd.ollama.image.tensor"))],
+        "pull model manifest: this model requires MLX support, but the MLX runtime is not",
+    ),
+    "redirects in a circle": (
+        [Fault("status", status=307, headers=(("Location", "latest"),))] * 99,
+        "pull model manifest: maximum redirects exceeded (10)",
+    ),
+    "a redirect to a file": (
+        [Fault("status", status=302, headers=(("Location", "file:///etc/passwd"),))],
+        "pull model manifest: unsupported address 'file:///etc/passwd'",
     ),
     "a digest that leads out of the store": (
         [Fault("status", status=200, body=b'{"layers":[{"digest":"sha256:../../x","size":1}]}')],
@@ -457,5 +472,24 @@ def test_deleting_another_model_takes_nothing_from_a_pull(
                 place.library.delete(Name.parse(one))
         verify(place.library)
         assert place.library.names() == [Name.parse(two)]
+
+    play(tmp_path, scene)
+
+
+def test_two_servers_take_turns_with_a_blob(registry: FaultyRegistry, tmp_path: Path) -> None:
+    """Transfers of two processes know nothing of each other but the lock on the file."""
+    name = registry.add("library/m", LARGE)
+    registry.faults["blob"] = [Fault("hold", after=1000)]
+
+    async def scene(place: Puller) -> None:
+        async with puller(tmp_path) as other, asyncio.TaskGroup() as tasks:
+            tasks.create_task(place.pull(name))
+            await until(lambda: bool(registry.sent[LARGE_DIGEST]))
+            tasks.create_task(other.pull(name))
+            await until(lambda: len(registry.requests("manifests")) == 2)
+            await asyncio.sleep(0.3)
+            registry.gate.set()
+        assert len(WEIGHTS) <= registry.sent[LARGE_DIGEST] < 1.5 * len(WEIGHTS)
+        assert len(place.library.names()) == 1
 
     play(tmp_path, scene)

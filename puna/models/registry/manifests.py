@@ -97,6 +97,8 @@ def choose(entries: list[Mapping[str, Json]], system: str, machine: str) -> Dige
 def _check(manifest: Manifest) -> None:
     if manifest.of_type(TENSOR):
         raise RegistryError("this model requires MLX support, but the MLX runtime is not available")
+    if not manifest.blobs:
+        raise RegistryError("not a model: it has no layers")
     types = [layer.media_type for layer in manifest.layers]
     if types and not any(each.startswith(MODEL_LAYERS) for each in types):
         raise RegistryError(f"not a model: its layers are of type {types[0][:100]!r}")

@@ -52,7 +52,7 @@ class Reply:
         async for chunk in self.chunks():
             body += chunk
             if len(body) > limit:
-                raise RegistryError(f"the answer of {self.url} is larger than {limit} bytes")
+                raise RegistryError(f"{_shown(self.url)}: the answer is larger than {limit} bytes")
         return bytes(body)
 
 
