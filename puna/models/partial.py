@@ -152,7 +152,7 @@ class Partial:
                 offset, rest = offset + written, rest[written:]
         with self._lock:
             self._journal.note(unit)
-            if unit - self._front < KEPT_UNITS:
+            if 0 <= unit - self._front < KEPT_UNITS:
                 self._kept[unit] = data
             self._ready[unit] = 1
 

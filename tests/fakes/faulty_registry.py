@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.fakes.registry_client import PackedModel
 
-Kind = Literal["status", "truncate", "reset", "stall", "corrupt", "range", "hold"]
+Kind = Literal["status", "truncate", "reset", "stall", "corrupt", "range", "hold", "trickle"]
 CHUNK = 16 * 1024
 EMPTY = base64.b64encode(hashlib.sha256(b"").hexdigest().encode()).decode()
 
@@ -37,7 +37,8 @@ class Fault:
     """What goes wrong with one answer, `after` so many bytes of its body.
 
     `status` is sent instead of the answer; `stall` sends no more for good, `hold` until the gate
-    opens; `corrupt` turns one byte; `range` serves other bytes than those that were asked for.
+    opens; `trickle` goes on byte by byte; `corrupt` turns one byte; `range` serves other bytes than
+    those that were asked for.
     """
 
     kind: Kind
@@ -293,6 +294,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._head(status, len(body), headers)
                 self._pour(body[:cut], digest)
                 self._end(fault.kind)
+            case "trickle":
+                self._head(status, len(body), headers)
+                self._pour(body[:cut], digest)
+                for at in range(cut, len(body)):
+                    self._pour(body[at : at + 1], digest)
+                    if self.registry.closing.wait(0.02):
+                        break
             case "hold":
                 self._head(status, len(body), headers)
                 self._pour(body[:cut], digest)

@@ -26,7 +26,9 @@ from puna.service.pull import Pull
 T = TypeVar("T")
 
 UNIT = 16 * 1024
-SMALL_PARTS = Division(UNIT, span_bytes=8 * UNIT, stream_bytes=4 * UNIT, streams=4)
+SMALL_PARTS = Division(
+    UNIT, span_bytes=8 * UNIT, stream_bytes=4 * UNIT, streams=4, unit_seconds=0.5
+)
 
 
 @dataclass

@@ -187,6 +187,19 @@ def test_silence_is_noticed(registry: FaultyRegistry, tmp_path: Path) -> None:
     play(tmp_path, scene, stall_seconds=0.3)
 
 
+def test_a_connection_that_only_trickles_is_given_up(
+    registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    name = registry.add("library/m", LARGE)
+    registry.faults["blob"] = [Fault("trickle", after=3 * UNIT + 5)]
+
+    async def scene(place: Puller) -> None:
+        await place.pull(name)
+        assert len(place.pauses) == 1
+
+    play(tmp_path, scene)
+
+
 def test_an_address_that_expires_is_asked_for_again(
     registry: FaultyRegistry, tmp_path: Path
 ) -> None:

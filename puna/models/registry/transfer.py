@@ -47,6 +47,8 @@ class Division:
     span_bytes: int = 32 * 1024 * 1024
     stream_bytes: int = 8 * 1024 * 1024
     streams: int = 8
+    unit_seconds: float = 120.0
+    """How long a unit may take before its stream tries another connection."""
 
 
 @dataclass(slots=True)
@@ -105,6 +107,8 @@ class _Transfer:
         self._tally = tally
         self._news = asyncio.Event()
         self._hashed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._unit_seconds = division.unit_seconds
         left = partial.size - partial.ready_bytes
         self._streams = max(1, min(division.streams, left // division.stream_bytes))
         share = -(-left // (self._streams * partial.unit_bytes))
@@ -124,7 +128,7 @@ class _Transfer:
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in a thread of this transfer: a slow disk must not take those that others need."""
         call = functools.partial(work, *args, **kwargs)
-        return await to_the_end(asyncio.get_running_loop().run_in_executor(self._pool, call))
+        return await to_the_end(self._loop.run_in_executor(self._pool, call))
 
     # -- beside the streams
 
@@ -178,13 +182,22 @@ class _Transfer:
         try:
             async with self._source.open((start, end)) as reply:
                 _check_range(reply, start, self._partial.size)
+                deadline = self._deadline()
                 async for chunk in reply.chunks():
+                    unit = span.next
                     buffer = await self._take(span, buffer, chunk)
                     if span.next >= span.end:
                         return buffer
+                    if span.next > unit:
+                        deadline = self._deadline()
+                    elif self._loop.time() > deadline:
+                        raise RegistryUnreachable("the server sends too slowly")
             raise RegistryUnreachable("the server closed the connection early")
         except (RegistryUnreachable, Overloaded) as cause:
             raise _Interrupted(buffer, cause) from cause
+
+    def _deadline(self) -> float:
+        return self._loop.time() + self._unit_seconds
 
     async def _take(self, span: Span, buffer: bytearray, chunk: bytes) -> bytearray:
         """Add a chunk, writing each unit that is full; what lies beyond the span is dropped."""
