@@ -78,9 +78,10 @@ def test_files_of_another_kind(server: Server) -> None:
 def test_a_parent_that_is_not_there(server: Server) -> None:
     before = server.files()
     for stream in (False, True):
-        body = {"model": "bad", "from": "nope", "system": "text", "stream": stream}
+        nowhere = "127.0.0.1:1/library/nope"  # a port on which nobody listens
+        body = {"model": "bad", "from": nowhere, "system": "text", "stream": stream}
         answer = server.request("POST", "/api/create", body)
-        assert answer.lines[-1]["error"]
+        assert answer.lines[-1]["error"].startswith("pull model manifest: https://127.0.0.1:1/")
     assert server.files() == before
 
 
