@@ -135,6 +135,16 @@ def test_a_batch_smaller_than_the_number_of_sequences(tiny: Path) -> None:
     with_engine(LoadPlan(model=str(tiny), n_ctx=512, n_batch=1), use)
 
 
+@pytest.mark.parametrize("n_ctx", [4, 16, 64, 65, 300])
+def test_a_context_smaller_than_the_number_of_sequences_or_a_batch(n_ctx: int, tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        orders = [order(prompt * 9, 5, n_ctx=n_ctx) for prompt in PROMPTS * 3]
+        done = await asyncio.gather(*(answer(engine, each) for each in orders))
+        assert [finished.eval_tokens for _, finished in done] == [5] * len(orders)
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=n_ctx), use)
+
+
 def test_leaving_early_cancels_within_a_step(tiny: Path) -> None:
     async def use(engine: ProcessEngine) -> None:
         async with engine.generate(order("Once", 5000, n_ctx=256)) as events:

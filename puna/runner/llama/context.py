@@ -22,6 +22,7 @@ from puna.runner.protocol import LoadPlan
 __all__ = ["Context", "Decoded"]
 
 _DEFAULT_BATCH = 512  # tokens
+_BLOCK = 256  # cells; libllama rounds a pool up to them
 _STATES = 8  # of models with a state: every sequence costs a whole one, used or not
 _HELD_SEQUENCES = 32
 
@@ -57,7 +58,7 @@ class Context:
         self.n_sequences = min(lib.llama_max_parallel_sequences() - 1, self.n_live + held)
         """Those, and finished ones whose cells are kept."""
         self.n_window = model.n_window
-        batch = plan.n_batch or min(_DEFAULT_BATCH, plan.n_ctx)
+        batch = min(plan.n_batch or _DEFAULT_BATCH, _pool_size(plan))
         self.n_batch = max(batch, self.n_sequences + 1)  # libllama's own demand
         self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
         if not self._handle:
@@ -84,7 +85,7 @@ class Context:
 
     def _params(self, plan: LoadPlan, n_threads: int) -> Any:
         params = make_params(plan, n_threads)
-        params.n_ctx = plan.n_ctx * plan.n_parallel
+        params.n_ctx = max(_pool_size(plan), self.n_batch)  # libllama cuts the batch to it
         params.n_batch = self.n_batch
         params.n_ubatch = min(self.n_batch, 512)
         params.n_seq_max = self.n_sequences + 1  # one for what moves
@@ -208,3 +209,8 @@ class Context:
     def _forget(self, sequence: int) -> None:
         if self._prefill is not None:
             self._prefill.forget(sequence)
+
+
+def _pool_size(plan: LoadPlan) -> int:
+    """The cells that libllama makes of the plan's: whole blocks."""
+    return -(-plan.n_ctx * plan.n_parallel // _BLOCK) * _BLOCK
