@@ -42,7 +42,7 @@ class IdleContext(Context):
         pass
 
     def logits(self, index: int) -> npt.NDArray[np.float32]:
-        raise NotImplementedError
+        raise RuntimeError("nothing was computed: draw without logits")
 
 
 class Draw:

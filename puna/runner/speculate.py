@@ -66,17 +66,24 @@ class Speculation:
         room: int,
     ) -> dict[int, list[int]]:
         """The guesses that promise most: from the text, from the second model, or from both."""
-        drafts: dict[int, list[int]] = {}
-        if self._drafting is None and not found:
-            return drafts
-        counts = plan_drafts(found, len(streams), cost, room).counts
+        counts, drafts = self._plan(streams, found, cost, room)
+        for number, count in counts.items():
+            drafts[number] = self._lookups[number].guess(count)
+        return drafts
+
+    def _plan(
+        self,
+        streams: Mapping[int, tuple[Sequence[int], int]],
+        found: Mapping[int, Sequence[float]],
+        cost: Cost,
+        room: int,
+    ) -> tuple[dict[int, int], dict[int, list[int]]]:
+        """How many of the guesses in the text to use, and the second model's for others."""
         if self._drafting is not None:
             try:
-                counts, drafts = self._drafting.drafts(streams, found, cost, room)
+                return self._drafting.drafts(streams, found, cost, room)
             except EngineError as error:
                 log.warning("the draft model is not used any more: %s", error)
                 self._drafting.close()
                 self._drafting = None
-        for number, count in counts.items():
-            drafts[number] = self._lookups[number].guess(count)
-        return drafts
+        return plan_drafts(found, len(streams), cost, room).counts if found else {}, {}

@@ -108,23 +108,7 @@ def test_company_and_drafts_change_nothing(
     wrong: float,
 ) -> None:
     world = DraftedWorld(n_cells, n_batch, draft_cells=draft_cells, says=mistaken(wrong), **memory)
-    asked: dict[int, tuple[list[int], int]] = {}
-    cancelled: set[int] = set()
-    for kind, value, number in events:
-        match kind:
-            case "admit":
-                asked[world.admit(value, number)] = (value, number)
-            case "cancel":
-                if world.has(value):
-                    cancelled.add(value)
-                world.loop.cancel(value)
-                world.check()
-            case "steps":
-                for _ in range(value):
-                    if not world.loop.idle:
-                        world.loop.step()
-                        world.check()
-    world.run()
+    asked, cancelled = world.play(events)
     for number, (prompt, max_tokens) in asked.items():
         told, expected = world.told[number], alone(prompt, max_tokens)
         if number in cancelled:

@@ -107,6 +107,27 @@ class World:
             self.loop.step()
             self.check()
 
+    def play(self, events: list[Any]) -> tuple[dict[int, tuple[list[int], int]], set[int]]:
+        """Live through EVENTS and run to the end: what was asked for, and what was cancelled."""
+        asked: dict[int, tuple[list[int], int]] = {}
+        cancelled: set[int] = set()
+        for kind, value, number in events:
+            match kind:
+                case "admit":
+                    asked[self.admit(value, number)] = (value, number)
+                case "cancel":
+                    if self.has(value):
+                        cancelled.add(value)
+                    self.loop.cancel(value)
+                    self.check()
+                case "steps":
+                    for _ in range(value):
+                        if not self.loop.idle:
+                            self.loop.step()
+                            self.check()
+        self.run()
+        return asked, cancelled
+
     def check(self) -> None:
         """The tree and the engine agree about every cell."""
         cells = self.loop._cells
@@ -165,23 +186,7 @@ def test_company_and_guesses_change_nothing(
     is_asynchronous: bool,
 ) -> None:
     world = World(n_cells, n_batch, drafts=drafts, is_asynchronous=is_asynchronous, **memory)
-    asked: dict[int, tuple[list[int], int]] = {}
-    cancelled: set[int] = set()
-    for kind, value, count in events:
-        match kind:
-            case "admit":
-                asked[world.admit(value, count)] = (value, count)
-            case "cancel":
-                if world.has(value):
-                    cancelled.add(value)
-                world.loop.cancel(value)
-                world.check()
-            case "steps":
-                for _ in range(value):
-                    if not world.loop.idle:
-                        world.loop.step()
-                        world.check()
-    world.run()
+    asked, cancelled = world.play(events)
     for number, (prompt, max_tokens) in asked.items():
         told, expected = world.told[number], alone(prompt, max_tokens)
         if number in cancelled:

@@ -54,6 +54,7 @@ def towns() -> tuple[str, ...]:
     return _lines("towns")
 
 
+@cache
 def sections(name: str) -> dict[str, tuple[str, ...]]:
     """A table of lines under headings that start with `# `."""
     found: dict[str, list[str]] = {}
