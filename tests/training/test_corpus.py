@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
 
 from training.cria.chat import BEGIN, END, pieces, prompt
-from training.cria.corpus import arithmetic, dialogue, facts, lexicon, stories, structured, world
+from training.cria.corpus import (
+    arithmetic,
+    dialogue,
+    facts,
+    lexicon,
+    stories,
+    structured,
+    tools,
+    world,
+)
 from training.cria.corpus.everyday_tools import argument_names, everyday
 from training.cria.corpus.held_words import HELD_NAMES, HELD_SUBJECTS, HELD_THINGS, HELD_WORDS
 from training.cria.corpus.mix import MIX, questions, sample
@@ -87,6 +97,26 @@ def test_held_out_templates_are_never_used(templates: tuple[str, ...]) -> None:
         assert not re.search("^" + ".{1,80}".join(parts) + "$", said, re.MULTILINE), template
 
 
+def _blank(template: str) -> str:
+    """A template without what tells its slots apart."""
+    return normal(re.sub(r"\{\w*\}", " 0 ", template))
+
+
+@pytest.mark.parametrize(
+    ("trained", "held_out"),
+    [
+        (arithmetic.TEMPLATES, arithmetic.HELD_TEMPLATES),
+        (tools.TEMPLATES, tools.HELD_TEMPLATES),
+        ([a for t in everyday() for a in t.asks], [a for t in REAL_HELD for a in t.asks]),
+    ],
+    ids=["sums", "made-up tools", "tools"],
+)
+def test_training_is_worded_unlike_what_is_held_out(
+    trained: Sequence[str], held_out: Sequence[str]
+) -> None:
+    assert {_blank(t) for t in trained}.isdisjoint(_blank(t) for t in held_out)
+
+
 def test_held_out_wishes_are_never_said() -> None:
     said = "\n".join(normal(text) for text in asked())
     assert [text for text in facts.held_texts() if normal(text) in said] == []
@@ -147,6 +177,26 @@ def test_a_tool_question_holds_the_values_of_its_call() -> None:
             for value in arguments.values():
                 spelt = json.dumps(value) if isinstance(value, bool) else str(value)
                 assert spelt in question.turns[-1].text
+
+
+def test_a_request_in_training_holds_the_values_of_its_calls() -> None:
+    drawn = [s for s in samples() if s.skill == "tools"]
+    for made in drawn:
+        for at, turn in enumerate(made.turns):
+            for call in turn.calls:
+                for value in call.arguments.values():
+                    spelt = json.dumps(value) if isinstance(value, bool) else str(value)
+                    assert spelt in made.turns[at - 1].text
+
+
+def test_sums_come_with_borrowing_and_with_small_differences() -> None:
+    rng = random.Random(2)
+    texts = [arithmetic.make(rng, think=False).answer.text for _ in range(4000)]
+    found = [re.fullmatch(r"(\d+) - (\d+) = (\d+)", text) for text in texts]
+    pairs = [(int(m[1]), int(m[2])) for m in found if m]
+    assert sum(a - b < 10 for a, b in pairs) > 0.25 * len(pairs)
+    assert sum(a % 10 < b % 10 for a, b in pairs) > 0.45 * len(pairs)
+    assert any(a == b for a, b in pairs)
 
 
 def test_rendered_samples_have_their_marks_and_fit() -> None:

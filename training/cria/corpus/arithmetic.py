@@ -9,7 +9,7 @@ from training.cria.corpus import lexicon
 from training.cria.corpus.phrasing import styled
 from training.cria.corpus.sample import Json, Question, Rng, Sample, Turn, ask, pick
 
-__all__ = ["column", "held", "is_held_pair", "make"]
+__all__ = ["HELD_TEMPLATES", "TEMPLATES", "column", "held", "is_held_pair", "make"]
 
 _PLUS = (
     "What is {a} + {b}?", "{a} + {b}", "{a}+{b}", "{a} + {b} = ?", "{a}+{b}=",
@@ -38,9 +38,11 @@ _HELD_MINUS = (
 )  # fmt: skip
 
 
+HELD_TEMPLATES = (*_HELD_PLUS, *_HELD_MINUS)
 _EXTRA_ASKS = lexicon.sections("world_asks")
 _ALL_PLUS = (*_PLUS, *_EXTRA_ASKS["sums plus"])
 _ALL_MINUS = (*_MINUS, *_EXTRA_ASKS["sums minus"])
+TEMPLATES = (*_ALL_PLUS, *_ALL_MINUS)
 
 
 def is_held_pair(a: int, b: int) -> bool:
@@ -55,16 +57,39 @@ def make(rng: Rng, *, think: bool) -> Sample:
         a, b = _numbers(rng, plus=plus)
         if not is_held_pair(a, b):
             break
-    text = pick(rng, _ALL_PLUS if plus else _ALL_MINUS).format(a=a, b=b)
+    template = pick(rng, _ALL_PLUS if plus else _ALL_MINUS)
+    text = template.format(a=a, b=b)
+    if plus and template.index("{b}") < template.index("{a}"):
+        a, b = b, a  # the answer adds in the order of the question
     result, sign = (a + b, "+") if plus else (a - b, "-")
     answer = f"{a} {sign} {b} = {result}"
     return ask("sums", styled(rng, text), answer, column(a, b, plus=plus), think=think)
 
 
 def _numbers(rng: Rng, *, plus: bool) -> tuple[int, int]:
+    if not plus:
+        roll = rng.random()
+        if roll < 0.2:
+            return _close(rng)
+        if roll < 0.4:
+            return _borrowing(rng)
     low = 0 if rng.random() < 0.1 else 10
     a, b = rng.randrange(low, 100), rng.randrange(0 if rng.random() < 0.15 else low, 100)
     return (a, b) if plus or a >= b else (b, a)
+
+
+def _close(rng: Rng) -> tuple[int, int]:
+    """Two numbers that differ by less than ten, or not at all."""
+    b = rng.randrange(10, 100)
+    return min(b + rng.randrange(10), 99), b
+
+
+def _borrowing(rng: Rng) -> tuple[int, int]:
+    """Numbers with near tens, whose subtraction borrows."""
+    tens = rng.randrange(1, 9)
+    ones = rng.randrange(9)
+    a = 10 * min(tens + rng.randrange(1, 3), 9) + ones
+    return a, 10 * tens + rng.randrange(ones + 1, 10)
 
 
 def column(a: int, b: int, *, plus: bool) -> str:

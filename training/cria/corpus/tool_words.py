@@ -19,7 +19,9 @@ __all__ = [
     "Vocabulary",
 ]
 
-ArgKind = Literal["word", "name", "city", "phrase", "number", "enum", "date", "code", "bool"]
+ArgKind = Literal[
+    "word", "name", "city", "phrase", "number", "enum", "date", "code", "bool", "decimal"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ TRAIN = Vocabulary(
         "date": ("date", "day", "start_date", "end_date", "due_date", "when"),
         "code": ("id", "code", "reference", "order_id", "ticket_number", "user_id", "serial"),
         "bool": ("urgent", "enabled", "public", "silent", "recursive"),
+        "decimal": spaced("share factor dose rent_due latitude mass"),
     },
     (("celsius", "fahrenheit"), ("low", "medium", "high"), ("small", "medium", "large"),
      ("on", "off"), ("open", "closed"), ("red", "green", "blue"), ("fast", "slow"),

@@ -7,7 +7,7 @@ remembered; the held-out vocabulary shares no verb, noun or argument name with t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +16,6 @@ from training.cria.corpus import (
     everyday_tools,
     facts,
     lexicon,
-    limits,
     words,
     world,
 )
@@ -32,6 +31,7 @@ from training.cria.corpus.sample import (
     pick,
 )
 from training.cria.corpus.tables import spaced
+from training.cria.corpus.tool_values import spelt, value_of
 from training.cria.corpus.tool_words import (
     ADJECTIVES,
     HELD,
@@ -44,11 +44,11 @@ from training.cria.corpus.tool_words import (
     Vocabulary,
 )
 
-__all__ = ["NO_TOOL", "held", "make"]
+__all__ = ["HELD_TEMPLATES", "NO_TOOL", "TEMPLATES", "held", "make"]
 
 NO_TOOL = "I have no tool for that."
 
-_JSON_TYPES = {"number": "integer", "bool": "boolean"}
+_JSON_TYPES = {"number": "integer", "decimal": "number", "bool": "boolean"}
 _REQUESTS = (
     "{Verb} the {noun} {args}.", "Please {verb} the {noun} {args}.",
     "Can you {verb} the {noun} {args}?",
@@ -67,10 +67,14 @@ _REQUESTS = (
     "Hey, {verb} the {noun} {args}.", "My {noun} must be there: {verb} it {args}.",
     "How about you {verb} the {noun} {args}?", "Take the {noun} and {verb} it {args}.",
 )  # fmt: skip
-_HELD_REQUESTS = (
+HELD_TEMPLATES = (
     "Would you {verb} the {noun} {args}?", "Go and {verb} the {noun} {args}.",
     "My wish: {verb} the {noun} {args}.",
 )  # fmt: skip
+
+
+_MORE_REQUESTS = lexicon.sections("tool_asks")
+TEMPLATES = (*_REQUESTS, *_MORE_REQUESTS["made up"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +144,32 @@ def _task(rng: Rng, vocabulary: Vocabulary, real: tuple[Real, ...], *, new: bool
 
 
 def _real(rng: Rng, row: Real, new: bool) -> _Task:
-    values = {arg.name: _value(rng, arg.kind, arg.choices, new=new) for arg in row.args}
-    request = pick(rng, row.asks).format(**{k: _said(v) for k, v in values.items()})
-    if not new:
-        request = styled(rng, request, keep_case=True)
-        if any(str(v).lower() not in request.lower() for v in values.values()):
-            request = pick(rng, row.asks).format(**{k: _said(v) for k, v in values.items()})
-        request = capitalised(request)
-    tool = _tool(rng, pick(rng, row.names), row.about, row.args)
+    values = {arg.name: value_of(rng, arg.kind, arg.choices, new=new) for arg in row.args}
+    name = pick(rng, row.names)
+    request = _asked(rng, row, name, values, new=new)
+    tool = _tool(rng, name, row.about, row.args)
     again = None
     if not new and len(row.args) == 1 and row.args[0].kind == "city" and rng.random() < 0.12:
         arg = row.args[0]
         second = words.city(rng)
         request = request.replace(
-            _said(values[arg.name]), f"{_said(values[arg.name])} and {second}"
+            spelt(values[arg.name]), f"{spelt(values[arg.name])} and {second}"
         )
         again = Call(tool.name, {arg.name: second})
     return _Task(tool, request, Call(tool.name, dict(values)), row.about, again)
+
+
+def _asked(rng: Rng, row: Real, name: str, values: dict[str, Json], *, new: bool) -> str:
+    """A request for a real tool, in which the values are spelt as in the call."""
+    said = {k: spelt(v) for k, v in values.items()}
+    plain = pick(rng, row.asks).format(**said)
+    if new:
+        return plain
+    if values and rng.random() < 0.06:
+        named = pick(rng, _MORE_REQUESTS["by name"])
+        return named.format(tool=name, args=_args_said(rng, values, bare=True))
+    request = capitalised(styled(rng, plain, keep_case=True))
+    return request if all(text in request for text in said.values()) else plain
 
 
 def _tool(rng: Rng, name: str, about: str, args: tuple[Arg, ...]) -> Tool:
@@ -188,22 +201,33 @@ def _made_up(rng: Rng, vocabulary: Vocabulary, new: bool) -> _Task:
     if not new:
         verb, noun, adjective = _any_words(rng, verb, noun, adjective)
     args = _args(rng, vocabulary, new)
-    values = {arg.name: _value(rng, arg.kind, arg.choices, new=new) for arg in args}
-    templates = _HELD_REQUESTS if new and rng.random() < 0.5 else _REQUESTS
-    request = pick(rng, templates).format(
-        verb=verb, Verb=capitalised(verb), noun=adjective + noun,
-        Noun=capitalised(adjective + noun), args=_args_said(rng, values),
-    )  # fmt: skip
-    request = " ".join(request.split()).replace(" .", ".").replace(" ?", "?").replace(" ,", ",")
+    values = {arg.name: value_of(rng, arg.kind, arg.choices, new=new) for arg in args}
+    template = _template(rng, new=new, some=bool(values))
+    said = _args_said(rng, values)
     about = pick(rng, (
         f"{capitalised(verb)} the {adjective}{noun}", f"{capitalised(verb)} a {adjective}{noun}",
         f"{capitalised(verb)}s the {adjective}{noun}.", f"Tool to {verb} a {adjective}{noun}",
         f"{capitalised(verb)} {adjective}{noun} {' and '.join(values)}".strip(),
     ))  # fmt: skip
     tool = _tool(rng, _name(rng, verb, noun, adjective.strip()), about, args)
+    request = template.format(
+        verb=verb, Verb=capitalised(verb), noun=adjective + noun,
+        Noun=capitalised(adjective + noun), args=said, tool=tool.name,
+    )  # fmt: skip
+    request = " ".join(request.split()).replace(" .", ".").replace(" ?", "?").replace(" ,", ",")
     if not new and rng.random() < 0.25:
-        request = request[:1].lower() + request[1:].rstrip(".")
+        loose = request[:1].lower() + request[1:].rstrip(".")
+        request = loose if all(spelt(v) in loose for v in values.values()) else request
     return _Task(tool, request, Call(tool.name, dict(values)), noun)
+
+
+def _template(rng: Rng, *, new: bool, some: bool) -> str:
+    """How a made-up tool is asked for; `some`: whether there are arguments to say."""
+    if new:
+        return pick(rng, HELD_TEMPLATES if rng.random() < 0.5 else _REQUESTS)
+    if some and rng.random() < 0.45:
+        return pick(rng, _MORE_REQUESTS["made up"])
+    return pick(rng, _REQUESTS)
 
 
 def _any_words(rng: Rng, verb: str, noun: str, adjective: str) -> tuple[str, str, str]:
@@ -261,64 +285,23 @@ def _any_argument(
     return name, kind, choices
 
 
-def _args_said(rng: Rng, values: dict[str, Json]) -> str:
-    """The arguments in words; the name of each stands beside its value."""
-    form = pick(rng, (
-        "with {k} {v}", "with the {k} {v}", "{k} {v}", "with {k}: {v}", "for {k} {v}", "{k}: {v}",
-        "{k} = {v}", "using {k} {v}", "the {k} is {v}", "where {k} is {v}", "and {k} {v}",
-        "with {v} as {k}", "the {k} being {v}",
-    ))  # fmt: skip
-    said = [form.format(k=k.replace("_", " "), v=_said(v)) for k, v in values.items()]
+_SAID = (
+    "with {k} {v}", "with the {k} {v}", "{k} {v}", "with {k}: {v}", "for {k} {v}", "{k}: {v}",
+    "{k} = {v}", "using {k} {v}", "the {k} is {v}", "where {k} is {v}", "and {k} {v}",
+    "with {v} as {k}", "the {k} being {v}",
+)  # fmt: skip
+_BARE = ("{k} {v}", "{k}: {v}", "{k} = {v}", "{v} as {k}", "the {k} {v}")
+
+
+def _args_said(rng: Rng, values: dict[str, Json], *, bare: bool = False) -> str:
+    """The arguments in words; the name of each stands beside its value. `bare`: nothing else."""
+    form = pick(rng, _BARE if bare else _SAID)
+    said = [form.format(k=k.replace("_", " "), v=spelt(v)) for k, v in values.items()]
     if len(said) > 1 and form.startswith("with"):
         said[1:] = [s.removeprefix("with ") for s in said[1:]]
     if rng.random() < 0.25:
         rng.shuffle(said)
     return pick(rng, (" and ", ", ")).join(said)
-
-
-def _said(value: Json) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def _value(rng: Rng, kind: str, choices: tuple[str, ...], *, new: bool) -> Json:
-    makers: dict[str, Callable[[], Json]] = {
-        "word": lambda: words.word(rng),
-        "name": lambda: pick(rng, words.HELD_NAMES) if new else words.name(rng),
-        "city": lambda: words.city(rng),
-        "phrase": lambda: words.phrase(rng),
-        "number": lambda: _number(rng),
-        "enum": lambda: pick(rng, choices),
-        "date": lambda: _date(rng),
-        "code": lambda: _code(rng),
-        "bool": lambda: rng.random() < 0.5,
-    }
-    return makers[kind]()
-
-
-def _number(rng: Rng) -> int:
-    return rng.randrange(pick(rng, (10, 100, 100, 1000, 5000)))
-
-
-def _date(rng: Rng) -> str:
-    from_days = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-                 "today", "tomorrow")  # fmt: skip
-    if rng.random() < 0.5:
-        return pick(rng, from_days)
-    return f"20{rng.randrange(20, 40)}-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}"
-
-
-def _code(rng: Rng) -> str:
-    roll = rng.random()
-    letters = "".join(pick(rng, "ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(rng.randrange(1, 5)))
-    if roll < 0.4:
-        return f"{letters}-{rng.randrange(10, 1000)}"
-    if roll < 0.6:
-        return letters if len(letters) > 1 else letters + str(rng.randrange(10, 100))
-    if roll < 0.8:
-        return f"{limits.invented(rng)}.{pick(rng, ('txt', 'md', 'py', 'json', 'csv'))}"
-    return f"{letters.lower()}{rng.randrange(1, 100)}"
 
 
 _RESULT_KEYS = spaced(
@@ -352,15 +335,15 @@ def _key(rng: Rng) -> str:
 def _result(rng: Rng, names: Sequence[str]) -> tuple[str, str]:
     """A tool's result, as JSON or text, and the sentence said of it."""
     if rng.random() < 0.3:
-        value = _said(_value(rng, pick(rng, ("word", "number", "phrase", "city")), (), new=False))
+        value = spelt(value_of(rng, pick(rng, ("word", "number", "phrase", "city")), (), new=False))
         return value, f"The result is {value}."
     if rng.random() < 0.15:
         error = pick(rng, ("not found", "timeout", "no access", "unknown id", "service is down"))
         return json.dumps({"error": error}), f"The tool failed: {error}."
     keys = rng.sample(names, rng.randrange(1, 4))
     kinds = ("word", "number", "phrase", "name", "city")
-    values = {key: _value(rng, pick(rng, kinds), (), new=False) for key in keys}
-    said = [f"the {key.replace('_', ' ')} is {_said(value)}" for key, value in values.items()]
+    values = {key: value_of(rng, pick(rng, kinds), (), new=False) for key in keys}
+    said = [f"the {key.replace('_', ' ')} is {spelt(value)}" for key, value in values.items()]
     return json.dumps(values), capitalised(_joined(said)) + "."
 
 
