@@ -11,6 +11,7 @@ PunaError            500
 ├─ RegistryError     500   NotInRegistry · Denied · RegistryUnreachable · WrongDownload ·
 │                          RetriesExhausted
 ├─ TemplateError     500
+├─ ConvertError      500   QuantError
 ├─ ClientError       500   Unreachable (the command line's side)
 └─ Busy              503
 
@@ -28,6 +29,7 @@ __all__ = [
     "Busy",
     "Cancelled",
     "ClientError",
+    "ConvertError",
     "Denied",
     "DigestMismatch",
     "EngineDied",
@@ -42,6 +44,7 @@ __all__ = [
     "NotInRegistry",
     "OutOfMemory",
     "PunaError",
+    "QuantError",
     "ReadOnlyModel",
     "RegistryError",
     "RegistryUnreachable",
@@ -283,6 +286,14 @@ class RetriesExhausted(RegistryError):
 
 class TemplateError(PunaError):
     """A prompt template that does not parse, or that failed while rendering."""
+
+
+class ConvertError(PunaError):
+    """Weights could not be brought into another form."""
+
+
+class QuantError(ConvertError):
+    """Weights could not be quantised, or not to what was asked for."""
 
 
 class ClientError(PunaError):

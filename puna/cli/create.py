@@ -34,7 +34,8 @@ OLD_SERVER = "path or Modelfile are required"
 @command("create", usage="MODEL", words=exactly(1), help="Create a model")
 @option("-f", "--file", help='Name of the Modelfile (default "Modelfile")')
 @option("-q", "--quantize", help="Quantize model to this level (e.g. q4_K_M)")
-def COMMAND(words: tuple[str, ...], file: str, quantize: str) -> None:
+@option("--draft-quantize", help="Quantize draft model to this level (e.g. q4_K_M)")
+def COMMAND(words: tuple[str, ...], file: str, quantize: str, draft_quantize: str) -> None:
     model = words[0]
     try:
         Name.parse(model)
@@ -44,6 +45,8 @@ def COMMAND(words: tuple[str, ...], file: str, quantize: str) -> None:
         gathering = Spinner("gathering model components")
         progress.add(gathering)
         plan = read_plan(Path(file or "Modelfile"))
+        if draft_quantize and not plan.drafts:
+            raise BadRequest("--draft-quantize requires a DRAFT model")
         for warning in plan.warnings:
             print(warning, file=sys.stderr)
         paths = [*plan.files, *plan.adapters, *plan.drafts]
@@ -52,7 +55,8 @@ def COMMAND(words: tuple[str, ...], file: str, quantize: str) -> None:
         ) as all_given:
             gathering.stop()
             digests = {path: given.digest for path, given in all_given.items()}
-            create(client, make_request(model, plan, digests, quantize), progress)
+            request = make_request(model, plan, digests, quantize, draft_quantize)
+            create(client, request, progress)
 
 
 def read_plan(path: Path) -> CreatePlan:
@@ -64,7 +68,13 @@ def read_plan(path: Path) -> CreatePlan:
     return make_create_plan(parse_modelfile(raw), path.absolute().parent)
 
 
-def make_request(model: str, plan: CreatePlan, digests: dict[Path, str], quantize: str) -> Json:
+def make_request(
+    model: str,
+    plan: CreatePlan,
+    digests: dict[Path, str],
+    quantize: str = "",
+    draft_quantize: str = "",
+) -> Json:
     """The create request for a plan whose files the server has; absent parts are left out."""
 
     def named(paths: Sequence[Path]) -> dict[str, str]:
@@ -84,6 +94,7 @@ def make_request(model: str, plan: CreatePlan, digests: dict[Path, str], quantiz
         "parameters": dict(plan.parameters),
         "messages": [{"role": role, "content": content} for role, content in plan.messages],
         "quantize": quantize,
+        "draft_quantize": draft_quantize,
     }
     return {"model": model, **{key: value for key, value in parts.items() if value}}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
@@ -27,7 +27,7 @@ from puna.models.holds import hold_open_file
 from puna.models.linking import Way, clone_or_link, open_plain
 from puna.models.second import SecondStore
 
-__all__ = ["Adopted", "BlobWriter", "Blobs", "Written"]
+__all__ = ["Adopted", "BlobWriter", "Blobs", "Elsewhere", "Written"]
 
 TEMP_PREFIX = "sha256-"  # and random digits: never 64 of them
 
@@ -50,6 +50,13 @@ class Adopted(NamedTuple):
     digest: Digest
     size: int
     way: Way
+
+
+class Elsewhere(NamedTuple):
+    """A file that another process fills. `take` hashes it and makes it a blob. Raises StoreFull."""
+
+    path: Path
+    take: Callable[[], Adopted]
 
 
 def _tell_nobody(done: int) -> None:
@@ -169,6 +176,19 @@ class Blobs:
     def writer(self, expected: Digest | None = None) -> BlobWriter:
         """A blob to be written inside a `with`; nothing stays unless it is committed."""
         return BlobWriter(self, expected)
+
+    @contextlib.contextmanager
+    def elsewhere(self) -> Iterator[Elsewhere]:
+        """A file for another process to fill; nothing stays of it unless it is taken."""
+        make_folders(self.folder)
+        with naming_full_disk(self.folder):
+            handle, temp = create_temp(self.folder, TEMP_PREFIX, 0o600)
+        try:
+            hold_open_file(handle)
+            yield Elsewhere(temp, lambda: self._take(temp, Way.COPIED, None, _tell_nobody))
+        finally:
+            os.close(handle)
+            temp.unlink(missing_ok=True)
 
     def add(self, data: bytes) -> Written:
         """Store these bytes. Raises StoreFull."""

@@ -5,7 +5,6 @@ Started by handle.py as `python -m puna.runner.worker FD`, where FD is its end o
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import queue
@@ -17,6 +16,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from puna.child import die_with_parent
 from puna.discover.cpu import worker_threads
 from puna.errors import BadRequest, OutOfMemory, PunaError
 from puna.runner.draft_model import open_drafter
@@ -59,7 +59,6 @@ from puna.runner.wire import (
     to_runner,
 )
 
-_PR_SET_PDEATHSIG = 1
 NO_TEXT = "this model gives embeddings and cannot generate text"
 _PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
 
@@ -287,12 +286,6 @@ def _reporter(wire: Wire) -> Callable[[float], None]:
 
 def _keeper(warm: WarmPlan, plan: LoadPlan, model: Model) -> Keeper:
     return open_keeper(warm, fingerprint(plan, engine_build(), model.variant(plan)))
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process with the one that started it (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with_traceback(failure: threading.ExceptHookArgs) -> None:

@@ -68,6 +68,14 @@ class ModelBuilder:
         size = self._library.blobs.refresh(digest)
         self.layers.append(Layer(media_type, digest, size, from_=name))
 
+    def exchange(self, before: Digest, after: Digest, size: int) -> None:
+        """Let another blob take the place of one: the same weights in another form."""
+        self.layers = [
+            replace(layer, digest=after, size=size) if layer.digest == before else layer
+            for layer in self.layers
+        ]
+        self.created.add(after)
+
     def describe(self, description: Description) -> None:
         """Take the config's facts from the weights; every file of weights adds its family."""
         config = self.config

@@ -1,17 +1,18 @@
 """Making a model: from uploaded files or from an installed one, step by step with progress.
 
 Facts: API spec, section 17; models spec, section 15. Doors for what comes later: a folder of
-safetensors, split files and quantisation are refused by name in `_add_file` and `_check`.
+safetensors and split files are refused by name in `_files` and `_add_file`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from puna.api.events import Progress
 from puna.api.requests import CreateRequest, PullRequest
 from puna.config import Settings
+from puna.convert.quantize import parse_level
 from puna.errors import (
     BadManifest,
     BadRequest,
@@ -30,13 +31,15 @@ from puna.models.library import Library
 from puna.models.manifest import ADAPTER, DRAFT, MODEL, PROJECTOR, Manifest
 from puna.models.name import Name, Source, split_source
 from puna.service.building import ModelBuilder
+from puna.service.quantizing import Quantizing, Rewrite
 from puna.threads import in_thread
 
 __all__ = ["Create"]
 
 _MEDIA_TYPES = {"model": MODEL, "projector": PROJECTOR, "adapter": ADAPTER}
 
-_Steps = Generator[Progress, None, None]
+_Step = Progress | Rewrite
+_Steps = Generator[_Step, None, None]
 _Pull = Callable[[PullRequest], AsyncIterator[Progress]]
 
 
@@ -59,8 +62,17 @@ class Create:
             async for pulled in self._pull(PullRequest(model=order.from_)):
                 yield pulled
         steps = self._steps(name, order)
-        while (progress := await in_thread(next, steps, None)) is not None:
-            yield progress
+        try:
+            while (step := await in_thread(next, steps, None)) is not None:
+                if isinstance(step, Progress):
+                    yield step
+                    continue
+                async with aclosing(step.run()) as events:
+                    async for progress in events:
+                        yield progress
+        finally:
+            with suppress(ValueError):  # a thread is at a step: what it gives then is for nobody
+                steps.close()
 
     def _has(self, raw: str) -> bool:
         """Whether a model to build upon is here, or is none that could be pulled."""
@@ -98,15 +110,15 @@ class Create:
                 digests |= self._library.read(name).manifest.digests
         return digests
 
-    def _make(
-        self, name: Name, order: CreateRequest
-    ) -> Generator[Progress, None, frozenset[Digest]]:
+    def _make(self, name: Name, order: CreateRequest) -> Generator[_Step, None, frozenset[Digest]]:
         """Install the model; returns the blobs of what had its name before."""
         builder = ModelBuilder(self._library)
-        yield from self._base(builder, order)
+        quantizing = Quantizing(self._library, order)
+        yield from self._base(builder, quantizing, order)
         yield from self._adapter(builder, order.adapters or {})
-        yield from self._drafts(builder, order.draft_files or {})
+        yield from self._drafts(builder, quantizing, order.draft_files or {})
         _apply(builder, order)
+        yield from quantizing.steps(builder)
         builder.store()
         for layer in builder.layers:
             verb = "creating new" if layer.digest in builder.created else "using existing"
@@ -115,15 +127,15 @@ class Create:
         yield Progress(status="writing manifest")
         return self._install(name, manifest)
 
-    def _base(self, builder: ModelBuilder, order: CreateRequest) -> _Steps:
+    def _base(self, builder: ModelBuilder, quantizing: Quantizing, order: CreateRequest) -> _Steps:
         if order.from_:
-            self._inherit(builder, order.from_)
+            self._inherit(builder, quantizing, order.from_)
         elif order.files is None:
             raise BadRequest("neither 'from' or 'files' was specified")
         else:
-            yield from self._files(builder, order.files)
+            yield from self._files(builder, quantizing, order.files)
 
-    def _inherit(self, builder: ModelBuilder, raw: str) -> None:
+    def _inherit(self, builder: ModelBuilder, quantizing: Quantizing, raw: str) -> None:
         try:
             reference = split_source(raw)
             name = Name.parse(reference.base)
@@ -137,9 +149,12 @@ class Create:
             raise ModelNotFound(raw) from None
         builder.inherit(parent)
         for layer in parent.stored.manifest.of_type(MODEL):
-            builder.describe(describe(self._library.blobs.path(layer.digest)))
+            description = describe(self._library.blobs.path(layer.digest))
+            builder.describe(quantizing.plan(MODEL, layer.digest, description))
 
-    def _files(self, builder: ModelBuilder, files: Mapping[str, str]) -> _Steps:
+    def _files(
+        self, builder: ModelBuilder, quantizing: Quantizing, files: Mapping[str, str]
+    ) -> _Steps:
         if not files:
             raise BadRequest("unknown type")
         for file_name in sorted(files):
@@ -152,7 +167,10 @@ class Create:
                     raise BadRequest("supplied file was not in GGUF format")
                 raise BadRequest("unknown type")
             yield Progress(status="parsing GGUF")
-            self._add_file(builder, file_name, digest, describe(path))
+            description = describe(path)
+            if description.kind == "model":
+                description = quantizing.plan(MODEL, digest, description)
+            self._add_file(builder, file_name, digest, description)
 
     def _add_file(
         self, builder: ModelBuilder, file_name: str, digest: Digest, description: Description
@@ -171,22 +189,27 @@ class Create:
         if not builder.has_weights:
             raise BadRequest("no base model was found")
         ((file_name, text),) = adapters.items()
-        yield from self._gguf(builder, ADAPTER, file_name, text)
+        digest, _ = yield from self._gguf(text)
+        builder.add_file(ADAPTER, digest, file_name)
 
-    def _drafts(self, builder: ModelBuilder, drafts: Mapping[str, str]) -> _Steps:
+    def _drafts(
+        self, builder: ModelBuilder, quantizing: Quantizing, drafts: Mapping[str, str]
+    ) -> _Steps:
         if drafts and not builder.has_weights:
             raise BadRequest("no base model was found")
         for file_name in sorted(drafts):
-            yield from self._gguf(builder, DRAFT, file_name, drafts[file_name])
+            digest, description = yield from self._gguf(drafts[file_name])
+            quantizing.plan(DRAFT, digest, description)
+            builder.add_file(DRAFT, digest, file_name)
 
-    def _gguf(self, builder: ModelBuilder, media_type: str, file_name: str, text: str) -> _Steps:
+    def _gguf(self, text: str) -> Generator[_Step, None, tuple[Digest, Description]]:
+        """Look into an uploaded file that must be GGUF."""
         digest = self._uploaded(text)
         path = self._library.blobs.path(digest)
         if not is_gguf(path):
             raise BadRequest("supplied file was not in GGUF format")
         yield Progress(status="parsing GGUF")
-        describe(path)
-        builder.add_file(media_type, digest, file_name)
+        return digest, describe(path)
 
     def _uploaded(self, text: str) -> Digest:
         """The digest of a file that is in the store. The reference answers 500 where it is not."""
@@ -236,8 +259,9 @@ def _check(order: CreateRequest) -> Name:
     if any(not digest for digest in (order.adapters or {}).values()):
         raise InvalidDigest
     name = Name.parse(order.target)
-    if order.quantize or order.quantization or order.draft_quantize:
-        raise Unsupported("quantisation is not available yet: create from a quantised GGUF file")
+    for level in (order.quantize or order.quantization, order.draft_quantize):
+        if level:
+            parse_level(level)
     if order.remote_host:
         raise Unsupported("remote models are not supported")
     return name

@@ -101,6 +101,11 @@ def test_what_is_no_file_is_a_model(folder: Path, server: ScriptedServer) -> Non
 
 
 ERRORS = {
+    "a level for no draft": (
+        ["m", "--draft-quantize", "q8_0"],
+        MODELFILE,
+        "--draft-quantize requires a DRAFT model",
+    ),
     "bad name": (["a/b/c/d/e"], MODELFILE, "invalid model name: a/b/c/d/e"),
     "no FROM": (["m"], "SYSTEM x\n", "no FROM line"),
     "no Modelfile and no weights": (

@@ -229,7 +229,7 @@ def add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
     writer.add_add_bos_token(True)
 
 
-def _make_weights(vocabulary: Vocabulary, seed: int) -> dict[str, np.ndarray]:
+def _make_weights(vocabulary: Vocabulary, seed: int, n_embd: int) -> dict[str, np.ndarray]:
     """Random weights, scaled so that greedy text varies with its context and ties are rare.
 
     Dimension 0 of the residual stream is the same for every token and no layer writes to it:
@@ -246,28 +246,28 @@ def _make_weights(vocabulary: Vocabulary, seed: int) -> dict[str, np.ndarray]:
         return matrix
 
     n_vocab = len(vocabulary.tokens)
-    embedding = normal(n_vocab, EMBD, 0.7)
+    embedding = normal(n_vocab, n_embd, 0.7)
     embedding[:, 0] = CONSTANT
-    output = normal(n_vocab, EMBD, 0.5) - 0.2 * embedding  # against saying the same word again
+    output = normal(n_vocab, n_embd, 0.5) - 0.2 * embedding  # against saying the same word again
     output[:, 0] = np.asarray(vocabulary.biases, dtype=np.float32) / 3
-    unbiased = np.ones(EMBD, dtype=np.float32)
+    unbiased = np.ones(n_embd, dtype=np.float32)
     unbiased[0] = 0
     weights = {
         "token_embd.weight": embedding,
-        "output_norm.weight": np.ones(EMBD, dtype=np.float32),
+        "output_norm.weight": np.ones(n_embd, dtype=np.float32),
         "output.weight": output,
     }
     for layer in range(LAYERS):
         weights |= {
             f"blk.{layer}.attn_norm.weight": unbiased,
-            f"blk.{layer}.attn_q.weight": normal(EMBD, EMBD, 0.15),
-            f"blk.{layer}.attn_k.weight": normal(EMBD, EMBD, 0.15),
-            f"blk.{layer}.attn_v.weight": normal(EMBD, EMBD, 0.2),
-            f"blk.{layer}.attn_output.weight": silent_on_constant(normal(EMBD, EMBD, 0.2)),
+            f"blk.{layer}.attn_q.weight": normal(n_embd, n_embd, 0.15),
+            f"blk.{layer}.attn_k.weight": normal(n_embd, n_embd, 0.15),
+            f"blk.{layer}.attn_v.weight": normal(n_embd, n_embd, 0.2),
+            f"blk.{layer}.attn_output.weight": silent_on_constant(normal(n_embd, n_embd, 0.2)),
             f"blk.{layer}.ffn_norm.weight": unbiased,
-            f"blk.{layer}.ffn_gate.weight": normal(FFN, EMBD, 0.2),
-            f"blk.{layer}.ffn_up.weight": normal(FFN, EMBD, 0.2),
-            f"blk.{layer}.ffn_down.weight": silent_on_constant(normal(EMBD, FFN, 0.1)),
+            f"blk.{layer}.ffn_gate.weight": normal(FFN, n_embd, 0.2),
+            f"blk.{layer}.ffn_up.weight": normal(FFN, n_embd, 0.2),
+            f"blk.{layer}.ffn_down.weight": silent_on_constant(normal(n_embd, FFN, 0.1)),
         }
     return weights
 
@@ -297,30 +297,33 @@ def make_tiny_llama(
     chat_template: str | None = None,
     n_ctx: int = 512,
     n_heads: int = HEADS,
+    n_embd: int = EMBD,
     name: str = "tiny",
     pooling: int | None = None,
     rerank_template: str | None = None,
     n_ctx_original: int | None = None,
     vocabulary: Vocabulary | None = None,
+    more: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Write a random two-layer Llama that llama.cpp loads, under 1 MB, and return its path.
 
     The same seed gives the same bytes. Any text survives tokenising and back. What it generates is
     made of English words, never ends by itself, and depends on the whole prompt. With `pooling` it
-    is a model for embeddings, with `rerank_template` for comparing texts by it.
+    is a model for embeddings, with `rerank_template` for comparing texts by it. `more` are tensors
+    that it does not need.
     """
     vocabulary = vocabulary or make_vocabulary()
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
     writer.add_file_type(0)
     writer.add_context_length(n_ctx)
-    writer.add_embedding_length(EMBD)
+    writer.add_embedding_length(n_embd)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(FFN)
     writer.add_head_count(n_heads)
     writer.add_head_count_kv(n_heads)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(EMBD // n_heads)
+    writer.add_rope_dimension_count(n_embd // n_heads)
     if pooling is not None:
         writer.add_uint32("llama.pooling_type", pooling)
     if n_ctx_original is not None:
@@ -330,7 +333,7 @@ def make_tiny_llama(
         writer.add_chat_template(chat_template)
     if rerank_template is not None:
         writer.add_string("tokenizer.chat_template.rerank", rerank_template)
-    for tensor, weights in _make_weights(vocabulary, seed).items():
+    for tensor, weights in {**_make_weights(vocabulary, seed, n_embd), **(more or {})}.items():
         writer.add_tensor(tensor, weights)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -529,8 +529,6 @@ def test_additions_need_a_base(tmp_path: Path, kind: str) -> None:
 
 
 UNSUPPORTED: dict[str, dict[str, Any]] = {
-    "quantize": {"from": "m", "quantize": "q4_K_M"},
-    "the old spelling": {"from": "m", "quantization": "q4_K_M"},
     "remote": {"from": "m", "remote_host": "https://example.com"},
     "cloud": {"from": "gpt-oss:20b:cloud"},
 }

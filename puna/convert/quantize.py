@@ -1,0 +1,175 @@
+"""Weights with fewer bits: what can be asked for, and the child process that makes them.
+
+Facts: models spec, section 16. The arithmetic is libllama's, in quantizer.py, which only the child
+runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO
+
+import msgspec
+
+from puna.config import child_environment
+from puna.errors import QuantError
+from puna.gguf.reader import read_header
+from puna.gguf.tensors import TensorInfo
+
+__all__ = ["LEVELS", "Order", "Quantization", "Said", "is_source", "parse_level", "quantize"]
+
+LEVELS = ("F32", "F16", "BF16", "Q8_0", "Q4_K_S", "Q4_K_M")
+_SOURCES = frozenset({"F32", "F16", "BF16"})
+_SYNONYMS = MappingProxyType({"Q4_K": "Q4_K_M"})
+
+_EMBEDDED = ("a.", "mm.", "mtp.", "s.", "v.")
+"""Beginnings of tensor names: encoders and heads that stay as they are."""
+
+_RECURRENT = {r"^blk\.[0-9]+\.nextn\.eh_proj\.weight$": "Q8_0"}
+_TIED = {r"^token_embd\.weight$": "F16", r"^output\.weight$": "F16"}
+_BETTER: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "qwen35": _RECURRENT,
+        "qwen35moe": _RECURRENT,
+        "gemma3n": {r"^per_layer_token_embd\.weight$": "F16"},
+        "deepseek2": {
+            rf"{name}\.weight$": "Q8_0"
+            for name in ("attn_k_b", "attn_q_a", "attn_q_b", "attn_v_b", "attn_kv_a_mqa")
+        },
+        "glmocr": _TIED,
+        "glm4": _TIED,
+    }
+)
+"""Tensors, by architecture, that four bits would harm: what they get instead."""
+
+_FOUR_BITS = ("Q4_K_S", "Q4_K_M")
+_LAST_WORDS = 64 * 1024  # bytes of the child's stderr that are looked at
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What the child is to do. `overrides` are pairs of a pattern for tensors' names and a type."""
+
+    source: str
+    target: str
+    level: str
+    overrides: tuple[tuple[str, str], ...] = ()
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the child's: tensors done and in all, or why it failed."""
+
+    done: int = 0
+    total: int = 0
+    failure: str = ""
+
+
+_SAID = msgspec.json.Decoder(Said)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """Weights at `source` of type `before` to be written as `level` into the file `target`."""
+
+    source: Path
+    target: Path
+    architecture: str
+    before: str
+    level: str
+
+
+def parse_level(text: str) -> str:
+    """The canonical name of what is asked for. Raises QuantError."""
+    level = _SYNONYMS.get(text.upper(), text.upper())
+    if level not in LEVELS:
+        raise QuantError(
+            f"unsupported quantization type {text.upper()} - "
+            "supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0"
+        )
+    return level
+
+
+def is_source(file_type: str) -> bool:
+    """Whether weights of this type can be quantised: nothing was lost of them yet."""
+    return file_type in _SOURCES
+
+
+async def quantize(work: Quantization) -> AsyncGenerator[float, None]:
+    """Fill the target, and tell which fraction is done; who stops listening ends the work.
+
+    Raises QuantError, OSError and BadModelFile for a source that cannot be read.
+    """
+    order = await asyncio.to_thread(_order, work)
+    with tempfile.TemporaryFile() as words:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "puna.convert.quantizer",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=words,
+            env=child_environment(),
+        )
+        try:
+            async for said in _talk(process, order):
+                if said.failure:
+                    raise QuantError(f"cannot quantize: {said.failure}")
+                yield said.done / max(said.total, 1)
+            if await process.wait() != 0:
+                raise QuantError(f"the quantizer ended: {_cause(process.returncode, words)}")
+        finally:
+            _kill(process)
+            await process.wait()
+
+
+async def _talk(process: asyncio.subprocess.Process, order: Order) -> AsyncIterator[Said]:
+    """Give the child its order; what it says, as long as it says anything."""
+    if process.stdin is None or process.stdout is None:
+        raise QuantError("the quantizer has no pipes")
+    with contextlib.suppress(ConnectionError):  # it died: its exit status tells more
+        process.stdin.write(msgspec.json.encode(order))
+        await process.stdin.drain()
+        process.stdin.close()
+    while line := await process.stdout.readline():
+        yield _SAID.decode(line)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    # not Process.kill(): it polls first, and so takes the exit status from asyncio's watcher
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def _cause(code: int | None, words: IO[bytes]) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+    words.seek(0)
+    lines = words.read(_LAST_WORDS).decode("utf-8", "replace").strip().splitlines()
+    return f"exit status {code}" + "".join(f": {line}" for line in lines[-1:])
+
+
+def _order(work: Quantization) -> Order:
+    kept = _kept(read_header(work.source).tensors)
+    better = _BETTER.get(work.architecture, {}) if work.level in _FOUR_BITS else {}
+    overrides = (*kept.items(), *better.items())
+    return Order(str(work.source), str(work.target), work.level, overrides)
+
+
+def _kept(tensors: Iterable[TensorInfo]) -> dict[str, str]:
+    """Patterns of the embedded encoders' tensors, each with the type that it has."""
+    return {
+        f"^{re.escape(tensor.name)}$": tensor.type_name
+        for tensor in tensors
+        if tensor.name.startswith(_EMBEDDED)
+    }
