@@ -158,7 +158,10 @@ class PullRequest(_Named, kw_only=True):
 
 
 class CreateRequest(_Named, kw_only=True):
-    """POST /api/create. `from_` is the field `from`."""
+    """POST /api/create. `from_` is the field `from`.
+
+    With `keep_parts`, a field of our own, a model in several files stays in them.
+    """
 
     from_: str = field(default="", name="from")
     files: dict[str, str] | None = None
@@ -177,4 +180,5 @@ class CreateRequest(_Named, kw_only=True):
     requires: str = ""
     info: dict[str, Any] = field(default_factory=dict)
     remote_host: str = ""
+    keep_parts: bool = False
     stream: bool | None = None

@@ -69,7 +69,8 @@ def bring(client: Client, model: Import) -> None:
     paths = model.files.values()
     with Progress(sys.stderr) as progress, give_files(client, store, paths, progress) as given:
         files = {name: given[path].digest for name, path in model.files.items()}
-        create(client, {"model": model.name.full, "files": files}, progress)
+        request = {"model": model.name.full, "files": files, "keep_parts": True}
+        create(client, request, progress)
     ways = [each.way for each in given.values()]
     print(f"imported {model.name.short} from {model.path} {_size(model)}, {_told(ways)}")
     if Way.COPIED in ways:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from puna.gguf.reader import Header, read_header
+from puna.gguf.split import place_of, read_joined
 from puna.gguf.types import FILE_TYPES
 from puna.gguf.values import ArrayInfo, Value
 
@@ -20,6 +21,7 @@ __all__ = [
     "Keys",
     "describe",
     "describe_header",
+    "describe_parts",
     "show_metadata",
     "show_tensors",
 ]
@@ -100,8 +102,8 @@ class Description:
     has_vision: bool
     has_audio: bool
     has_audio_encoder: bool  # a projector's own flag
-    split_count: int  # 0 or 1: not split
-    split_no: int | None
+    split_count: int  # 0: not split
+    split_no: int | None  # from 0
     file_size: int
 
     @property
@@ -131,6 +133,14 @@ def describe(path: Path) -> Description:
     return describe_header(read_header(path))
 
 
+def describe_parts(paths: Sequence[Path]) -> Description:
+    """Describe a model in one file or several, of which none may be missing.
+
+    Raises BadModelFile, OSError.
+    """
+    return describe_header(read_joined(paths))
+
+
 def describe_header(header: Header) -> Description:
     """Describe a header that was read with or without its arrays."""
     keys = Keys(header.metadata)
@@ -140,6 +150,7 @@ def describe_header(header: Header) -> Description:
     embedding = keys.whole("embedding_length") or 0
     head_size = embedding // min(filter(None, heads), default=embedding or 1)
     file_type = _file_type(keys)
+    place = place_of(header)
     return Description(
         architecture=keys.architecture,
         kind=_kind(keys),
@@ -157,8 +168,8 @@ def describe_header(header: Header) -> Description:
         has_vision=keys.find("vision.block_count") is not None,
         has_audio=keys.find("audio.block_count") is not None,
         has_audio_encoder=_has_audio_encoder(keys),
-        split_count=_split(keys, "split.count") or 0,
-        split_no=_split(keys, "split.no"),
+        split_count=place.count if place else 0,
+        split_no=place.index if place else None,
         file_size=header.file_size,
     )
 
@@ -196,13 +207,6 @@ def _has_audio_encoder(keys: Keys) -> bool:
     return any(
         value is True for key, value in keys.metadata.items() if key.endswith(".has_audio_encoder")
     )
-
-
-def _split(keys: Keys, name: str) -> int | None:
-    """A number about shards: under its own name, or under the architecture's."""
-    number = _whole(keys.metadata.get(name))
-    number = keys.whole(name) if number is None else number
-    return number if number is not None and number <= 0xFFFF else None
 
 
 def show_metadata(

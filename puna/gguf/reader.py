@@ -17,9 +17,9 @@ from typing import Literal
 from puna.errors import BadModelFile
 from puna.gguf.cursor import Cursor
 from puna.gguf.tensors import TensorInfo, check_tensors, read_tensors
-from puna.gguf.values import Value, read_metadata
+from puna.gguf.values import Value, locate_metadata, read_metadata
 
-__all__ = ["Header", "is_gguf", "read_header"]
+__all__ = ["Header", "is_gguf", "locate_keys", "read_header"]
 
 LITTLE, BIG = b"GGUF", b"FUGG"
 OLD_MAGICS = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt", b"algg": "ggla"}
@@ -60,11 +60,24 @@ def read_header(path: Path, *, arrays: bool = False) -> Header:
         return _read(Cursor(file, os.fstat(file.fileno()).st_size), arrays)
 
 
-def _read(cursor: Cursor, arrays: bool) -> Header:
+def locate_keys(path: Path) -> Mapping[str, range]:
+    """Where in the file each key lies, with its value. Raises BadModelFile, OSError."""
+    with FileIO(path) as file:
+        cursor = Cursor(file, os.fstat(file.fileno()).st_size)
+        _, count_code, _, n_keys = _read_start(cursor)
+        return locate_metadata(cursor, n_keys, count_code=count_code)
+
+
+def _read_start(cursor: Cursor) -> tuple[int, str, int, int]:
+    """Version, the `struct` letter of its counts, and how many tensors and keys there are."""
     version = _read_version(cursor)
     cursor.terminated = version == 1
     count_code = COUNT_CODES.get(version, "Q")
-    n_tensors, n_keys = cursor.whole(count_code), cursor.whole(count_code)
+    return version, count_code, cursor.whole(count_code), cursor.whole(count_code)
+
+
+def _read(cursor: Cursor, arrays: bool) -> Header:
+    version, count_code, n_tensors, n_keys = _read_start(cursor)
     metadata = read_metadata(cursor, n_keys, count_code=count_code, arrays=arrays)
     alignment = _alignment(metadata)
     cursor.subject = "header"

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from puna.errors import BadModelFile
 from puna.gguf.cursor import Cursor
 from puna.gguf.types import SCALARS, ValueType
 
-__all__ = ["MAX_ARRAY", "MAX_KEY", "MAX_KEYS", "ArrayInfo", "Plain", "Value", "read_metadata"]
+__all__ = [
+    "MAX_ARRAY",
+    "MAX_KEY",
+    "MAX_KEYS",
+    "ArrayInfo",
+    "Plain",
+    "Value",
+    "locate_metadata",
+    "read_metadata",
+]
 
 MAX_KEYS = 1 << 16  # real files have under a hundred
 MAX_KEY = (1 << 16) - 1  # bytes
@@ -42,23 +51,41 @@ def read_metadata(
     `arrays`, only numeric arrays of up to 4096 elements are kept and others become `ArrayInfo`.
     Raises BadModelFile.
     """
+    return dict(_pairs(cursor, n_keys, count_code, arrays))
+
+
+def locate_metadata(cursor: Cursor, n_keys: int, *, count_code: str) -> Mapping[str, range]:
+    """Pass over `n_keys` keys and their values: where in the file each pair lies.
+
+    Raises BadModelFile.
+    """
+    places, start = {}, cursor.position
+    for key, _ in _pairs(cursor, n_keys, count_code, arrays=False):
+        places[key] = range(start, cursor.position)
+        start = cursor.position
+    return places
+
+
+def _pairs(
+    cursor: Cursor, n_keys: int, count_code: str, arrays: bool
+) -> Iterator[tuple[str, Value]]:
     if n_keys > MAX_KEYS:
         raise cursor.bad(f"{n_keys} metadata keys are over the limit of {MAX_KEYS}")
     if n_keys * LEAST_KEY_BYTES > cursor.left:
         raise cursor.bad(f"unexpected EOF: no room for {n_keys} metadata keys")
-    metadata: dict[str, Value] = {}
+    seen: set[str] = set()
     for number in range(n_keys):
         cursor.subject = f"metadata key {number}"
         key = cursor.string(MAX_KEY)
         cursor.about("key", key)
-        if key in metadata:
+        if key in seen:
             raise cursor.bad("duplicate key")
+        seen.add(key)
         kind = _read_kind(cursor)
         if key == "general.alignment" and kind is not ValueType.U32:
             # the engine ends its process on it; ignoring it would place the tensors elsewhere
             raise BadModelFile(f"invalid GGUF alignment: a {kind.name}, must be a U32")
-        metadata[key] = _read_value(cursor, kind, count_code, arrays)
-    return metadata
+        yield key, _read_value(cursor, kind, count_code, arrays)
 
 
 def _read_value(cursor: Cursor, kind: ValueType, count_code: str, arrays: bool) -> Value:

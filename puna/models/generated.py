@@ -42,7 +42,7 @@ def _lines(model: Model, system: str, options: Mapping[str, Json]) -> Iterator[s
         yield "# To build a new Modelfile based on this, replace FROM with:"
         yield f"# FROM {model.name.short}"
         yield ""
-        yield f"FROM {model.weights.path}"
+        yield from (f"FROM {path}" for path in model.weights.paths)
     yield from (f"ADAPTER {quote_value(str(adapter.path))}" for adapter in model.adapters)
     if model.draft:
         yield f"DRAFT {quote_value(str(model.draft.path))}"

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from puna.errors import BadModelFile, BadRequest, InvalidName
-from puna.gguf.describe import Description, describe
+from puna.gguf.describe import describe_parts
+from puna.gguf.split import MAX_PARTS, parse_part_name
 from puna.models.name import Name, split_name
 
 __all__ = ["Find", "Import", "Skip", "find_imports"]
@@ -35,7 +36,8 @@ _Files = Mapping[str, Path]
 class Import:
     """A model to be made: its name, where its weights were found, and its files.
 
-    `files` are file names and where the files are, links followed; the weights come first.
+    `files` are file names and where the files are, links followed; the weights come first, and
+    where they are split, in order.
     """
 
     name: Name
@@ -91,13 +93,22 @@ def find_imports(path: Path, typed: str = "") -> Find:
 
 def _files(path: Path) -> Iterator[_File]:
     if not path.is_dir():
-        real = path.resolve()  # whoever names a link to a file means the file
         hub = next((each for each in path.parents if each.name.startswith(HUB_PREFIX)), None)
-        yield _File(path, real, *(_repository(hub) if hub else _folders(path)))
+        for each in _with_parts(path):
+            real = each.resolve()  # whoever names a link to a file means the file
+            yield _File(each, real, *(_repository(hub) if hub else _folders(each)))
     elif path.parent.name == "snapshots":
         yield from _snapshot(path, path.parent.parent)
     else:
         yield from _below(path, path)
+
+
+def _with_parts(path: Path) -> list[Path]:
+    """The file, and the other parts of its model that lie beside it."""
+    part = parse_part_name(path.name)
+    if part is None or part.count > MAX_PARTS:
+        return [path]
+    return [each for each in map(path.with_name, part.siblings) if each.exists()]
 
 
 def _below(folder: Path, root: Path) -> Iterator[_File]:
@@ -150,39 +161,51 @@ def _folders(path: Path) -> tuple[str, str]:
 
 def _join(files: list[_File], skipped: list[Skip]) -> list[tuple[_File, _Files]]:
     """The models, each with its files; a folder's projector belongs to all models in it."""
-    models: list[tuple[_File, Path]] = []
-    projectors: dict[Path, dict[str, Path]] = {}
-    for file in files:
-        real = Path(os.path.realpath(file.path))
-        reason = "" if real.is_relative_to(file.root.resolve()) else f"it leads out of {file.root}"
-        kind, reason = ("", reason) if reason else _kind(real)
-        if kind == "projector" and file.path.parent in projectors:
+    models: list[tuple[_File, _Files]] = []
+    projectors: dict[Path, _Files] = {}
+    for parts in _in_parts(files):
+        file, folder = parts[0], parts[0].path.parent
+        reals = {part.path.name: Path(os.path.realpath(part.path)) for part in parts}
+        kind, reason = _kind(parts, reals)
+        if kind == "projector" and folder in projectors:
             reason = "the folder has another projector"
         if reason:
             skipped.append(Skip(file.path, reason))
         elif kind == "projector":
-            projectors[file.path.parent] = {file.path.name: real}
+            projectors[folder] = reals
         else:
-            models.append((file, real))
+            models.append((file, reals))
     used = {file.path.parent for file, _ in models}
     for folder, names in projectors.items():
         if folder not in used:
             reason = "there is no model beside this projector"
             skipped += [Skip(folder / name, reason) for name in names]
-    return [
-        (file, {file.path.name: real, **projectors.get(file.path.parent, {})})
-        for file, real in models
-    ]
+    return [(file, {**reals, **projectors.get(file.path.parent, {})}) for file, reals in models]
 
 
-def _kind(path: Path) -> tuple[str, str]:
-    """What kind of file it is, and why it cannot be imported, "" if it can."""
+def _in_parts(files: list[_File]) -> list[list[_File]]:
+    """The files of one model together, in the order of their names."""
+    groups: dict[tuple[Path, str, int], list[_File]] = {}
+    for file in files:
+        part = parse_part_name(file.path.name)
+        key = (part.prefix, part.count) if part else (file.path.name, 0)
+        groups.setdefault((file.path.parent, *key), []).append(file)
+    return [sorted(group, key=lambda file: file.path.name) for group in groups.values()]
+
+
+def _kind(parts: list[_File], reals: _Files) -> tuple[str, str]:
+    """What kind of model the files are, and why they cannot be imported, "" if they can."""
+    for part, real in zip(parts, reals.values(), strict=True):
+        if not real.is_relative_to(part.root.resolve()):
+            return "", f"it leads out of {part.root}"
+    name = parse_part_name(parts[0].path.name)
     try:
-        description: Description = describe(path)
+        missing = [each for each in name.siblings if each not in reals] if name else []
+        if missing:
+            return "", f"{missing[0]} is missing beside it"
+        description = describe_parts(list(reals.values()))
     except (OSError, BadModelFile) as cause:
         return "", str(cause)
-    if description.split_count > 1:
-        return "", f"it is one of {description.split_count} parts: merge them into one file first"
     if description.kind not in {"model", "projector"}:
         return "", f"it is no model: {description.kind}"
     return description.kind, ""
@@ -227,7 +250,8 @@ def _unique(models: list[Import], skipped: list[Skip]) -> Iterator[Import]:
 
 def _name(file: _File, owner: str) -> Name:
     """`Qwen3-4B-Q4_K_M.gguf` is `qwen3-4b:q4_k_m`."""
-    stem = re.sub(r"(?i)\.gguf$", "", file.path.name)
+    part = parse_part_name(file.path.name)
+    stem = part.prefix if part else re.sub(r"(?i)\.gguf$", "", file.path.name)
     match = _QUANT.fullmatch(stem)
     model, tag = match.groups() if match else (stem, "")
     if _NAMELESS.fullmatch(model):

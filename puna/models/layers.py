@@ -1,16 +1,19 @@
 """The model at rest, as a whole: what its manifest's layers say, read and joined.
 
-Facts: models spec, sections 3.2 and 5. Weights are named here, not opened.
+Facts: models spec, sections 3.2 and 5. Weights are named here, and opened only where there are
+several files of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from puna.errors import BadManifest
+from puna.errors import BadManifest, BadModelFile
+from puna.gguf.reader import read_header
+from puna.gguf.split import MAX_PARTS, Place, place_of
 from puna.models.digest import Digest
 from puna.models.fields import object_of, text_of
 from puna.models.gojson import Json, decode_first, encode
@@ -37,6 +40,7 @@ __all__ = [
     "Weights",
     "encode_messages",
     "encode_params",
+    "join_parts",
     "load_model",
     "parse_messages",
     "parse_params",
@@ -55,12 +59,21 @@ MAX_EXACT = 2**53  # from here on a double skips whole numbers
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One file of weights. `parent` is the model or file it came from, or ""."""
+    """One file of weights. `parent` is the model or file it came from, or "".
+
+    `more` are the further parts of a model that is split, in order.
+    """
 
     digest: Digest
     path: Path
     size: int
     parent: str = ""
+    more: tuple[Weights, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All its files."""
+        return (self.path, *(part.path for part in self.more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,7 @@ def read_model(library: Library, stored: Stored) -> Model:
     return Model(
         stored=stored,
         config=parse_image_config(_read(library, config)) if config else ImageConfig(),
-        weights=_last(_files(library, stored, MODEL)),
+        weights=join_parts(_files(library, stored, MODEL)),
         projectors=_files(library, stored, PROJECTOR),
         adapters=_files(library, stored, ADAPTER),
         draft=_last(_files(library, stored, DRAFT)),
@@ -127,6 +140,37 @@ def _files(library: Library, stored: Stored, media_type: str) -> tuple[Weights, 
         Weights(layer.digest, library.blobs.path(layer.digest), layer.size, layer.from_)
         for layer in stored.manifest.of_type(media_type)
     )
+
+
+def join_parts(files: tuple[Weights, ...]) -> Weights | None:
+    """The last file counts, and with a part of a split model all its parts, in their order.
+
+    Files that cannot be read count as parts where others are: who opens them says what is wrong.
+    """
+    if len(files) < 2 or len(files) > MAX_PARTS:
+        return _last(files)
+    places = [_place(file) for file in files]
+    whole = _last(tuple(place for place in places if place is not None))
+    if whole is None or not whole.count or places[-1] == _WHOLE:
+        return files[-1]
+    parts = [
+        (place.index if place and place.index is not None else position, position, file)
+        for position, (place, file) in enumerate(zip(places, files, strict=True))
+        if place is None or place.count == whole.count
+    ]
+    first, *more = [file for _, _, file in sorted(parts, key=lambda part: part[:2])]
+    return replace(first, more=tuple(more))
+
+
+_WHOLE = Place(None, 0)
+
+
+def _place(file: Weights) -> Place | None:
+    """Where a file belongs, `_WHOLE` where it stands alone, None where it cannot be read."""
+    try:
+        return place_of(read_header(file.path)) or _WHOLE
+    except (OSError, BadModelFile):
+        return None
 
 
 def _texts(library: Library, layers: tuple[Layer, ...]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Local files that a Modelfile names: how a path is completed and which files of a folder count.
 
-Facts: models spec, sections 15.6 and 20.5. Folders of safetensors come with conversion.
+Facts: models spec, sections 15.6 and 20.5. Folders of safetensors come with conversion. One part of
+a split model stands for all of them, which lie beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from puna.errors import ModelfileError
+from puna.gguf.split import parse_part_name
 
 __all__ = ["expand", "files_at", "request_names"]
 
@@ -29,10 +31,11 @@ def expand(text: str, base: Path) -> Path:
 
 
 def files_at(path: Path) -> tuple[Path, ...]:
-    """The file at `path`, or the weights in the folder there.
+    """The file at `path`, with the other parts of its model if it is one; or the weights in the
+    folder there.
 
-    Raises FileNotFoundError, and ModelfileError for a folder without weights or with a link that
-    leads out of it.
+    Raises FileNotFoundError, and ModelfileError for a part that is missing, a folder without
+    weights or with a link that leads out of it.
     """
     # os.path, because a model's name may be too long for a file's, which Path reports by raising
     if os.path.isdir(path):
@@ -41,7 +44,18 @@ def files_at(path: Path) -> tuple[Path, ...]:
         if os.path.exists(path):
             raise ModelfileError(f"{path} is neither a file nor a folder")
         raise FileNotFoundError(path)
-    return (path,)
+    return _with_parts(path)
+
+
+def _with_parts(path: Path) -> tuple[Path, ...]:
+    part = parse_part_name(path.name)
+    if part is None or not _is_gguf(path):
+        return (path,)
+    paths = tuple(path.with_name(name) for name in part.siblings)
+    for each in paths:
+        if not os.path.isfile(each):
+            raise ModelfileError(f"{each}: no such file: {path.name} needs all {part.count} parts")
+    return paths
 
 
 def _weights_in(folder: Path) -> tuple[Path, ...]:

@@ -44,14 +44,15 @@ def open_drafter(
 def _check_target(plan: LoadPlan, target: Model) -> None:
     if memory_of(target) is Memory.STATE:
         raise EngineError("the model keeps a state, which cannot go back behind a wrong guess")
-    if Path(plan.draft).stat().st_size > Path(plan.model).stat().st_size:
+    size = sum(Path(path).stat().st_size for path in plan.weights)
+    if Path(plan.draft).stat().st_size > size:
         raise EngineError("it is larger than the model")
 
 
 def _load(
     plan: LoadPlan, target: Model, n_threads: int, progress: Callable[[float], None]
 ) -> Drafter:
-    own = msgspec.structs.replace(plan, model=plan.draft, draft="", adapters=())
+    own = msgspec.structs.replace(plan, model=plan.draft, parts=(), draft="", adapters=())
     model = Model(own, progress)
     try:
         _check_fit(model, target)

@@ -43,10 +43,11 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     leaves the choice to the runner. `speculation` says what guesses tokens that are checked
     together with the next one: the text itself, or with "on" also the model in the file `draft`,
     where there is one and it fits. With `embedding_only` no text will be asked for, and nothing is
-    set aside for it.
+    set aside for it. `parts` are the further files of a model that is split, in order.
     """
 
     model: str
+    parts: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
     draft: str = ""
     n_ctx: int = 4096
@@ -62,6 +63,16 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     kv_type: str = "f16"
     speculation: SpeculationKind = "on"
     embedding_only: bool = False
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The files of the model itself."""
+        return (self.model, *self.parts)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file that is loaded."""
+        return (*self.weights, *self.adapters, *filter(None, [self.draft]))
 
 
 class WarmPlan(Struct, frozen=True, kw_only=True):

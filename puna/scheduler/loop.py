@@ -143,7 +143,7 @@ class Scheduler:
     def files(self) -> set[str]:
         """The paths of the files that runners have loaded or load."""
         plans = [entry.need.plan for entry in self._state.entries.values()]
-        return {path for plan in plans for path in (plan.model, *plan.adapters)}
+        return {path for plan in plans for path in plan.files}
 
     def stats(self) -> Stats:
         """How busy it is at this moment."""

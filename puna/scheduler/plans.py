@@ -21,7 +21,7 @@ def mismatch(loaded: LoadPlan, wanted: LoadPlan) -> str:
     `max_sequences` size the pool and are the server's affair.
     """
     checks = (
-        ("model", loaded.model == wanted.model),
+        ("model", loaded.weights == wanted.weights),
         ("adapters", loaded.adapters == wanted.adapters),
         ("draft", wanted.draft in ("", loaded.draft)),
         ("n_ctx", wanted.n_ctx_auto or wanted.n_ctx <= loaded.n_ctx),

@@ -6,7 +6,7 @@ Facts: models spec, section 15.4.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,13 +68,18 @@ class ModelBuilder:
         size = self._library.blobs.refresh(digest)
         self.layers.append(Layer(media_type, digest, size, from_=name))
 
-    def exchange(self, before: Digest, after: Digest, size: int) -> None:
+    def exchange(self, before: Digest, after: Digest, size: int, *, is_new: bool) -> None:
         """Let another blob take the place of one: the same weights in another form."""
         self.layers = [
             replace(layer, digest=after, size=size) if layer.digest == before else layer
             for layer in self.layers
         ]
-        self.created.add(after)
+        if is_new:
+            self.created.add(after)
+
+    def drop(self, digests: Collection[Digest]) -> None:
+        """Leave layers out again."""
+        self.layers = [layer for layer in self.layers if layer.digest not in digests]
 
     def describe(self, description: Description) -> None:
         """Take the config's facts from the weights; every file of weights adds its family."""

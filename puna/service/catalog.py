@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from puna.errors import BadModelFile, BlobMissing, InvalidName, ModelNotFound
-from puna.gguf.describe import Description, describe
+from puna.gguf.describe import Description, describe, describe_parts
 from puna.models.layers import Model, read_model
 from puna.models.library import Library, Stored
 from puna.models.name import Name, Source, split_source
@@ -145,7 +145,7 @@ class Catalog:
 
 
 def _is_there(model: Model) -> bool:
-    return model.weights is None or model.weights.path.is_file()
+    return model.weights is None or all(path.is_file() for path in model.weights.paths)
 
 
 def _draft_of(model: Model) -> Path | None:
@@ -166,6 +166,6 @@ def _describe(model: Model) -> tuple[Description | None, OSError | BadModelFile 
     if model.weights is None or model.config.model_format == "safetensors":
         return None, None
     try:
-        return describe(model.weights.path), None
+        return describe_parts(model.weights.paths), None
     except (OSError, BadModelFile) as fault:
         return None, fault

@@ -1,7 +1,7 @@
 """Making a model: from uploaded files or from an installed one, step by step with progress.
 
-Facts: API spec, section 17; models spec, section 15. Doors for what comes later: a folder of
-safetensors and split files are refused by name in `_files` and `_add_file`.
+Facts: API spec, section 17; models spec, section 15. Door for what comes later: a folder of
+safetensors is refused by name in `_files`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from puna.errors import (
     StoreError,
     Unsupported,
 )
-from puna.gguf.describe import Description, describe
+from puna.gguf.describe import Description, describe, describe_parts
 from puna.gguf.reader import is_gguf
 from puna.models.digest import Digest
-from puna.models.layers import load_model
+from puna.models.layers import Weights, load_model
 from puna.models.library import Library
 from puna.models.manifest import ADAPTER, DRAFT, MODEL, PROJECTOR, Manifest
 from puna.models.name import Name, Source, split_source
 from puna.service.building import ModelBuilder
 from puna.service.quantizing import Quantizing, Rewrite
+from puna.service.splits import Given, group_parts, is_stored
 from puna.threads import in_thread
 
 __all__ = ["Create"]
@@ -115,7 +116,7 @@ class Create:
         builder = ModelBuilder(self._library)
         quantizing = Quantizing(self._library, order)
         yield from self._base(builder, quantizing, order)
-        yield from self._adapter(builder, order.adapters or {})
+        yield from self._adapter(builder, quantizing, order.adapters or {})
         yield from self._drafts(builder, quantizing, order.draft_files or {})
         _apply(builder, order)
         yield from quantizing.steps(builder)
@@ -133,7 +134,7 @@ class Create:
         elif order.files is None:
             raise BadRequest("neither 'from' or 'files' was specified")
         else:
-            yield from self._files(builder, quantizing, order.files)
+            yield from self._files(builder, quantizing, order)
 
     def _inherit(self, builder: ModelBuilder, quantizing: Quantizing, raw: str) -> None:
         try:
@@ -148,17 +149,29 @@ class Create:
         except ModelNotFound:
             raise ModelNotFound(raw) from None
         builder.inherit(parent)
+        if parent.weights and parent.weights.more:
+            self._inherit_parts(builder, quantizing, parent.weights)
+            return
         for layer in parent.stored.manifest.of_type(MODEL):
             description = describe(self._library.blobs.path(layer.digest))
             builder.describe(quantizing.plan(MODEL, layer.digest, description))
 
-    def _files(
-        self, builder: ModelBuilder, quantizing: Quantizing, files: Mapping[str, str]
-    ) -> _Steps:
-        if not files:
+    def _inherit_parts(
+        self, builder: ModelBuilder, quantizing: Quantizing, weights: Weights
+    ) -> None:
+        """Keep a model's parts as they are, unless they are rewritten, which makes one of them."""
+        if not quantizing.rewrites_model:
+            builder.describe(describe_parts(weights.paths))
+            return
+        builder.drop({part.digest for part in weights.more})
+        builder.describe(quantizing.plan_parts(MODEL, weights.digest, weights.paths))
+
+    def _files(self, builder: ModelBuilder, quantizing: Quantizing, order: CreateRequest) -> _Steps:
+        if not order.files:
             raise BadRequest("unknown type")
-        for file_name in sorted(files):
-            digest = self._uploaded(files[file_name])
+        given = []
+        for file_name, text in sorted(order.files.items()):
+            digest = self._uploaded(text)
             path = self._library.blobs.path(digest)
             if file_name.endswith(".safetensors"):
                 raise Unsupported("safetensors files cannot be converted yet: send a GGUF file")
@@ -168,48 +181,73 @@ class Create:
                 raise BadRequest("unknown type")
             yield Progress(status="parsing GGUF")
             description = describe(path)
-            if description.kind == "model":
-                description = quantizing.plan(MODEL, digest, description)
-            self._add_file(builder, file_name, digest, description)
+            given.append(Given(file_name, digest, description, _MEDIA_TYPES[description.kind]))
+        for parts in group_parts(given):
+            is_kept = order.keep_parts or is_stored(parts[0].file_name)
+            if is_kept and parts[0].media_type == MODEL and not quantizing.rewrites_model:
+                self._add_parts(builder, parts)
+            else:
+                self._add(builder, quantizing, parts)
 
-    def _add_file(
-        self, builder: ModelBuilder, file_name: str, digest: Digest, description: Description
-    ) -> None:
-        if description.split_count > 1:
-            raise Unsupported("split GGUF files cannot be joined yet: merge them into one file")
-        builder.add_file(_MEDIA_TYPES[description.kind], digest, file_name)
-        if description.kind == "model":
+    def _add_parts(self, builder: ModelBuilder, parts: list[Given]) -> None:
+        """Add a model's files as they are, each a layer."""
+        for part in parts:
+            builder.add_file(part.media_type, part.digest, part.file_name)
+        builder.describe(parts[0].description if len(parts) == 1 else self._describe(parts))
+
+    def _add(self, builder: ModelBuilder, quantizing: Quantizing, parts: list[Given]) -> None:
+        """Add a file as one layer, to be made of its parts if it has some."""
+        first, description = parts[0], parts[0].description
+        if len(parts) > 1:
+            paths = [self._library.blobs.path(part.digest) for part in parts]
+            builder.add_file(first.media_type, first.digest)
+            description = quantizing.plan_parts(first.media_type, first.digest, paths)
+        else:
+            builder.add_file(first.media_type, first.digest, first.file_name)
+            if first.media_type in {MODEL, DRAFT}:
+                description = quantizing.plan(first.media_type, first.digest, description)
+        if first.media_type == MODEL:
             builder.describe(description)
 
-    def _adapter(self, builder: ModelBuilder, adapters: Mapping[str, str]) -> _Steps:
+    def _describe(self, parts: list[Given]) -> Description:
+        return describe_parts([self._library.blobs.path(part.digest) for part in parts])
+
+    def _adapter(
+        self, builder: ModelBuilder, quantizing: Quantizing, adapters: Mapping[str, str]
+    ) -> _Steps:
         if not adapters:
             return
         if len(adapters) > 1:
             raise BadRequest("only one adapter is currently supported")
         if not builder.has_weights:
             raise BadRequest("no base model was found")
-        ((file_name, text),) = adapters.items()
-        digest, _ = yield from self._gguf(text)
-        builder.add_file(ADAPTER, digest, file_name)
+        yield from self._ggufs(builder, quantizing, ADAPTER, adapters)
 
     def _drafts(
         self, builder: ModelBuilder, quantizing: Quantizing, drafts: Mapping[str, str]
     ) -> _Steps:
         if drafts and not builder.has_weights:
             raise BadRequest("no base model was found")
-        for file_name in sorted(drafts):
-            digest, description = yield from self._gguf(drafts[file_name])
-            quantizing.plan(DRAFT, digest, description)
-            builder.add_file(DRAFT, digest, file_name)
+        yield from self._ggufs(builder, quantizing, DRAFT, drafts)
 
-    def _gguf(self, text: str) -> Generator[_Step, None, tuple[Digest, Description]]:
-        """Look into an uploaded file that must be GGUF."""
-        digest = self._uploaded(text)
-        path = self._library.blobs.path(digest)
-        if not is_gguf(path):
-            raise BadRequest("supplied file was not in GGUF format")
-        yield Progress(status="parsing GGUF")
-        return digest, describe(path)
+    def _ggufs(
+        self,
+        builder: ModelBuilder,
+        quantizing: Quantizing,
+        media_type: str,
+        files: Mapping[str, str],
+    ) -> _Steps:
+        """Add uploaded files that must be GGUF."""
+        given = []
+        for file_name, text in sorted(files.items()):
+            digest = self._uploaded(text)
+            path = self._library.blobs.path(digest)
+            if not is_gguf(path):
+                raise BadRequest("supplied file was not in GGUF format")
+            yield Progress(status="parsing GGUF")
+            given.append(Given(file_name, digest, describe(path), media_type))
+        for parts in group_parts(given):
+            self._add(builder, quantizing, parts)
 
     def _uploaded(self, text: str) -> Digest:
         """The digest of a file that is in the store. The reference answers 500 where it is not."""

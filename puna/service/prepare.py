@@ -109,7 +109,8 @@ def make_options(entry: Entry, wanted: Mapping[str, Any]) -> Options:
 
 def weights_key(entry: Entry) -> str:
     """What the scheduler knows a model by: names that share weights share a runner."""
-    return str(entry.model.weights.path) if entry.model.weights else entry.name.full
+    weights = entry.model.weights
+    return ":".join(map(str, weights.paths)) if weights else entry.name.full
 
 
 def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
@@ -126,6 +127,7 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
     only_embeds = "completion" not in entry.capabilities
     return LoadPlan(
         model=str(weights.path),
+        parts=tuple(str(part.path) for part in weights.more),
         adapters=tuple(str(adapter.path) for adapter in entry.model.adapters),
         draft=_draft_path(entry, settings),
         n_ctx=n_ctx,

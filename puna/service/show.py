@@ -8,6 +8,7 @@ from puna.errors import ModelNotFound
 from puna.fmt import rfc3339
 from puna.gguf.describe import show_metadata, show_tensors
 from puna.gguf.reader import Header, read_header
+from puna.gguf.split import read_joined
 from puna.models.generated import modelfile_text, parameters_text
 from puna.service.catalog import Catalog, Entry, parse_reference
 from puna.service.prepare import details_of
@@ -69,7 +70,7 @@ def _describe(entry: Entry, order: ShowRequest) -> ShowResponse:
 def _header(entry: Entry, *, arrays: bool) -> Header | None:
     if entry.description is None or entry.model.weights is None:
         return None
-    return read_header(entry.model.weights.path, arrays=arrays)
+    return read_joined(entry.model.weights.paths, arrays=arrays)
 
 
 def _projector(entry: Entry, *, verbose: bool) -> dict[str, object]:

@@ -12,6 +12,7 @@ from tests.cli.support import environment, puna
 from tests.e2e.conftest import Start
 from tests.e2e.server import Server, digest_of
 from tests.fakes.http_server import Reply, ScriptedServer
+from tests.fakes.splits import make_split_llama
 
 pytestmark = pytest.mark.e2e
 
@@ -128,3 +129,42 @@ def test_nothing_to_import(start: Start, tmp_path: Path) -> None:
         done = puna("import", str(tmp_path / name), env=server.env)
         assert (done.returncode, done.stdout, text in done.stderr) == (1, "", True)
     assert "accepts between 1 and 2 arg(s)" in puna("import", env=server.env).stderr
+
+
+def test_parts_are_imported_by_link_and_say_what_the_whole_says(
+    start: Start, tmp_path: Path, tiny_gguf: Path
+) -> None:
+    server = start()
+    folder = tmp_path / "maker" / "Big"
+    folder.mkdir(parents=True)
+    parts = make_split_llama(folder, "Big-F32")
+    done = puna("import", str(parts[0]), env=server.env)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"imported big:f32 from {parts[0]}")
+    for path in parts:
+        assert shares_room(blob(server, path), path)
+    whole = server.create("whole", tiny_gguf)
+    assert server.generate("big:f32", "the dog") == server.generate(whole, "the dog")
+    shown = puna("show", "--modelfile", "big:f32", env=server.env)
+    modelfile = tmp_path / "Modelfile"
+    modelfile.write_text(shown.stdout)
+    again = puna("create", "again", "-f", str(modelfile), env=server.env)
+    assert again.returncode == 0, again.stderr
+    before, after = (server.post("/api/show", model=name).json for name in ("big:f32", "again"))
+    assert after["tensors"] == before["tensors"]
+    assert after["modelfile"].count("FROM /") == 3
+
+
+def test_creating_from_one_part_merges_all(start: Start, tmp_path: Path, tiny_gguf: Path) -> None:
+    server = start()
+    parts = make_split_llama(tmp_path, "Big")
+    modelfile = tmp_path / "Modelfile"
+    modelfile.write_text(f"FROM ./{parts[0].name}\n")
+    made = puna("create", "big", "-f", str(modelfile), env=server.env)
+    assert made.returncode == 0, made.stderr
+    digest = digest_of(tiny_gguf.read_bytes()).replace(":", "-")
+    assert digest in server.post("/api/show", model="big").json["modelfile"]
+    parts[1].unlink()
+    refused = puna("create", "other", "-f", str(modelfile), env=server.env)
+    assert refused.returncode == 1
+    assert f"{parts[1]}: no such file: {parts[0].name} needs all 3 parts" in refused.stderr

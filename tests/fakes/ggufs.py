@@ -304,16 +304,17 @@ def make_tiny_llama(
     n_ctx_original: int | None = None,
     vocabulary: Vocabulary | None = None,
     more: Mapping[str, np.ndarray] | None = None,
+    tensors_per_part: int = 0,
 ) -> Path:
     """Write a random two-layer Llama that llama.cpp loads, under 1 MB, and return its path.
 
     The same seed gives the same bytes. Any text survives tokenising and back. What it generates is
     made of English words, never ends by itself, and depends on the whole prompt. With `pooling` it
     is a model for embeddings, with `rerank_template` for comparing texts by it. `more` are tensors
-    that it does not need.
+    that it does not need. With `tensors_per_part` it is split: see `make_split_llama`.
     """
     vocabulary = vocabulary or make_vocabulary()
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=tensors_per_part)
     writer.add_name(name)
     writer.add_file_type(0)
     writer.add_context_length(n_ctx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from puna.errors import BadRequest, InvalidName
 from puna.models.imports import Find, find_imports
 from puna.models.name import Name
 from tests.fakes.ggufs import Tensor, Value, pack_gguf
+from tests.fakes.splits import make_split_llama
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 OLDER = "f" * 40
@@ -39,7 +41,7 @@ def put(path: Path, content: bytes = MODEL) -> Path:
 def cached(hub: Path, repository: str, file: str, content: bytes = MODEL) -> Path:
     """Put a file into Hugging Face's cache, as its library does."""
     folder = hub / f"models--{repository.replace('/', '--')}"
-    blob = put(folder / "blobs" / f"{len(file):064x}", content)
+    blob = put(folder / "blobs" / hashlib.sha256(file.encode()).hexdigest(), content)
     link = folder / "snapshots" / REVISION / file
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(os.path.relpath(blob, link.parent))
@@ -136,6 +138,47 @@ def test_the_cache_of_hugging_face(tmp_path: Path) -> None:
     assert names(find_imports(folder)) == expected, "the latest snapshot"
 
 
+def parts(folder: Path, stem: str) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return make_split_llama(folder, stem)
+
+
+def test_parts_are_one_model(tmp_path: Path) -> None:
+    root = tmp_path / "models"
+    big = parts(root / "org" / "Big-GGUF", "Big-Q4_K_M")
+    put(root / "org" / "Big-GGUF" / "mmproj.gguf", PROJECTOR)
+    for path in (root, *big):
+        (model,) = find_imports(path).models
+        assert model.name.short == "big:q4_k_m"
+        files = list(model.files)
+        assert files[:3] == [part.name for part in big]
+        assert files[3:] == (["mmproj.gguf"] if path is root else [])
+    other = parts(root / "org" / "Big-GGUF", "Big-Q8_0")
+    assert names(find_imports(root)) == ["big:q4_k_m", "big:q8_0"]
+    other[1].unlink()
+    found = find_imports(root)
+    assert names(found) == ["big:q4_k_m"]
+    assert reasons(found) == {other[0].name: f"{other[1].name} is missing beside it"}
+    big[0].rename(root / "spare")
+    big[1].rename(big[0])
+    (root / "spare").rename(big[1])
+    text = "part 1 of 3 is missing: part 2 is in its place"
+    assert reasons(find_imports(big[2])) == {big[0].name: text}
+
+
+def test_parts_in_the_cache_of_hugging_face(tmp_path: Path) -> None:
+    files = parts(tmp_path / "files", "Big-Q4_K_M")
+    links = [
+        cached(tmp_path / "hub", "org/Big", f"Q4_K_M/{path.name}", path.read_bytes())
+        for path in files
+    ]
+    for path in (tmp_path / "hub", links[0], links[1]):
+        (model,) = find_imports(path).models
+        assert (model.name.short, model.path) == ("big:q4_k_m", links[0])
+        assert list(model.files) == [link.name for link in links]
+        assert len({real.read_bytes() for real in model.files.values()}) == 3
+
+
 def test_what_cannot_be_imported_is_told(tmp_path: Path) -> None:
     root = tmp_path / "models"
     secret = put(tmp_path / "secret.gguf")
@@ -164,7 +207,7 @@ def test_what_cannot_be_imported_is_told(tmp_path: Path) -> None:
         "out.gguf",
         "nowhere.gguf",
     }
-    assert told["part-00001-of-00002.gguf"].startswith("it is one of 2 parts")
+    assert told["part-00001-of-00002.gguf"] == "part-00002-of-00002.gguf is missing beside it"
     assert told["lora.gguf"] == "it is no model: adapter"
     assert told["out.gguf"] == f"it leads out of {root}"
     assert told["same.gguf"].startswith("several would be called two/same:latest")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from puna.errors import ModelfileError
+from puna.errors import BadModelFile, ModelfileError
 from puna.models.local_files import expand, files_at, request_names
 
 
@@ -35,6 +35,21 @@ def test_one_file_may_be_a_link(tmp_path: Path) -> None:
     gguf(tmp_path / "away" / "a.gguf")
     (tmp_path / "link").symlink_to("away/a.gguf")
     assert files_at(tmp_path / "link") == (tmp_path / "link",)
+
+
+def test_one_part_stands_for_all(tmp_path: Path) -> None:
+    paths = tuple(gguf(tmp_path / f"m-0000{number}-of-00003.gguf") for number in (1, 2, 3))
+    assert files_at(tmp_path) == paths
+    for path in paths:
+        assert files_at(path) == paths
+    paths[1].unlink()
+    with pytest.raises(ModelfileError, match=r"m-00002-of-00003.gguf: no such file: m-00003-of"):
+        files_at(paths[2])
+
+
+def test_a_number_of_parts_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(BadModelFile, match="99999 parts are over the limit"):
+        files_at(gguf(tmp_path / "m-00001-of-99999.gguf"))
 
 
 def test_a_folder_may_be_reached_through_a_link(tmp_path: Path) -> None:

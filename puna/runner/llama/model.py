@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -29,17 +29,15 @@ class Pooling(IntEnum):
 
 
 class Model:
-    """Weights and vocabulary of one GGUF file, read-only once loaded."""
+    """Weights and vocabulary of one model, read-only once loaded."""
 
     def __init__(self, plan: LoadPlan, progress: Callable[[float], None]) -> None:
-        """Load the file of the plan; `progress` hears of fractions from 0 to 1.
+        """Load the files of the plan; `progress` hears of fractions from 0 to 1.
 
         Raises StartFailed or OutOfMemory with libllama's words.
         """
         LOG.forget_errors()
-        self._handle = lib.llama_model_load_from_file(
-            plan.model.encode(), _model_params(plan, progress)
-        )
+        self._handle = _load(plan.weights, _model_params(plan, progress))
         if not self._handle:
             raise start_failure(f"failed to load model {plan.model}")
         self._vocab = lib.llama_model_get_vocab(self._handle)
@@ -244,6 +242,14 @@ class Model:
             if count >= 0:
                 return buffer.raw[:count]
             size = -count
+
+
+def _load(paths: Sequence[str], params: Any) -> Any:
+    """libllama's pointer to a model in one file or several, null where it fails."""
+    if len(paths) == 1:
+        return lib.llama_model_load_from_file(paths[0].encode(), params)
+    names = (ctypes.c_char_p * len(paths))(*(path.encode() for path in paths))
+    return lib.llama_model_load_from_splits(names, len(paths), params)
 
 
 def _model_params(plan: LoadPlan, progress: Callable[[float], None]) -> Any:

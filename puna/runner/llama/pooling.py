@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puna.errors import BadRequest, EngineError
-from puna.gguf.reader import read_header
+from puna.gguf.split import read_joined
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model, Pooling
 from puna.runner.llama.params import apply_adapters, make_params
@@ -41,7 +41,7 @@ class PooledContext:
         default = _BATCH_AHEAD if model.looks_ahead else _BATCH
         self.n_batch = min(plan.n_batch or default, self.n_ctx)
         """Tokens that one decode takes."""
-        alone = model.is_recurrent or (self.pooling is Pooling.RANK and not _has_head(plan.model))
+        alone = model.is_recurrent or (self.pooling is Pooling.RANK and not _has_head(plan.weights))
         self.n_sequences = 1 if alone else min(_SEQUENCES, self.n_batch)
         """Inputs that one decode takes."""
         self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
@@ -97,14 +97,14 @@ class PooledContext:
         self._handle = None
 
 
-def _has_head(path: str) -> bool:
+def _has_head(paths: Sequence[str]) -> bool:
     """Whether the model turns a sequence's vector into scores.
 
     Where it does not, libllama mixes up the sequences of a decode: it takes a row of its result to
     be as wide as the scores.
     """
     try:
-        tensors = read_header(Path(path)).tensors
+        tensors = read_joined([Path(path) for path in paths]).tensors
     except OSError:  # the file went away after the load; to assume none is always right
         return False
     return any(tensor.name == "cls.output.weight" for tensor in tensors)

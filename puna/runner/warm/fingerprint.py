@@ -42,10 +42,10 @@ def fingerprint(plan: LoadPlan, engine: str, variant: str = "") -> bytes:
     fields = {
         name: value
         for name, value in msgspec.to_builtins(plan).items()
-        if name not in _HARMLESS | {"model", "adapters"}
+        if name not in _HARMLESS | {"model", "parts", "adapters"}
     }
     facts = {
-        "model": _digest(plan.model),
+        "model": [_digest(path) for path in plan.weights],
         "adapters": [_digest(path) for path in plan.adapters],
         "plan": fields,
         "engine": engine,
