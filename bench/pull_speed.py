@@ -33,6 +33,7 @@ from puna.models.registry.retry import Retry
 from puna.models.registry.sharing import Transfers
 from puna.models.registry.transport import Transport
 from puna.service.pull import Pull
+from puna.service.registries import Registries
 
 GOAL_RATIO = 0.9
 GOAL_BYTES = 150_000_000
@@ -138,7 +139,7 @@ def pull(root: Path, address: str) -> None:
             Transfers(library.blobs) as transfers,
         ):
             authority = Authority(transport, KeyStore([root]), Retry(), ())
-            service = Pull(library, transfers, authority, settings)
+            service = Pull(library, transfers, Registries(authority, settings), settings)
             async for _ in service.pull(PullRequest(model=f"{address}/library/m", insecure=True)):
                 pass
 

@@ -299,9 +299,10 @@ class QuantError(ConvertError):
 class ClientError(PunaError):
     """The command line's view: a server answered with an error."""
 
-    def __init__(self, message: str, status: int = 500) -> None:
+    def __init__(self, message: str, status: int = 500, sign_in_url: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.sign_in_url = sign_in_url
 
 
 class Unreachable(ClientError, ConnectionError):

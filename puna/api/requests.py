@@ -19,6 +19,7 @@ __all__ = [
     "GenerateRequest",
     "Message",
     "PullRequest",
+    "PushRequest",
     "ShowRequest",
     "ToolCall",
 ]
@@ -148,13 +149,21 @@ class CopyRequest(Struct, kw_only=True):
     destination: str = ""
 
 
-class PullRequest(_Named, kw_only=True):
-    """POST /api/pull. Name and password are for registries that ask for them."""
+class _Transfer(_Named, kw_only=True):
+    """Name and password are for registries that ask for them."""
 
     insecure: bool = False
     username: str = ""
     password: str = ""
     stream: bool | None = None
+
+
+class PullRequest(_Transfer, kw_only=True):
+    """POST /api/pull."""
+
+
+class PushRequest(_Transfer, kw_only=True):
+    """POST /api/push."""
 
 
 class CreateRequest(_Named, kw_only=True):

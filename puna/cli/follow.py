@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from puna.client.replies import Progress as Step
 from puna.term.progress import Bar, Progress, Spinner
 
-__all__ = ["follow", "follow_transfer"]
+__all__ = ["follow", "follow_push", "follow_transfer"]
 
 
 def follow(steps: Iterable[Step], progress: Progress) -> None:
@@ -16,8 +16,13 @@ def follow(steps: Iterable[Step], progress: Progress) -> None:
 
 
 def follow_transfer(steps: Iterable[Step], progress: Progress) -> None:
-    """Show the steps of pull or push: a bar appears when its first bytes have moved."""
+    """Show the steps of pull: a bar appears when its first bytes have moved."""
     _follow(steps, progress, is_transfer=True)
+
+
+def follow_push(steps: Iterable[Step], progress: Progress) -> None:
+    """Show the steps of push."""
+    _follow(steps, progress, is_transfer=False)
 
 
 def _follow(steps: Iterable[Step], progress: Progress, *, is_transfer: bool) -> None:

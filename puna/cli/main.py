@@ -34,6 +34,7 @@ COMMANDS = {
     "run": "puna.cli.run",
     "stop": "puna.cli.stop",
     "pull": "puna.cli.pull",
+    "push": "puna.cli.push",
     "list": "puna.cli.list",
     "ps": "puna.cli.ps",
     "cp": "puna.cli.cp",

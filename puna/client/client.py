@@ -31,6 +31,7 @@ from puna.client.upkeep import (
     parse_verdict,
 )
 from puna.config import Host
+from puna.errors import ClientError
 
 __all__ = ["Client"]
 
@@ -143,6 +144,23 @@ class Client:
         with closing(self._transport.lines("POST", "/api/pull", body)) as lines:
             for line in lines:
                 yield parse_progress(line)
+
+    def push(self, model: str, *, insecure: bool = False) -> Generator[Progress, None, None]:
+        """Bring a model to its registry and yield how far it is."""
+        body: Json = {"model": model, "name": model, "insecure": insecure}
+        with closing(self._transport.lines("POST", "/api/push", body)) as lines:
+            for line in lines:
+                yield parse_progress(line)
+
+    def sign_in_url(self) -> str | None:
+        """Where to sign in with ollama.com, "" if that is not said; None for who has done so, and
+        where the server knows nothing of accounts.
+        """
+        try:
+            self._transport.send("POST", "/api/me")
+        except ClientError as error:
+            return error.sign_in_url if error.status == 401 else None
+        return None
 
     def generate(self, request: Json) -> Generator[Piece, None, None]:
         """Stream an answer to a prompt; closing the iterator cancels it."""

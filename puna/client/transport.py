@@ -195,14 +195,16 @@ def _decode(raw: bytes) -> Json:
 
 def _error(response: httpx2.Response, *, with_status: bool) -> ClientError:
     """What an error answer says; streams name the status line before it (CLI spec, section 1.2)."""
+    body: Json = {}
     try:
-        message = as_text(as_object(json.loads(response.content)), "error")
+        body = as_object(json.loads(response.content))
+        message = as_text(body, "error")
     except ValueError:
         message = response.text.strip()
     line = f"{response.status_code} {response.reason_phrase}".strip()
     if with_status:
         message = line if response.status_code == 401 or not message else f"{line}: {message}"
-    return ClientError(message or NO_TEXT, response.status_code)
+    return ClientError(message or NO_TEXT, response.status_code, as_text(body, "signin_url"))
 
 
 def _is_refusal(error: BaseException | None) -> bool:

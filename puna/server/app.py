@@ -41,6 +41,7 @@ ROUTES = (
     Row("POST", "/api/puna/prune", upkeep.prune),
     Row("POST", "/api/puna/verify", upkeep.verify),
     Row("POST", "/api/pull", models.pull),
+    Row("POST", "/api/push", models.push),
     Row("HEAD", "/api/blobs/{digest}", blobs.has),
     Row("POST", "/api/blobs/{digest}", blobs.upload),
 )

@@ -16,7 +16,7 @@ from puna.models.library import Library
 from puna.models.registry.auth import Authority
 from puna.models.registry.key import KeyStore
 from puna.models.registry.retry import Retry
-from puna.models.registry.sharing import Transfers
+from puna.models.registry.sharing import Transfers, Uploads
 from puna.models.registry.transport import Transport
 from puna.models.second import SecondStore
 from puna.runner.handle import ProcessLauncher
@@ -32,6 +32,8 @@ from puna.service.inference import Inference
 from puna.service.listing import Listing
 from puna.service.manage import Management
 from puna.service.pull import Pull
+from puna.service.push import Push
+from puna.service.registries import Registries
 from puna.service.show import Show
 from puna.service.upkeep import Upkeep
 from puna.threads import in_thread
@@ -57,6 +59,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         ProcessLauncher(settings.load_timeout, warm) as launcher,
         Transport(registry_user_agent()) as transport,
         Transfers(library.blobs) as transfers,
+        Uploads() as uploads,
         asyncio.TaskGroup() as tasks,
     ):
         clock = SystemClock()
@@ -70,8 +73,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         running = tasks.create_task(scheduler.run(), name="scheduler")
         try:
-            pull = Pull(library, transfers, _authority(transport, settings), settings)
-            yield _join(library, scheduler, clock, settings, pull)
+            registries = Registries(_authority(transport, settings), settings)
+            pull = Pull(library, transfers, registries, settings)
+            push = Push(library, uploads, registries)
+            yield _join(library, scheduler, clock, settings, pull, push)
         finally:
             running.cancel()
 
@@ -102,7 +107,12 @@ def _authority(transport: Transport, settings: Settings) -> Authority:
 
 
 def _join(
-    library: Library, scheduler: Scheduler, clock: SystemClock, settings: Settings, pull: Pull
+    library: Library,
+    scheduler: Scheduler,
+    clock: SystemClock,
+    settings: Settings,
+    pull: Pull,
+    push: Push,
 ) -> Services:
     catalog = Catalog(library)
     inference = Inference(catalog, scheduler, clock, settings)
@@ -127,6 +137,7 @@ def _join(
         prune=upkeep.prune,
         verify=upkeep.verify,
         pull=pull.pull,
+        push=push.push,
     )
 
 

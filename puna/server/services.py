@@ -17,6 +17,7 @@ from puna.api.requests import (
     EmbedRequest,
     GenerateRequest,
     PullRequest,
+    PushRequest,
     ShowRequest,
 )
 from puna.api.upkeep import PruneRequest, Verified, VerifyRequest
@@ -52,6 +53,7 @@ class Services:
     prune: Callable[[PruneRequest], Awaitable[object]]
     verify: Callable[[VerifyRequest], AsyncIterator[Progress | Verified]]
     pull: Callable[[PullRequest], AsyncIterator[Progress]]
+    push: Callable[[PushRequest], AsyncIterator[Progress]]
 
 
 @dataclass(frozen=True, slots=True)

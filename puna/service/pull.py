@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 
 from puna.api.events import Progress
 from puna.api.requests import PullRequest
@@ -26,13 +25,12 @@ from puna.models.digest import Digest
 from puna.models.library import Library
 from puna.models.manifest import Layer
 from puna.models.name import Name, split_source
-from puna.models.registry.auth import Authority, Credentials
-from puna.models.registry.credentials import read_credentials
 from puna.models.registry.manifests import Fetched, fetch_manifest
-from puna.models.registry.origin import Registry, parse_registry
+from puna.models.registry.origin import parse_registry
 from puna.models.registry.session import BlobSource, Session
 from puna.models.registry.sharing import Transfers
 from puna.service.bundled import install_bundled, is_bundled
+from puna.service.registries import Registries
 from puna.threads import in_thread, in_thread_to_the_end
 
 __all__ = ["Pull"]
@@ -43,24 +41,15 @@ TICK_SECONDS = 0.06
 _Steps = AsyncGenerator[Progress, None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What a request asks for: the name as stored, and where it comes from."""
-
-    name: Name
-    registry: Registry
-    credentials: Credentials | None
-
-
 class Pull:
     """Answers pull requests."""
 
     def __init__(
-        self, library: Library, transfers: Transfers, authority: Authority, settings: Settings
+        self, library: Library, transfers: Transfers, registries: Registries, settings: Settings
     ) -> None:
         self._library = library
         self._transfers = transfers
-        self._authority = authority
+        self._registries = registries
         self._settings = settings
 
     async def pull(self, order: PullRequest) -> AsyncGenerator[Progress, None]:
@@ -69,20 +58,20 @@ class Pull:
         Raises BadRequest before the first event for what is wrong in the request; RegistryError,
         StoreError later. A caller that leaves keeps what has come so far.
         """
-        wanted = await self._check(order)
+        session = await self._open(order)
+        name = session.name
         yield Progress(status="pulling manifest")
-        if is_bundled(wanted.name):
+        if is_bundled(name):
             yield Progress(status="writing manifest")
-            await in_thread_to_the_end(install_bundled, self._library, wanted.name)
+            await in_thread_to_the_end(install_bundled, self._library, name)
             yield Progress(status="success")
             return
-        session = Session(self._authority, wanted.registry, wanted.name, wanted.credentials)
-        before = await in_thread(self._digests, wanted.name)
+        before = await in_thread(self._digests, name)
         try:
             fetched = await fetch_manifest(session)
         except (RegistryError, BadManifest) as cause:
             raise _about_manifest(cause) from cause
-        async for progress in self._install(wanted.name, session, fetched):
+        async for progress in self._install(name, session, fetched):
             yield progress
         unused = before - fetched.manifest.digests
         if unused and not self._settings.no_prune:
@@ -93,16 +82,12 @@ class Pull:
                 yield Progress(status=f"couldn't remove unused layers: {cause}")
         yield Progress(status="success")
 
-    async def _check(self, order: PullRequest) -> _Wanted:
+    async def _open(self, order: PullRequest) -> Session:
         text = split_source(order.target).storable if order.target.strip() else ""
         name = Name.parse(text)
         registry = parse_registry(text, order.insecure)
-        if order.username or order.password:
-            credentials: Credentials | None = Credentials(order.username, order.password)
-        else:
-            path = self._settings.docker_config.expanduser() / "config.json"
-            credentials = await in_thread(read_credentials, path, registry)
-        return _Wanted(await in_thread(self._library.resolve, name), registry, credentials)
+        stored = await in_thread(self._library.resolve, name)
+        return await self._registries.session(stored, registry, order.username, order.password)
 
     def _digests(self, name: Name) -> frozenset[Digest]:
         try:

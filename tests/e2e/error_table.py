@@ -320,6 +320,13 @@ STORE: dict[str, Row] = {
     ),
     "pull nothing": ("pull", {}, 400, "invalid model name"),
     "pull a bad name": ("pull", {"name": "bad name"}, 400, "invalid model name"),
+    "push nothing": ("push", {}, 400, "model is required"),
+    "push what is not here": (
+        "push",
+        {"model": "nothing", "stream": False},
+        500,
+        "model 'nothing:latest' not found",
+    ),
     "pull over http": ("pull", {"model": "http://h/n/m"}, 400, "insecure protocol http"),
     "create nothing": (
         "create",

@@ -1,4 +1,4 @@
-"""Pulling from a registry that is none of ours: Debian's docker-registry."""
+"""Pulling from and pushing to a registry that is none of ours: Debian's docker-registry."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from puna.models.name import Name
 from tests.fakes.docker_registry import PASSWORD, USER, DockerRegistry, docker_registry
 from tests.fakes.registry_client import OCI, OCI_INDEX, digest_of, pack_model
 from tests.service.pulling import Puller, play
+from tests.service.test_push import install
 from tests.service.world import complaint
 
 pytestmark = pytest.mark.e2e
@@ -112,3 +113,50 @@ def test_what_docker_login_wrote(private: DockerRegistry, tmp_path: Path) -> Non
         await place.pull(f"{private.address}/library/m")
 
     play(tmp_path, scene, docker_config=tmp_path)
+
+
+def test_a_model_comes_back_as_it_was(registry: DockerRegistry, tmp_path: Path) -> None:
+    name = Name.parse(f"{registry.address}/round/trip:v1")
+
+    async def scene(place: Puller) -> None:
+        digests = install(place.library, str(name), WEIGHTS)
+        stored = place.library.read(name)
+        await place.push(str(name))
+        place.library.delete(name)
+        assert place.files == set()
+        await place.pull(str(name))
+        assert place.library.read(name).digest == stored.digest
+        assert place.files == {digest.replace(":", "-") for digest in digests}
+
+    play(tmp_path, scene)
+
+
+def test_a_blob_that_the_registry_has_in_another_repository_is_not_sent_again(
+    registry: DockerRegistry, tmp_path: Path
+) -> None:
+    first, second = (f"{registry.address}/mounted/{model}" for model in ("first", "second"))
+
+    async def scene(place: Puller) -> None:
+        install(place.library, first, WEIGHTS + b"1")
+        await place.push(first)
+        place.library.copy(Name.parse(first), Name.parse(second))
+        blob = place.library.blobs.path(Digest.of(WEIGHTS + b"1"))
+        blob.write_bytes(bytes(len(WEIGHTS) + 1))  # what is sent would be refused
+        await place.push(second)
+
+    play(tmp_path, scene)
+
+
+def test_a_password_for_a_push(private: DockerRegistry, tmp_path: Path) -> None:
+    name = f"{private.address}/me/m"
+
+    async def scene(place: Puller) -> None:
+        install(place.library, name, WEIGHTS)
+        for given in ({}, {"username": USER, "password": "wrong"}):
+            _, error = await complaint(place.push(name, **given))
+            assert error.startswith("unauthorized: access denied")
+        await place.push(name, username=USER, password=PASSWORD)
+        place.library.delete(Name.parse(name))
+        await place.pull(name, username=USER, password=PASSWORD)
+
+    play(tmp_path, scene)

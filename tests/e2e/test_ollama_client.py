@@ -11,6 +11,7 @@ import ollama
 import pytest
 
 from tests.e2e.server import Server, digest_of
+from tests.fakes.docker_registry import docker_registry
 from tests.fakes.ggufs import make_tiny_llama
 
 pytestmark = pytest.mark.e2e
@@ -96,6 +97,27 @@ def test_a_model_of_a_model(client: ollama.Client, server: Server) -> None:
     assert client.generate("child", "the dog").eval_count == 3
     client.delete("child")
     client.delete("parent")
+
+
+def test_a_push_and_a_pull(client: ollama.Client, tmp_path: Path) -> None:
+    with docker_registry(tmp_path) as registry:
+        name = f"{registry.address}/me/tiny"
+        client.copy("tiny", name)
+        digest = {model.model: model.digest for model in client.list().models}[f"{name}:latest"]
+        steps = list(client.push(name, insecure=True, stream=True))
+        assert [step.status for step in steps if not step.digest] == [
+            "retrieving manifest",
+            "pushing manifest",
+            "success",
+        ]
+        assert all(step.completed == step.total for step in steps if step.digest and step.total)
+        client.delete(name)
+        assert client.pull(name, insecure=True).status == "success"
+        assert client.push(name, insecure=True).status == "success"
+        assert digest in [model.digest for model in client.list().models if model.model != "tiny"]
+        client.delete(name)
+    with pytest.raises(ollama.ResponseError, match="model 'nothing:latest' not found"):
+        client.push("nothing")
 
 
 def test_list_copy_and_delete(client: ollama.Client, tiny_gguf: Path) -> None:

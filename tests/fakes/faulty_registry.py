@@ -14,99 +14,21 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from http.server import ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tests.fakes.registry_client import PackedModel
+from tests.fakes.faulty_uploads import UploadHandler
+from tests.fakes.registry_state import Fault, FaultyRegistry, Kind, Seen
 
-Kind = Literal["status", "truncate", "reset", "stall", "corrupt", "range", "hold", "trickle"]
+__all__ = ["Fault", "FaultyRegistry", "Seen", "faulty_registry"]
+
 CHUNK = 16 * 1024
 EMPTY = base64.b64encode(hashlib.sha256(b"").hexdigest().encode()).decode()
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong with one answer, `after` so many bytes of its body.
-
-    `status` is sent instead of the answer; `stall` sends no more for good, `hold` until the gate
-    opens; `trickle` goes on byte by byte; `corrupt` turns one byte; `range` serves other bytes than
-    those that were asked for.
-    """
-
-    kind: Kind
-    after: int = 0
-    status: int = 503
-    body: bytes = b"out of order"
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One request as it arrived. `server` is `registry` or `store`."""
-
-    server: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-
-    @property
-    def authorization(self) -> str:
-        return self.headers.get("authorization", "")
-
-
-@dataclass
-class FaultyRegistry:
-    """The state of both servers; change it while they run."""
-
-    models: dict[str, bytes] = field(default_factory=dict)
-    """`namespace/model:reference` to the manifest's bytes."""
-    blobs: dict[str, bytes] = field(default_factory=dict)
-    wants_token: bool = False
-    realm: str = ""
-    """Where tokens are said to be had; here, unless it is set."""
-    token_field: str = "token"
-    token_uses: int = 1_000_000
-    """How many requests a token is good for."""
-    redirects: bool = False
-    """Whether blobs lie in the object store, under addresses that are good for `link_uses`."""
-    link_uses: int = 1_000_000
-    ranges: bool = True
-    bytes_per_second: float = 0.0
-    faults: dict[str, list[Fault]] = field(default_factory=dict)
-    """`manifest`, `token` or `blob` to what goes wrong with the next requests."""
-    seen: list[Seen] = field(default_factory=list)
-    sent: Counter[str] = field(default_factory=Counter)
-    """Bytes sent of each blob."""
-    gate: threading.Event = field(default_factory=threading.Event)
-    address: str = ""
-    store: str = ""
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    tokens: Counter[str] = field(default_factory=Counter)
-    links: Counter[str] = field(default_factory=Counter)
-    closing: threading.Event = field(default_factory=threading.Event)
-
-    def add(self, repository: str, model: PackedModel, tag: str = "latest") -> str:
-        """Offer a model; returns its full name."""
-        self.models[f"{repository}:{tag}"] = model.raw
-        self.blobs |= model.blobs
-        return f"{self.address}/{repository}:{tag}"
-
-    def requests(self, part: str, server: str = "registry") -> list[Seen]:
-        """Those with `part` in their path."""
-        return [each for each in self.seen if part in each.path and each.server == server]
-
-    def next_fault(self, kind: str) -> Fault | None:
-        with self.lock:
-            waiting = self.faults.get(kind)
-            return waiting.pop(0) if waiting else None
 
 
 @contextmanager
@@ -145,20 +67,14 @@ class _Server(ThreadingHTTPServer):
         """Clients that hang up are part of the tests."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(UploadHandler):
     protocol_version = "HTTP/1.1"
-    registry: FaultyRegistry
-    server_name: str
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
     def do_GET(self) -> None:
-        state, parts = self.registry, urlsplit(self.path)
-        headers = {key.lower(): value for key, value in self.headers.items()}
-        query = parse_qs(parts.query, keep_blank_values=True)
-        with state.lock:
-            state.seen.append(Seen(self.server_name, parts.path, query, headers))
+        state, parts, query = self.registry, urlsplit(self.path), self.note()
         if self.server_name == "store":
             self._stored(parts.path.rpartition("/")[2], query)
         elif parts.path == "/token":
@@ -169,8 +85,22 @@ class _Handler(BaseHTTPRequestHandler):
             self._manifest(f"{match[1]}:{match[2]}")
         elif match := re.fullmatch(r"/v2/[^/]+/[^/]+/blobs/(sha256:[0-9a-f]{64})", parts.path):
             self._blob(match[1])
+        elif match := re.fullmatch(r"/uploads/(\d+)", parts.path):
+            self.upload_status(match[1])
         else:
-            self._send(404, b"no such path")
+            self.send(404, b"no such path")
+
+    def _do_write(self) -> None:
+        self.note()
+        if self.server_name == "store":
+            self.take_object()
+        elif self.registry.wants_token and not self._is_known():
+            self.read_body()
+            self._challenge()
+        else:
+            self.write()
+
+    do_HEAD = do_POST = do_PATCH = do_PUT = _do_write
 
     # -- who asks
 
@@ -183,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _challenge(self) -> None:
         realm = self.registry.realm or f"http://{self.registry.address}/token"
         text = f'Bearer realm="{realm}",service="faulty",scope="repo:a:pull repo:b:pull"'
-        self._send(401, b'{"errors":[]}', {"WWW-Authenticate": text})
+        self.send(401, b'{"errors":[]}', {"WWW-Authenticate": text})
 
     def _token(self) -> None:
         state = self.registry
@@ -192,12 +122,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         signed = f"GET,http://{state.address}{self.path},{EMPTY}"
         if not _is_signed(self.headers.get("authorization", ""), signed):
-            self._send(401, b"who are you?")
+            self.send(401, b"who are you?")
             return
         with state.lock:
             token = f"token-{len(state.tokens)}"
             state.tokens[token] = state.token_uses
-        self._send(200, json.dumps({state.token_field: token}).encode())
+        self.send(200, json.dumps({state.token_field: token}).encode())
 
     # -- what is served
 
@@ -206,20 +136,20 @@ class _Handler(BaseHTTPRequestHandler):
         if (fault := self.registry.next_fault("manifest")) is not None:
             self._broken(fault, raw or b"")
         elif raw is None:
-            self._send(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
+            self.send(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
         else:
-            self._send(200, raw)
+            self.send(200, raw)
 
     def _blob(self, digest: str) -> None:
         state = self.registry
         if digest not in state.blobs:
-            self._send(404, b"no such blob")
+            self.send(404, b"no such blob")
         elif state.redirects:
             with state.lock:
                 link = f"signature-{len(state.links)}"
                 state.links[link] = state.link_uses
             place = f"http://{state.store}/objects/{digest}?signed={link}"
-            self._send(307, b"", {"Location": place})
+            self.send(307, b"", {"Location": place})
         else:
             self._bytes(digest)
 
@@ -231,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         if is_good:
             self._bytes(digest)
         else:
-            self._send(403, b"the link has expired")
+            self.send(403, b"the link has expired")
 
     def _bytes(self, digest: str) -> None:
         data = self.registry.blobs[digest]
@@ -244,11 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None:
             self._broken(fault, data[start:end], status, headers, digest)
         else:
-            self._send(status, data[start:end], headers, digest)
+            self.send(status, data[start:end], headers, digest)
 
     # -- how it is sent
 
-    def _send(
+    def send(
         self, status: int, body: bytes, headers: dict[str, str] | None = None, digest: str = ""
     ) -> None:
         self._head(status, len(body), headers or {})
@@ -284,16 +214,16 @@ class _Handler(BaseHTTPRequestHandler):
         cut = fault.after
         match fault.kind:
             case "status":
-                self._send(fault.status, fault.body, dict(fault.headers))
+                self.send(fault.status, fault.body, dict(fault.headers))
             case "corrupt":
                 wrong = body[:cut] + bytes([body[cut] ^ 1]) + body[cut + 1 :]
-                self._send(status, wrong, headers, digest)
+                self.send(status, wrong, headers, digest)
             case "range":
-                self._send(206, body, {"Content-Range": f"bytes 1-{len(body)}/{len(body) + 1}"})
+                self.send(206, body, {"Content-Range": f"bytes 1-{len(body)}/{len(body) + 1}"})
             case "truncate" | "reset" | "stall":
                 self._head(status, len(body), headers)
                 self._pour(body[:cut], digest)
-                self._end(fault.kind)
+                self.end(fault.kind)
             case "trickle":
                 self._head(status, len(body), headers)
                 self._pour(body[:cut], digest)
@@ -307,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.registry.gate.wait()
                 self._pour(body[cut:], digest)
 
-    def _end(self, kind: Kind) -> None:
+    def end(self, kind: Kind) -> None:
         self.wfile.flush()
         if kind == "stall":
             self.registry.closing.wait()

@@ -146,6 +146,7 @@ NOBODY = Services(
     has_blob=_has,
     upload_blob=_upload,
     pull=progressed(Progress(status="success")),
+    push=progressed(Progress(status="success")),
     create=progressed(Progress(status="success")),
     store=_store,
     prune=_prune,

@@ -1,4 +1,4 @@
-"""Pulls by the whole service into a real store, without pauses between attempts."""
+"""Pulls and pushes by the whole service with a real store, without pauses between attempts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from typing import Any, TypeVar
 
 from puna.api.decode import read_value
 from puna.api.events import Progress
-from puna.api.requests import PullRequest
+from puna.api.requests import PullRequest, PushRequest
 from puna.config import Settings
 from puna.models.digest import Digest
 from puna.models.library import Library
 from puna.models.registry.auth import Authority
 from puna.models.registry.key import KeyStore
 from puna.models.registry.retry import Retry
-from puna.models.registry.sharing import Transfers
+from puna.models.registry.sharing import Transfers, Uploads
 from puna.models.registry.transfer import Division
 from puna.models.registry.transport import Transport
+from puna.models.registry.upload import PartSizes
 from puna.service.pull import Pull
+from puna.service.push import Push
+from puna.service.registries import Registries
 
 T = TypeVar("T")
 
@@ -29,14 +32,18 @@ UNIT = 16 * 1024
 SMALL_PARTS = Division(
     UNIT, span_bytes=8 * UNIT, stream_bytes=4 * UNIT, streams=4, unit_seconds=0.5
 )
+PART = 8 * UNIT
 
 
 @dataclass
 class Puller:
-    """A store, and pulls into it. `pauses` are those that there would have been."""
+    """A store, and pulls into it and pushes from it. `pauses` are those that there would have
+    been.
+    """
 
     library: Library
     service: Pull
+    pushing: Push
     pauses: list[float] = field(default_factory=list)
 
     def start(self, model: str, **fields: Any) -> AsyncGenerator[Progress, None]:
@@ -49,6 +56,15 @@ class Puller:
         steps = [step async for step in self.start(model, **fields)]
         verify(self.library)
         return steps
+
+    def start_push(self, model: str, **fields: Any) -> AsyncGenerator[Progress, None]:
+        """A push over plain http, unless the fields say otherwise."""
+        order = {"model": model, "insecure": True, **fields}
+        return self.pushing.push(read_value(PushRequest, order))
+
+    async def push(self, model: str, **fields: Any) -> list[Progress]:
+        """Push to the end."""
+        return [step async for step in self.start_push(model, **fields)]
 
     @property
     def files(self) -> set[str]:
@@ -77,11 +93,14 @@ async def puller(root: Path, stall_seconds: float = 5.0, **settings: Any) -> Asy
     async with (
         Transport("ollama/0.0.0 (test)", stall_seconds) as transport,
         Transfers(library.blobs, SMALL_PARTS) as transfers,
+        Uploads(PartSizes(least=PART, most=PART, elsewhere=2)) as uploads,
     ):
         given = Settings(**{"home": root / "home", "docker_config": root / "none", **settings})
         keys = KeyStore([given.home])
         authority = Authority(transport, keys, Retry(sleep=pause), given.registry_realms)
-        yield Puller(library, Pull(library, transfers, authority, given), pauses)
+        registries = Registries(authority, given)
+        pull = Pull(library, transfers, registries, given)
+        yield Puller(library, pull, Push(library, uploads, registries), pauses)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -129,7 +129,7 @@ class Authority:
 
     async def _fetch(self, registry: Registry, url: str, authorization: str) -> str:
         headers = {"Authorization": authorization} if authorization else {}
-        async with self.transport.get(url, headers, verify=registry.verify) as reply:
+        async with self.transport.send("GET", url, headers, verify=registry.verify) as reply:
             if reply.status in {400, 401, 403}:
                 raise _Refused(str(await refusal(reply)))
             if reply.status != 200:

@@ -6,8 +6,9 @@ A token is kept for the operation. It goes to the registry's own origin and nowh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from puna.errors import Denied, RegistryError
 from puna.models.digest import Digest
@@ -16,15 +17,44 @@ from puna.models.registry.auth import Authority, Credentials
 from puna.models.registry.challenge import parse_challenge
 from puna.models.registry.origin import Registry, origin_of, redirected
 from puna.models.registry.retry import Retry
-from puna.models.registry.transport import Reply, refusal
+from puna.models.registry.transport import Body, Reply, refusal
 
-__all__ = ["BlobSource", "Session"]
+__all__ = ["BlobSource", "Order", "Session", "bytes_body"]
 
 MAX_REDIRECTS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request but for its address. What reads follows every redirect; what writes only those that
+    ask for the same again (307 and 308), and where `follow` is off none.
+
+    `patience` is how many seconds the answer may take where that is not the usual time.
+    """
+
+    method: str
+    headers: Mapping[str, str]
+    body: Body | None = None
+    follow: bool = True
+    patience: float | None = None
+
+    def follows(self, reply: Reply) -> bool:
+        """Whether the reply is not the answer yet."""
+        is_read = self.method in {"GET", "HEAD"}
+        return self.follow and reply.is_redirect and (is_read or reply.status in {307, 308})
+
+
+def bytes_body(data: bytes) -> Body:
+    """A small body."""
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield data
+
+    return pieces
+
+
 class Session:
-    """Reads from the repository of `name` in one registry."""
+    """Reads from, and writes to, the repository of `name` in one registry."""
 
     def __init__(
         self,
@@ -45,6 +75,11 @@ class Session:
         """How often things are tried."""
         return self._authority.retry
 
+    @property
+    def registry(self) -> Registry:
+        """Where the repository is."""
+        return self._registry
+
     async def read(self, path: str, accept: str, limit: int) -> bytes:
         """A small document of the repository; failures that may pass are tried again.
 
@@ -63,16 +98,27 @@ class Session:
         """The address of something in the repository."""
         return self._registry.url(self.name, path)
 
+    def is_ours(self, url: str) -> bool:
+        """Whether the address is the registry's own."""
+        return origin_of(url) == self._registry.origin
+
     @asynccontextmanager
     async def open(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Reply]:
-        """GET `url` and whatever it redirects to, proving who we are where the registry asks.
+        """GET `url`. As `send`."""
+        async with self.send(url, Order("GET", headers)) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def send(self, url: str, order: Order) -> AsyncIterator[Reply]:
+        """Send a request to `url` and to whatever it redirects to, proving who we are where the
+        registry asks.
 
         The reply may have any status but 401 from the registry. Raises Denied, RegistryError.
         """
         for _ in range(2):
             used = self._authorization
-            async with self._follow(url, headers, used) as reply:
-                if reply.status != 401 or not self._is_ours(reply.url):
+            async with self._follow(url, order, used) as reply:
+                if reply.status != 401 or not self.is_ours(reply.url):
                     yield reply
                     return
                 challenge = parse_challenge(reply.headers.get("www-authenticate", ""))
@@ -83,25 +129,34 @@ class Session:
                     )
         raise Denied
 
-    def _is_ours(self, url: str) -> bool:
-        return origin_of(url) == self._registry.origin
+    @asynccontextmanager
+    async def send_elsewhere(self, url: str, order: Order) -> AsyncIterator[Reply]:
+        """Send a request without any proof of who we are."""
+        async with self._follow(url, order, "") as reply:
+            yield reply
+
+    def next_url(self, url: str, location: str) -> str:
+        """Where `location` in an answer from `url` leads. Raises RegistryError for one to http."""
+        return redirected(url, location, insecure=not self._registry.verify)
 
     @asynccontextmanager
-    async def _follow(
-        self, url: str, headers: Mapping[str, str], authorization: str
-    ) -> AsyncIterator[Reply]:
+    async def _follow(self, url: str, order: Order, authorization: str) -> AsyncIterator[Reply]:
         for _ in range(MAX_REDIRECTS + 1):
-            own = dict(headers)
-            if authorization and self._is_ours(url):
-                own["Authorization"] = authorization
-            async with self._authority.transport.get(
-                url, own, verify=self._registry.verify
+            is_ours = bool(authorization) and self.is_ours(url)
+            own = {"Authorization": authorization} if is_ours else {}
+            async with self._authority.transport.send(
+                order.method,
+                url,
+                {**order.headers, **own},
+                body=order.body,
+                verify=self._registry.verify,
+                patience=order.patience,
             ) as reply:
-                if not reply.is_redirect:
+                if not order.follows(reply):
                     yield reply
                     return
                 location = reply.headers["location"]
-            url = redirected(url, location, insecure=not self._registry.verify)
+            url = self.next_url(url, location)
         raise RegistryError(f"maximum redirects exceeded ({MAX_REDIRECTS})")
 
 

@@ -1,58 +1,33 @@
-"""Two pulls of the same blob share one transfer; it ends when the last of them leaves.
-
-A transfer belongs to no single pull: `Transfers` owns its task. What one pull's registry refuses,
-the next pull tries at its own.
-"""
+"""Two pulls of the same blob share one transfer into the store, two pushes one out of it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import functools
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
 
-from puna.errors import RegistryError
 from puna.models.blobs import Blobs
 from puna.models.digest import Digest
 from puna.models.manifest import Layer
 from puna.models.partial import Partial, PartialBusy
+from puna.models.registry.jobs import Jobs, Shared, Tally
 from puna.models.registry.session import BlobSource
-from puna.models.registry.transfer import Division, Tally, transfer
+from puna.models.registry.transfer import Division, transfer
+from puna.models.registry.upload import BlobTarget, Key, PartSizes, Place, upload
 from puna.threads import in_thread, in_thread_to_the_end
 
-__all__ = ["Shared", "Transfers"]
+__all__ = ["Transfers", "Uploads"]
 
 DIVISION = Division()
+PART_SIZES = PartSizes()
+
+MAX_PLACES = 1000
+"""How many unfinished uploads are remembered."""
 
 POLL_SECONDS = 0.2
 """How often to look whether another process is done with a blob."""
-
-
-@dataclass(eq=False)
-class Shared:
-    """A running transfer. `tally` says how far it is, `ended` when there is no more to come."""
-
-    tally: Tally
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    users: int = 0
-    task: asyncio.Task[None] | None = None
-    error: Exception | None = None
-
-    async def wait(self, seconds: float) -> bool:
-        """Wait for the end, but not longer than this; True when it has come.
-
-        Raises what the transfer raised.
-        """
-        try:
-            async with asyncio.timeout(seconds):
-                await self.ended.wait()
-        except TimeoutError:
-            return False
-        if self.error is not None:
-            raise self.error
-        return True
 
 
 class Transfers:
@@ -61,11 +36,10 @@ class Transfers:
     def __init__(self, blobs: Blobs, division: Division = DIVISION) -> None:
         self._blobs = blobs
         self._division = division
-        self._running: dict[Digest, Shared] = {}
-        self._tasks = asyncio.TaskGroup()
+        self._jobs: Jobs[Digest] = Jobs()
 
     async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
+        await self._jobs.__aenter__()
         return self
 
     async def __aexit__(
@@ -74,50 +48,14 @@ class Transfers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for shared in self._running.values():
-            if shared.task is not None:
-                shared.task.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        await self._jobs.__aexit__(kind, error, trace)
 
-    @asynccontextmanager
-    async def joined(self, layer: Layer, source: BlobSource) -> AsyncIterator[tuple[Shared, bool]]:
+    def joined(
+        self, layer: Layer, source: BlobSource
+    ) -> AbstractAsyncContextManager[tuple[Shared, bool]]:
         """The transfer of a blob, and whether this call began it. The last to leave ends it."""
-        shared = self._running.get(layer.digest)
-        is_first = shared is None
-        if shared is None:
-            shared = self._begin(layer, source)
-        shared.users += 1
-        try:
-            yield shared, is_first
-        finally:
-            shared.users -= 1
-            if not shared.users:
-                await self._leave(layer.digest, shared)
-
-    def _begin(self, layer: Layer, source: BlobSource) -> Shared:
-        shared = Shared(Tally(layer.size))
-        self._running[layer.digest] = shared
-        shared.task = self._tasks.create_task(self._run(layer, source, shared))
-        return shared
-
-    async def _leave(self, digest: Digest, shared: Shared) -> None:
-        if self._running.get(digest) is shared:
-            del self._running[digest]  # who comes now begins anew, after our end
-        if shared.task is not None and not shared.task.done():
-            shared.task.cancel()
-            await shared.ended.wait()
-
-    async def _run(self, layer: Layer, source: BlobSource, shared: Shared) -> None:
-        try:
-            await self._move(layer, source, shared.tally)
-        except Exception as error:  # noqa: BLE001 - the owner of the task: its users are told
-            shared.error = error
-        except asyncio.CancelledError:
-            shared.error = RegistryError("the download was cancelled")
-        finally:
-            if self._running.get(layer.digest) is shared:
-                del self._running[layer.digest]
-            shared.ended.set()
+        work = functools.partial(self._move, layer, source)
+        return self._jobs.joined(layer.digest, layer.size, work)
 
     async def _move(self, layer: Layer, source: BlobSource, tally: Tally) -> None:
         while not await in_thread(self.has, layer):
@@ -137,3 +75,37 @@ class Transfers:
         """Whether the blob is in the store, as large as its manifest says. Blocks."""
         path = self._blobs.path(layer.digest)
         return path.is_file() and path.stat().st_size == layer.size
+
+
+class Uploads:
+    """The running uploads, and where those that were cut may go on as long as this process lives.
+
+    Use it with `async with`.
+    """
+
+    def __init__(self, sizes: PartSizes = PART_SIZES) -> None:
+        self._sizes = sizes
+        self._jobs: Jobs[Key] = Jobs()
+        self._places: dict[Key, Place] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._jobs.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._jobs.__aexit__(kind, error, trace)
+
+    def joined(self, target: BlobTarget) -> AbstractAsyncContextManager[tuple[Shared, bool]]:
+        """The upload of a blob, and whether this call began it. The last to leave ends it."""
+        work = functools.partial(self._move, target)
+        return self._jobs.joined(target.key, target.layer.size, work)
+
+    async def _move(self, target: BlobTarget, tally: Tally) -> None:
+        while len(self._places) >= MAX_PLACES:
+            del self._places[next(iter(self._places))]
+        await upload(target, self._places, tally, self._sizes)

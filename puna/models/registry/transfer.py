@@ -16,13 +16,14 @@ from typing import ParamSpec, TypeVar
 
 from puna.errors import RegistryError, RegistryUnreachable
 from puna.models.partial import UNIT_BYTES, Partial
+from puna.models.registry.jobs import Tally
 from puna.models.registry.retry import Overloaded
 from puna.models.registry.session import BlobSource
 from puna.models.registry.spans import Span, Spans
 from puna.models.registry.transport import Reply
 from puna.threads import to_the_end
 
-__all__ = ["Division", "Tally", "transfer"]
+__all__ = ["Division", "transfer"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,14 +50,6 @@ class Division:
     streams: int = 8
     unit_seconds: float = 120.0
     """How long a unit may take before its stream tries another connection."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """How far a transfer is, in bytes. `completed` never goes down."""
-
-    total: int
-    completed: int = 0
 
 
 class _NoRanges(Exception):

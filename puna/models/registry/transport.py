@@ -1,4 +1,4 @@
-"""HTTP as registries need it: GET, streamed, nothing followed, bodies bounded.
+"""HTTP as registries need it: streamed both ways, nothing followed, answers bounded.
 
 The one module of the room that knows the HTTP library. Proxies come from the environment.
 """
@@ -6,7 +6,7 @@ The one module of the room that knows the HTTP library. Proxies come from the en
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -16,12 +16,15 @@ import httpx2
 from puna.errors import NotInRegistry, RegistryError, RegistryUnreachable
 from puna.models.registry.retry import Overloaded
 
-__all__ = ["Reply", "Transport", "refusal"]
+__all__ = ["Body", "Reply", "Transport", "beginning", "refusal"]
 
 CONNECT_SECONDS = 30.0
 STALL_SECONDS = 30.0
 CONNECTIONS = 64
 MAX_REFUSAL_BYTES = 4096
+
+Body = Callable[[], AsyncGenerator[bytes, None]]
+"""Gives what to send, from its beginning, each time that it is sent."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -78,18 +81,33 @@ class Transport:
         self._clients.clear()
 
     @asynccontextmanager
-    async def get(
-        self, url: str, headers: Mapping[str, str], *, verify: bool = True
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        body: Body | None = None,
+        verify: bool = True,
+        patience: float | None = None,
     ) -> AsyncIterator[Reply]:
-        """GET `url`; leaving before the body was read drops the connection.
+        """Send a request; leaving before the answer was read drops the connection.
 
-        Raises RegistryUnreachable, also when nothing comes for too long.
+        The headers name the length of a body. `patience` is how many seconds an answer may take
+        where that is not the usual time. Raises RegistryUnreachable, also when nothing comes for
+        too long.
         """
         client = self._client(verify)
         own = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **headers}
+        timeout = self._timeout if patience is None else _patient(self._timeout, patience)
         async with contextlib.AsyncExitStack() as stack:
+            content = None
+            if body is not None:
+                content = await stack.enter_async_context(contextlib.aclosing(body()))
             with _failures(url):
-                response = await stack.enter_async_context(client.stream("GET", url, headers=own))
+                response = await stack.enter_async_context(
+                    client.stream(method, url, headers=own, content=content, timeout=timeout)
+                )
             yield Reply(response)
 
     def _client(self, verify: bool) -> httpx2.AsyncClient:
@@ -107,6 +125,10 @@ class Transport:
             except (ValueError, ImportError, OSError) as cause:
                 raise RegistryError(f"the proxy or certificate settings: {cause}") from cause
         return self._clients[verify]
+
+
+def _patient(usual: httpx2.Timeout, seconds: float) -> httpx2.Timeout:
+    return httpx2.Timeout(usual.read, read=seconds, connect=usual.connect, pool=None)
 
 
 @contextlib.contextmanager
@@ -133,14 +155,15 @@ async def refusal(reply: Reply) -> RegistryError:
         return NotInRegistry()
     text = ""
     with contextlib.suppress(RegistryError):
-        text = await _beginning(reply)
+        text = await beginning(reply)
     message = f"{reply.status}: {text}" if text else f"{reply.status}"
     if reply.status >= 500 or reply.status in {408, 429}:
         return Overloaded(message, _seconds(reply.headers.get("retry-after", "")))
     return RegistryError(message)
 
 
-async def _beginning(reply: Reply) -> str:
+async def beginning(reply: Reply) -> str:
+    """What the answer says, as far as a person would read it."""
     body = bytearray()
     async for chunk in reply.chunks():
         body += chunk

@@ -1,4 +1,4 @@
-"""What is installed and what is loaded: tags, ps, show, copy, delete, create, pull."""
+"""What is installed and what is loaded: tags, ps, show, copy, delete, create, pull, push."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from puna.api.decode import decode
-from puna.api.requests import CopyRequest, CreateRequest, DeleteRequest, PullRequest, ShowRequest
+from puna.api.requests import (
+    CopyRequest,
+    CreateRequest,
+    DeleteRequest,
+    PullRequest,
+    PushRequest,
+    ShowRequest,
+)
 from puna.server.body import read_body
 from puna.server.native import progress_wire
 from puna.server.routes.replies import empty, json_reply
 from puna.server.services import Kit
 from puna.server.streams import Reply
 
-__all__ = ["copy", "create", "delete", "ps", "pull", "show", "tags"]
+__all__ = ["copy", "create", "delete", "ps", "pull", "push", "show", "tags"]
 
 
 async def tags(request: Request, kit: Kit) -> Response:
@@ -56,4 +63,11 @@ async def pull(request: Request, kit: Kit) -> ASGIApp:
     """Fetch a model from its registry, telling of the progress."""
     order = decode(PullRequest, await read_body(request))
     steps = kit.services.pull(order)
+    return Reply(steps, progress_wire(), stream=order.stream is not False, closing=kit.closing)
+
+
+async def push(request: Request, kit: Kit) -> ASGIApp:
+    """Bring a model to its registry, telling of the progress."""
+    order = decode(PushRequest, await read_body(request))
+    steps = kit.services.push(order)
     return Reply(steps, progress_wire(), stream=order.stream is not False, closing=kit.closing)

@@ -1,0 +1,66 @@
+"""`puna push MODEL`: let the server bring a model to its registry, and show how far it is.
+
+Facts: CLI spec, section 1.10.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+
+from puna.cli.command import command, exactly, option
+from puna.cli.follow import follow_push
+from puna.client.client import Client
+from puna.client.start import connect
+from puna.config import read_settings
+from puna.errors import ClientError, InvalidName
+from puna.models.name import Name
+from puna.term.progress import Progress
+
+__all__ = ["COMMAND"]
+
+OFFICIAL = (".ollama.ai", ".ollama.com")
+REFUSALS = ("access denied", "unauthorized")
+NOT_YOURS = (
+    "you are not authorized to push to this namespace, create the model under a namespace you own"
+)
+
+
+@command("push", usage="MODEL", words=exactly(1), help="Push a model to a registry")
+@option("--insecure", kind="bool", help="Use an insecure registry")
+def COMMAND(words: tuple[str, ...], insecure: bool) -> None:
+    name = _name(words[0])
+    is_official = name is not None and name.host.endswith(OFFICIAL)
+    with connect(read_settings()) as client:
+        if is_official and (notice := _sign_in_notice(client)):
+            print(notice)
+            return
+        _push(client, words[0], insecure=insecure)
+    if name is not None:
+        place = f"https://ollama.com/{name.short.removesuffix(':latest')}" if is_official else name
+        print(f"\nYou can find your model at:\n\n\t{place}")
+
+
+def _name(text: str) -> Name | None:
+    try:
+        return Name.parse(text)
+    except InvalidName:  # the server says what is wrong with it
+        return None
+
+
+def _sign_in_notice(client: Client) -> str:
+    """What to tell who has no account there; "" where that is settled, or cannot be known."""
+    url = client.sign_in_url()
+    if url is None:
+        return ""
+    return f"You need to be signed in to push models to ollama.com.\n\n{url}".rstrip()
+
+
+def _push(client: Client, model: str, *, insecure: bool) -> None:
+    with Progress(sys.stderr) as progress, closing(client.push(model, insecure=insecure)) as steps:
+        try:
+            follow_push(steps, progress)
+        except ClientError as error:
+            if any(word in str(error) for word in REFUSALS):
+                raise ClientError(NOT_YOURS, error.status) from error
+            raise

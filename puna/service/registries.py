@@ -1,0 +1,31 @@
+"""Opening a session with a registry: where it is, and as whom we speak to it."""
+
+from __future__ import annotations
+
+from puna.config import Settings
+from puna.models.name import Name
+from puna.models.registry.auth import Authority, Credentials
+from puna.models.registry.credentials import read_credentials
+from puna.models.registry.origin import Registry
+from puna.models.registry.session import Session
+from puna.threads import in_thread
+
+__all__ = ["Registries"]
+
+
+class Registries:
+    """Opens sessions."""
+
+    def __init__(self, authority: Authority, settings: Settings) -> None:
+        self._authority = authority
+        self._config = settings.docker_config.expanduser() / "config.json"
+
+    async def session(
+        self, name: Name, registry: Registry, user: str = "", password: str = ""
+    ) -> Session:
+        """Speak to a registry about one model: with this name and password, or those on record."""
+        if user or password:
+            credentials: Credentials | None = Credentials(user, password)
+        else:
+            credentials = await in_thread(read_credentials, self._config, registry)
+        return Session(self._authority, registry, name, credentials)
