@@ -18,9 +18,11 @@ __all__ = [
 
 
 class PruneRequest(Struct, kw_only=True):
-    """What to delete: files that nothing needs, older than so many seconds (an hour)."""
+    """What to delete: files that nothing needs, older than so many seconds; without a number an
+    hour, for downloads that were cut a week.
+    """
 
-    older_than: float = 3600.0
+    older_than: float | None = None
     dry_run: bool = False
 
 

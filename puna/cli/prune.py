@@ -17,9 +17,9 @@ DAY = 86_400
 
 @command("prune", words=exactly(0), help="Delete downloads and blobs that no model needs")
 @option("--dry-run", kind="bool", help="Only show what would be deleted")
-@option("--older-than", default="1h", help="Age of what may go, e.g. 30m or 7d (default 1h)")
+@option("--older-than", help="Age of what may go, e.g. 30m or 7d (default 1h, of downloads 7d)")
 def COMMAND(words: tuple[str, ...], dry_run: bool, older_than: str) -> None:
-    seconds = read_age(older_than)
+    seconds = read_age(older_than) if older_than else None
     with connect(read_settings()) as client:
         pruned = client.prune(seconds, dry_run=dry_run)
     verb = "would delete" if dry_run else "deleted"

@@ -124,9 +124,11 @@ class Client:
         """Where the server's store is. Raises ClientError from servers that do not tell."""
         return parse_store(self._transport.send("GET", "/api/puna/store"))
 
-    def prune(self, older_than: float, *, dry_run: bool = False) -> Pruned:
-        """Delete what no model needs and is older than so many seconds."""
-        body: Json = {"older_than": older_than, "dry_run": dry_run}
+    def prune(self, older_than: float | None = None, *, dry_run: bool = False) -> Pruned:
+        """Delete what no model needs and is older than so many seconds, or than is usual."""
+        body: Json = {"dry_run": dry_run}
+        if older_than is not None:
+            body["older_than"] = older_than
         return parse_pruned(self._transport.send("POST", "/api/puna/prune", body))
 
     def verify(

@@ -210,13 +210,13 @@ class Library:
     def prune(
         self,
         now: float,
-        older_than: float = upkeep.GRACE_SECONDS,
+        older_than: float | None = None,
         *,
         keep: Set[Digest] = frozenset(),
         dry_run: bool = False,
     ) -> upkeep.Garbage:
         """Delete blobs and leftovers that no model uses, older than so many seconds; returns what
-        is deleted, or would be.
+        is deleted, or would be. Without a number an hour, for downloads that were cut a week.
 
         `now` is in seconds since 1970. Blobs in `keep` and what anybody holds stay. Nothing is
         deleted when any manifest is damaged.

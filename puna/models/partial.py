@@ -1,5 +1,6 @@
 """A blob that is being downloaded: its bytes arrive in units, in any order, and are hashed in order
-while they arrive. What was written survives a kill, see `journal.py`.
+while they arrive. What was written survives a kill, see `journal.py`; what the reference has begun
+is taken over, see `foreign_parts.py`.
 
 Everything here blocks. Writing, hashing and syncing may go on at once in different threads; each of
 them by one thread at a time, but for writing.
@@ -21,6 +22,7 @@ from puna.fmt import human_bytes
 from puna.models.blobs import Blobs
 from puna.models.digest import Digest
 from puna.models.durable import make_folders, naming_full_disk
+from puna.models.foreign_parts import ForeignParts, units_within
 from puna.models.journal import Journal
 
 __all__ = ["UNIT_BYTES", "Partial", "PartialBusy"]
@@ -56,6 +58,8 @@ class Partial:
         self._path = blobs.folder / f"{digest.file_name}-partial"
         self._journal_path = blobs.folder / f"{digest.file_name}-partial.units"
         self._journal = Journal(self._journal_path, size, unit_bytes)
+        self._foreign = ForeignParts(self._path)
+        self._was_begun = False
         self._lock = threading.Lock()
         self._ready = bytearray()
         self._kept: dict[int, bytes | bytearray] = {}
@@ -86,8 +90,12 @@ class Partial:
         about = os.fstat(self._handle)
         self._check_space(about.st_blocks * 512)
         self._ready = bytearray(self.count)
-        # A file of another size was begun by somebody else: no journal speaks of it.
-        units = self._journal.load() if about.st_size == self.size else []
+        units: list[int] = []
+        if about.st_size == self.size:  # else somebody else began it: no journal speaks of it
+            units = sorted({*self._journal.load(), *self._foreign_units()})
+        else:
+            self._foreign.remove()
+        self._was_begun = bool(units)
         for unit in units:
             self._ready[unit] = 1
         with naming_full_disk(self._blobs.folder):
@@ -95,6 +103,9 @@ class Partial:
             os.fsync(self._handle)
         self._journal.start(units)
         self._synced = len(units)
+
+    def _foreign_units(self) -> list[int]:
+        return units_within(self._foreign.load(self.size), self.unit_bytes, self.size)
 
     def _check_space(self, taken: int) -> None:
         """Say so at once where the rest cannot fit; `taken` bytes are on the disk already."""
@@ -130,6 +141,11 @@ class Partial:
             runs.append((start, end))
             start = self._ready.find(0, end)
         return runs
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether something of it was there before, fetched we do not know how."""
+        return self._was_begun
 
     @property
     def ready_bytes(self) -> int:
@@ -207,11 +223,13 @@ class Partial:
         if not self.is_hashed or got != self.digest:
             self._discard()
             raise WrongDownload(str(self.digest), str(got))
+        self._foreign.remove()  # our journal has all that they say
         if not self._blobs.publish(self._handle, self._path, self.digest):
             self._path.unlink(missing_ok=True)
         self._journal_path.unlink(missing_ok=True)
 
     def _discard(self) -> None:
+        self._foreign.remove()
         self._path.unlink(missing_ok=True)
         self._journal_path.unlink(missing_ok=True)
 

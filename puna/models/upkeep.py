@@ -34,24 +34,33 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 3600
 """How long a blob that no manifest names yet may count on staying."""
 
+DOWNLOAD_SECONDS = 7 * 86_400
+"""How long a download that was cut may count on being taken up again."""
+
+_PARTIAL = re.compile(r"(sha256-[0-9a-fA-F]{64})(-partial(-\d+|\.units)?|\.tmp)")
+
 TEMP_PREFIX = ".puna-"
 """Manifests being written: in the namespace's folder, above the depth at which anyone looks."""
 
 FRESH_SECONDS = 10
 """Whatever is younger is always kept: its writer may not have marked it as in use yet."""
 
-_PARTIAL = re.compile(r"(sha256-[0-9a-fA-F]{64})(-partial(-\d+|\.units)?|\.tmp)")
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to look for: files older than `older_than` seconds at the moment `now`, which is in
-    seconds since 1970; never those of the digests in `held`.
+    seconds since 1970; never those of the digests in `held`. By default downloads may be older.
     """
 
     now: float
-    older_than: float = GRACE_SECONDS
+    older_than: float | None = None
     held: Set[Digest] = frozenset()
+
+    def is_old(self, name: str, moment: float) -> bool:
+        """Whether a file that was last changed then is old enough to go."""
+        usual = DOWNLOAD_SECONDS if _PARTIAL.fullmatch(name) else GRACE_SECONDS
+        grace = usual if self.older_than is None else self.older_than
+        return self.now - moment >= max(grace, FRESH_SECONDS)
 
 
 @dataclass(slots=True)
@@ -115,11 +124,10 @@ def find_garbage(manifests: Path, blobs: Path, wanted: Wanted) -> Garbage:
     for name, about in files.items():
         moment = max(about.st_mtime, about.st_ctime)
         youngest[_group(name)] = max(moment, youngest.get(_group(name), moment))
-    grace = max(wanted.older_than, FRESH_SECONDS)
     old = [
         name
         for name in files
-        if wanted.now - youngest[_group(name)] >= grace
+        if wanted.is_old(name, youngest[_group(name)])
         and not _is_needed(name, references.digests, wanted.held)
     ]
     in_use = {_group(name) for name in old if is_held(blobs / name)}

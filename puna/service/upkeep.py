@@ -59,12 +59,13 @@ class Upkeep:
 
     async def prune(self, order: PruneRequest) -> PruneResponse:
         """Delete what nothing needs. Raises BadRequest, StoreError when a manifest is damaged."""
-        if not (math.isfinite(order.older_than) and order.older_than >= 0):
+        age = order.older_than
+        if age is not None and not (math.isfinite(age) and age >= 0):
             raise BadRequest("older_than must be a number of seconds, 0 or more")
         garbage = await in_thread(
             self._library.prune,
             self._now(),
-            order.older_than,
+            age,
             keep=_digests_of(self._files_in_use()),
             dry_run=order.dry_run,
         )

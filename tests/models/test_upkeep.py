@@ -16,6 +16,7 @@ from puna.models.name import Name
 NOW = 2_000_000_000.0
 OLD = NOW - 3601
 YOUNG = NOW - 3599
+WEEK = 7 * 86_400
 ORPHAN = Digest.of(b"orphan")
 
 
@@ -49,7 +50,9 @@ CASES = {
     "an orphan from the future stays": (ORPHAN.file_name, NOW + 10_000, True),
     "an old unfinished write goes": ("sha256-12345", OLD, False),
     "a young unfinished write stays": ("sha256-12345", YOUNG, True),
-    "an old part of a download goes": (f"{ORPHAN.file_name}-partial-3", OLD, False),
+    "a download that was cut last week goes": (f"{ORPHAN.file_name}-partial-3", NOW - WEEK, False),
+    "one that was cut later stays": (f"{ORPHAN.file_name}-partial", NOW - WEEK + 1, True),
+    "with what belongs to it": (f"{ORPHAN.file_name}-partial.units", NOW - WEEK + 1, True),
     "a stray old file goes": ("COPY123", OLD, False),
 }
 
@@ -65,11 +68,11 @@ def test_pruning(library: Library, name: str, moment: float, stays: bool) -> Non
 
 def test_a_download_is_kept_or_dropped_as_a_whole(library: Library) -> None:
     folder = library.blobs.folder
-    data = aged(folder / f"{ORPHAN.file_name}-partial", OLD, b"x")
-    part = aged(folder / f"{ORPHAN.file_name}-partial-0", OLD, b"x")
+    data = aged(folder / f"{ORPHAN.file_name}-partial", NOW - WEEK, b"x")
+    part = aged(folder / f"{ORPHAN.file_name}-partial-0", NOW - WEEK, b"x")
     newest = aged(folder / f"{ORPHAN.file_name}-partial-1", YOUNG, b"x")
     assert pruned(library) == []
-    aged(newest, OLD)
+    aged(newest, NOW - WEEK)
     assert sorted(pruned(library)) == sorted([data.name, part.name, newest.name])
 
 

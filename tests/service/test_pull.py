@@ -506,3 +506,31 @@ def test_two_servers_take_turns_with_a_blob(registry: FaultyRegistry, tmp_path: 
         assert len(place.library.names()) == 1
 
     play(tmp_path, scene)
+
+
+# -- what another program has begun
+
+
+@pytest.mark.parametrize("is_damaged", [False, True], ids=["sound", "damaged"])
+def test_a_download_of_the_reference_goes_on(
+    registry: FaultyRegistry, tmp_path: Path, is_damaged: bool
+) -> None:
+    name = registry.add("library/m", LARGE)
+    part = len(WEIGHTS) // 4 + 1
+    sizes = [min(part, len(WEIGHTS) - at * part) for at in range(4)]
+
+    async def scene(place: Puller) -> None:
+        folder = place.library.blobs.folder
+        folder.mkdir(parents=True)
+        data = bytes(part) if is_damaged else WEIGHTS[:part]
+        (folder / PARTIAL).write_bytes(data + WEIGHTS[part : 2 * part] + bytes(sum(sizes[2:])))
+        for at, size in enumerate(sizes):
+            state = {"N": at, "Offset": at * part, "Size": size, "Completed": size * (at < 2)}
+            (folder / f"{PARTIAL}-{at}").write_text(json.dumps(state))
+        await place.pull(name)
+        asked = [seen.headers.get("range", "") for seen in registry.requests(LARGE_DIGEST)]
+        first = min(int(each.removeprefix("bytes=").partition("-")[0]) for each in asked)
+        assert first == (0 if is_damaged else 2 * part // UNIT * UNIT)
+        assert place.files == {digest.replace(":", "-") for digest in LARGE.blobs}
+
+    play(tmp_path, scene)

@@ -22,7 +22,9 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(slots=True)
 class Tally:
-    """How far a transfer is, in bytes. `completed` never goes down."""
+    """How far a transfer is, in bytes. `completed` goes down only where what was there before turns
+    out to be damaged.
+    """
 
     total: int
     completed: int = 0

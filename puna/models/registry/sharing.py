@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
 
+from puna.errors import WrongDownload
 from puna.models.blobs import Blobs
 from puna.models.digest import Digest
 from puna.models.manifest import Layer
@@ -19,6 +21,8 @@ from puna.models.registry.upload import BlobTarget, Key, PartSizes, Place, uploa
 from puna.threads import in_thread, in_thread_to_the_end
 
 __all__ = ["Transfers", "Uploads"]
+
+log = logging.getLogger(__name__)
 
 DIVISION = Division()
 PART_SIZES = PartSizes()
@@ -67,6 +71,10 @@ class Transfers:
                 continue
             try:
                 await transfer(partial, source, tally, self._division)
+            except WrongDownload as wrong:
+                if not partial.was_begun:
+                    raise
+                log.warning("what was there before of a blob is damaged, fetching anew: %s", wrong)
             finally:
                 partial.__exit__(None, None, None)
         tally.completed = tally.total
