@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from puna.errors import ModelfileError
-from puna.models.gojson import Json
+from puna.gojson import Json
 from puna.models.local_files import expand, files_at
 from puna.models.modelfile import Command, Modelfile
 from puna.models.parameters import parameter_values

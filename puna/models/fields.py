@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from puna.errors import BadManifest
-from puna.models.gojson import Json
+from puna.gojson import Json
 
 __all__ = ["items_of", "object_of", "text_of", "texts_of", "whole_of"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from puna.errors import quoted
-from puna.models.gojson import Json, encode, format_general
+from puna.gojson import Json, encode, format_general
 from puna.models.layers import Model
 
 __all__ = ["DEFAULT_TEMPLATE", "modelfile_text", "parameters_text", "quote_value"]

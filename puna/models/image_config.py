@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from puna.errors import BadManifest
+from puna.gojson import Fields, Json, decode_first, encode
 from puna.models.fields import object_of, text_of, texts_of, whole_of
-from puna.models.gojson import Fields, Json, decode_first, encode
 
 __all__ = ["DraftConfig", "ImageConfig", "encode_image_config", "parse_image_config"]
 

@@ -14,9 +14,9 @@ from typing import TypeVar
 from puna.errors import BadManifest, BadModelFile
 from puna.gguf.reader import read_header
 from puna.gguf.split import MAX_PARTS, Place, place_of
+from puna.gojson import Json, decode_first, encode
 from puna.models.digest import Digest
 from puna.models.fields import object_of, text_of
-from puna.models.gojson import Json, decode_first, encode
 from puna.models.image_config import ImageConfig, parse_image_config
 from puna.models.library import Library, Stored
 from puna.models.manifest import (

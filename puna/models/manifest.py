@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from puna.errors import BadManifest, InvalidDigest
+from puna.gojson import Fields, Json, decode_first, encode
 from puna.models.digest import Digest
 from puna.models.fields import items_of, object_of, text_of, whole_of
-from puna.models.gojson import Fields, Json, decode_first, encode
 
 __all__ = [
     "ADAPTER",

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable
 
 from puna.errors import InvalidOption
-from puna.models.gojson import Json
+from puna.gojson import Json
 
 __all__ = ["DEPRECATED", "NAMES", "as_float32", "parameter_value", "parameter_values"]
 

@@ -15,8 +15,8 @@ from puna.api.requests import Message
 from puna.errors import BadRequest, InvalidOption, quoted
 from puna.fmt import human_number
 from puna.gguf.describe import Description
+from puna.gojson import Fields, Json
 from puna.models.digest import Digest
-from puna.models.gojson import Fields, Json
 from puna.models.image_config import ImageConfig, encode_image_config
 from puna.models.layers import Model, encode_messages, encode_params
 from puna.models.library import Library

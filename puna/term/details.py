@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from puna.client.replies import Json, ShowReply, as_text
 from puna.fmt import human_number
-from puna.models.gojson import format_general
+from puna.gojson import format_general
 from puna.term.table import make_table
 from puna.term.width import text_width
 

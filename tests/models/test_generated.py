@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from puna.gojson import Json
 from puna.models.create_plan import make_create_plan
 from puna.models.digest import Digest
 from puna.models.generated import modelfile_text, parameters_text, quote_value
-from puna.models.gojson import Json
 from puna.models.image_config import ImageConfig
 from puna.models.layers import Message, Model, Weights
 from puna.models.library import Stored

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from puna.errors import BadManifest, BlobMissing, ModelNotFound
+from puna.gojson import Fields, Json
 from puna.models.digest import Digest
-from puna.models.gojson import Fields, Json
 from puna.models.image_config import ImageConfig, encode_image_config
 from puna.models.layers import (
     MAX_TEXT_BYTES,

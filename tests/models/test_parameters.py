@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from puna.errors import InvalidOption
-from puna.models.gojson import Json, format_general
+from puna.gojson import Json, format_general
 from puna.models.parameters import NAMES, as_float32, parameter_value, parameter_values
 
 VALUES: dict[str, tuple[str, str, Json]] = {

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from puna.errors import BadManifest, InvalidDigest, RegistryError
+from puna.gojson import Json, decode_first
 from puna.models.digest import Digest
 from puna.models.fields import items_of, object_of, text_of
-from puna.models.gojson import Json, decode_first
 from puna.models.manifest import MANIFEST, MAX_MANIFEST_BYTES, TENSOR, Manifest, parse_manifest
 from puna.models.registry.session import Session
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.models.gojson import Fields, Json, decode_first, encode, format_general, format_number
+from puna.gojson import Fields, Json, decode_first, encode, format_general, format_number
 
 NUMBERS = {
     1.0: "1", 0.7: "0.7", 0.0: "0", -1e-9: "-1e-9", 100.0: "100", 1e-6: "0.000001", 1e-7: "1e-7",
