@@ -13,7 +13,8 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 from bench.models import SMALL, make_model
-from puna.runner.handle import ProcessEngine, ProcessLauncher
+from puna.runner.handle import ProcessEngine
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, Piece, Sampling
 
 USERS = 8

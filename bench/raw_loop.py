@@ -17,7 +17,8 @@ import click
 from bench.models import SHAPES, cached_model
 from bench.prefix_reuse import text
 from puna.discover.cpu import worker_threads
-from puna.runner.handle import ProcessEngine, ProcessLauncher
+from puna.runner.handle import ProcessEngine
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.llama.library import LOG, lib
 from puna.runner.llama.model import Model
 from puna.runner.llama.params import make_params

@@ -19,7 +19,8 @@ from pathlib import Path
 import msgspec
 
 from bench.models import FIRST_WORD, SMALL, TINY, make_model
-from puna.runner.handle import ProcessEngine, ProcessLauncher
+from puna.runner.handle import ProcessEngine
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, Sampling
 
 ROUNDS = 5

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from puna.runner.handle import ProcessEngine, ProcessLauncher
+from puna.runner.handle import ProcessEngine
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, Sampling
 from tests.fakes.ggufs import make_tiny_llama
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.models import LARGE, SMALL, Shape, make_model
 from bench.prefix_reuse import LONG, ask, text
-from puna.runner.handle import ProcessLauncher
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import LoadPlan, WarmPlan
 
 

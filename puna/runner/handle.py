@@ -1,6 +1,6 @@
-"""The parent's side of a runner: start the child, frame requests, hand its events to who waits.
+"""The parent's side of a runner: start the child, ask it, hand its events to who waits.
 
-Everything here runs on the event loop. The child and its reader belong to the launcher's scope.
+Everything here runs on the event loop. The child and its readers belong to the launcher's scope.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import socket
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Self
 
-from puna.config import FOREVER, child_environment
+from puna.config import FOREVER
 from puna.errors import (
     BadRequest,
     EngineDied,
@@ -29,6 +28,7 @@ from puna.errors import (
 )
 from puna.log import fields
 from puna.runner.grouping import split_order
+from puna.runner.link import Link
 from puna.runner.protocol import (
     Embedding,
     Embeddings,
@@ -40,7 +40,6 @@ from puna.runner.protocol import (
     WarmPlan,
 )
 from puna.runner.wire import (
-    HEAD,
     Admit,
     Cancel,
     Close,
@@ -58,17 +57,13 @@ from puna.runner.wire import (
     Tokenize,
     Tokens,
     ToRunner,
-    encode_frame,
-    frame_length,
-    from_runner,
 )
 
-__all__ = ["ProcessEngine", "ProcessLauncher", "runner_environment"]
+__all__ = ["ProcessEngine"]
 
 log = logging.getLogger(__name__)
 
 _LAST_WORDS = 20  # lines of a child's stderr kept for the error message
-_SPIN_COUNT = "1000"  # tens of microseconds: alone, a tiny model keeps nine tenths of its speed
 _LEVELS = {"I ": logging.DEBUG, "W ": logging.INFO, "E ": logging.ERROR}
 """libllama is talkative: what it calls information is for debugging."""
 
@@ -80,70 +75,13 @@ _Answer = TokenEvent | Embedded | Tokens | Text | PunaError
 _Inbox = asyncio.Queue[_Answer]
 
 
-def runner_environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a runner: what it inherits, and brief spinning unless that says otherwise.
-
-    By default GNU OpenMP's threads spin for milliseconds at each of the hundreds of barriers of a
-    decode. As soon as they outnumber the free cores, each wait costs a time slice: two runners of a
-    tiny model on two busy cores fell from 250 tokens a second each to 2.
-    """
-    if "OMP_WAIT_POLICY" in inherited:
-        return dict(inherited)
-    return {"GOMP_SPINCOUNT": _SPIN_COUNT, **inherited}
-
-
-class ProcessLauncher:
-    """Starts runner children; leaving its scope ends all of them."""
-
-    def __init__(self, load_timeout: float = FOREVER, warm: WarmPlan | None = None) -> None:
-        """`load_timeout`: seconds that a load may go on without any progress.
-
-        `warm` is where runners save prefixes when they end.
-        """
-        self._load_timeout = load_timeout
-        self._warm = warm
-        self._tasks = asyncio.TaskGroup()
-        self._engines: set[ProcessEngine] = set()
-
-    async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for engine in list(self._engines):
-            await engine.close()
-        # what went wrong in the scope is not the tasks' failure: it goes on as it is
-        await self._tasks.__aexit__(None, None, None)
-
-    async def launch(self, plan: LoadPlan) -> ProcessEngine:
-        """Load a model in a child of its own. Raises StartFailed, OutOfMemory, BadRequest."""
-        engine = await ProcessEngine.start(self._tasks, self._engines.discard)
-        self._engines.add(engine)
-        try:
-            await engine.load(plan, self._load_timeout, self._warm)
-        except BaseException:
-            await engine.close()
-            raise
-        return engine
-
-
 class ProcessEngine:
     """One runner child."""
 
-    def __init__(
-        self,
-        process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, link: Link) -> None:
         self._process = process
-        self._reader = reader
-        self._writer = writer
+        self._link = link
+        link.listen(self._dispatch)
         self._ids = itertools.count(1)
         self._inboxes: dict[int, _Inbox] = {}
         self._opening: asyncio.Queue[FromRunner | PunaError] = asyncio.Queue()
@@ -155,7 +93,10 @@ class ProcessEngine:
 
     @classmethod
     async def start(
-        cls, tasks: asyncio.TaskGroup, forget: Callable[[ProcessEngine], None]
+        cls,
+        environment: Mapping[str, str],
+        tasks: asyncio.TaskGroup,
+        forget: Callable[[ProcessEngine], None],
     ) -> ProcessEngine:
         """Start a child; `tasks` owns its readers, `forget` is called when it has ended."""
         ours, theirs = socket.socketpair()
@@ -168,11 +109,10 @@ class ProcessEngine:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
-                env=runner_environment(child_environment()),
+                env=environment,
                 pass_fds=[theirs.fileno()],
             )
-        reader, writer = await asyncio.open_connection(sock=ours)
-        engine = cls(process, reader, writer)
+        engine = cls(process, await Link.open(ours))
         tasks.create_task(engine._serve(forget), name=f"runner {process.pid}")
         return engine
 
@@ -300,20 +240,19 @@ class ProcessEngine:
             self._inboxes.pop(id, None)
 
     def _send(self, message: ToRunner) -> None:
-        # no drain: requests are small against the socket's buffer, and the child always reads
-        self._writer.write(encode_frame(message))
+        self._link.send(message)
 
     async def _serve(self, forget: Callable[[ProcessEngine], None]) -> None:
         """Hand out the child's frames until it ends, then fail everybody who still waits."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_last_words())
-                await self._dispatch()
+                await self._link.closed.wait()
         finally:
             self._alive = False
             self._kill()
             await self._process.wait()
-            self._writer.close()
+            self._link.close()
             died = EngineDied(self._cause())
             for inbox in self._inboxes.values():
                 inbox.put_nowait(died)
@@ -321,33 +260,24 @@ class ProcessEngine:
             self._ended.set()
             forget(self)
 
-    async def _dispatch(self) -> None:
-        while (message := await self._receive()) is not None:
-            match message:
-                case Step(said, ended):
-                    for id, piece in ((item.id, item.piece) for item in said):
-                        self._deliver(id, piece)
-                    for id, result in ((item.id, item.result) for item in ended):
-                        self._deliver(id, result)
-                case Refused(id, status, text):
-                    self._deliver(id, _refusal(status, text))
-                case Embedded(id) | Tokens(id) | Text(id):
-                    self._deliver(id, message)
-                case Loading() | Ready() | Failed():
-                    self._opening.put_nowait(message)
+    def _dispatch(self, message: FromRunner) -> None:
+        match message:
+            case Step(said, ended):
+                for piece in said:
+                    self._deliver(piece.id, piece.piece)
+                for end in ended:
+                    self._deliver(end.id, end.result)
+            case Refused(id, status, text):
+                self._deliver(id, _refusal(status, text))
+            case Embedded(id) | Tokens(id) | Text(id):
+                self._deliver(id, message)
+            case Loading() | Ready() | Failed():
+                self._opening.put_nowait(message)
 
     def _deliver(self, id: int, answer: _Answer) -> None:
         inbox = self._inboxes.get(id)
         if inbox is not None:  # a cancelled request's last words are for nobody
             inbox.put_nowait(answer)
-
-    async def _receive(self) -> FromRunner | None:
-        try:
-            head = await self._reader.readexactly(HEAD)
-            body = await self._reader.readexactly(frame_length(head))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
-        return from_runner.decode(body)
 
     async def _keep_last_words(self) -> None:
         stderr = self._process.stderr

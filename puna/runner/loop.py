@@ -29,6 +29,10 @@ from puna.runner.wire import Ended, Refused, Said, Step
 __all__ = ["Loop"]
 
 _MARGIN = 32  # cells left free for each sequence when one more is admitted
+_TOGETHER_NS = 8_000_000
+"""Words of one stream that come faster than this go out together: whoever receives them takes
+processor time from the engine at each delivery, and nobody reads faster."""
+
 _WORTH = 16  # common tokens from which on it pays to wait for somebody else's
 
 
@@ -69,6 +73,7 @@ class Loop:
         # a state cannot go back behind tokens that turned out wrong
         self._speculation = None if memory is Memory.STATE else speculation
         self._step = Step([], [])
+        self._told_ns = 0  # when something was delivered last
 
     @property
     def idle(self) -> bool:
@@ -109,13 +114,29 @@ class Loop:
             self._keep_within_context(each)
         if self._running:
             self._decode()
-        if self.idle or not self._context.is_asynchronous:
+        if not self._context.is_asynchronous and not self._more_comes_soon():
             self._tell()
+        if self.idle:
+            self._tell()
+            self._context.settle()
+
+    def _more_comes_soon(self) -> bool:
+        """Whether what there is to say may wait for what the next decode brings.
+
+        Not with words of those who have said nothing yet, nor for a decode that reads a prompt.
+        """
+        return (
+            not self._step.ended
+            and not self._waiting
+            and self._clock() - self._told_ns < _TOGETHER_NS
+            and all(each.pending == 1 and each.n_output > 1 for each in self._running)
+        )
 
     def _tell(self) -> None:
         """Deliver what is there to say."""
         if self._step.said or self._step.ended:
             step, self._step = self._step, Step([], [])
+            self._told_ns = self._clock()
             self._deliver(step)
 
     def close(self, seconds: float) -> None:
@@ -214,7 +235,7 @@ class Loop:
         drafts = self._drafts(len(shares))
         by_key = {each.id: each for each in self._running}
         parts: list[_Part] = []
-        self._context.begin(self._cells.used)
+        self._context.begin(self._cells.used, sole=len(self._running) == 1)
         for share in shares:
             each = by_key[share.key]
             start = each.n_cached
@@ -243,6 +264,9 @@ class Loop:
 
     def _plan(self) -> list[Share]:
         """Shares that fit into the free cells; who matters least makes room where they do not."""
+        if len(self._running) == 1 and self._running[0].pending == 1:
+            self._cells.make_room(1)
+            return [Share(self._running[0].id, 1)]
         while True:
             wants = [
                 Want(each.id, each.pending, weight(each.priority), each.client)

@@ -19,7 +19,7 @@ from puna.models.registry.retry import Retry
 from puna.models.registry.sharing import Transfers, Uploads
 from puna.models.registry.transport import Transport
 from puna.models.second import SecondStore
-from puna.runner.handle import ProcessLauncher
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import WarmPlan
 from puna.runner.warm.home import WarmHome
 from puna.scheduler.clock import SystemClock

@@ -82,6 +82,7 @@ class FakeContext:
         self._tokens: dict[int, int] = {}  # id of a cell to its token
         self._positions: dict[int, int] = {}
         self._batch: list[tuple[int, int, int, bool]] = []
+        self._is_sole = False
         self._made: list[object] = []
 
     @property
@@ -93,9 +94,9 @@ class FakeContext:
         """The tokens in a sequence's cells."""
         return [self._tokens[id(cell)] for cell in self.cells[sequence]]
 
-    def begin(self, n_used: int = 0) -> None:
+    def begin(self, n_used: int = 0, *, sole: bool = False) -> None:
         assert n_used == self.used
-        self._batch = []
+        self._batch, self._is_sole = [], sole
 
     def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:
         for offset, token in enumerate(tokens):
@@ -108,6 +109,7 @@ class FakeContext:
 
     def decode(self) -> Decoded:
         assert 0 < len(self._batch) <= self.n_batch
+        assert not self._is_sole or len({sequence for sequence, *_ in self._batch}) == 1
         if self.used + len(self._batch) > self.n_cells:
             return Decoded.NO_CELLS
         self.next = {}
@@ -132,8 +134,10 @@ class FakeContext:
         self._positions[id(cell)] = position
         return cell
 
-    def remove(self, sequence: int, start: int = -1, end: int = -1) -> bool:
-        assert end == -1
+    def settle(self) -> None:
+        """Nothing is anywhere else."""
+
+    def remove(self, sequence: int, start: int = -1) -> bool:
         if self.has_state and 0 < start < len(self.cells[sequence]):
             return False
         del self.cells[sequence][max(start, 0) :]

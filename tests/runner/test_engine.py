@@ -14,7 +14,8 @@ import pytest
 
 from puna.api.events import Logprob
 from puna.errors import BadRequest, EngineDied, StartFailed
-from puna.runner.handle import ProcessEngine, ProcessLauncher
+from puna.runner.handle import ProcessEngine
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, Piece, Sampling
 from tests.fakes.fixtures import stories_gguf
 from tests.fakes.ggufs import make_tiny_adapter, make_tiny_llama

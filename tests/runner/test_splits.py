@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from puna.errors import StartFailed
-from puna.runner.handle import ProcessLauncher
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.llama.pooling import _has_head
 from puna.runner.protocol import LoadPlan
 from puna.runner.warm.fingerprint import fingerprint

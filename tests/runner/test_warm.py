@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from puna.runner.handle import ProcessLauncher
+from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, WarmPlan
 from tests.fakes.ggufs import make_tiny_adapter, make_tiny_llama
 from tests.fakes.shapes import make_tiny_mamba, make_tiny_window

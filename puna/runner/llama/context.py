@@ -14,7 +14,7 @@ from puna.errors import EngineError
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
 from puna.runner.llama.params import apply_adapters, make_params
-from puna.runner.llama.prefill import Prefill
+from puna.runner.llama.private import OWN, PrivateContext
 from puna.runner.llama.state import read_state, write_state
 from puna.runner.llama.tokens import TokenBatch
 from puna.runner.protocol import LoadPlan
@@ -71,13 +71,16 @@ class Context:
         """Whether a graphics card computes while this process goes on."""
         self._n_vocab = model.n_vocab
         self._batch = TokenBatch(self.n_batch)
-        self._n_used = 0
+        self._n_used, self._is_sole = 0, False
         self._pieces: list[_Piece] = []
-        self._prefill: Prefill | None = None
-        if self._can_read_apart(model, plan):
-            self._prefill = Prefill(model, plan, n_threads, self._handle, self.n_sequences)
+        self._answering = self._handle  # what computed the newest logits
+        self._private: PrivateContext | None = None
+        if self._can_compute_apart(model, plan):
+            self._private = PrivateContext(
+                model, plan, n_threads, self.n_batch, self._handle, self.n_sequences
+            )
 
-    def _can_read_apart(self, model: Model, plan: LoadPlan) -> bool:
+    def _can_compute_apart(self, model: Model, plan: LoadPlan) -> bool:
         """Whether a shorter context of full attention makes the same cells, and it may pay."""
         is_same = plan.n_parallel == 1 or not model.is_stretched
         others = self.is_asynchronous or model.is_recurrent or self.n_window
@@ -97,14 +100,18 @@ class Context:
         return bool(self._memory)
 
     @property
-    def handle(self) -> Any:
-        """libllama's pointer to the context."""
-        return self._handle
+    def answering(self) -> Any:
+        """libllama's pointer to the context that computed the newest logits."""
+        return self._answering
 
-    def begin(self, n_used: int = 0) -> None:
-        """Start an empty batch, with `n_used` cells of the pool in use."""
+    def begin(self, n_used: int = 0, *, sole: bool = False) -> None:
+        """Start an empty batch, with `n_used` cells of the pool in use.
+
+        With `sole`, one sequence alone comes into it, and no other runs.
+        """
         self._batch.count = 0
-        self._n_used = n_used
+        self._n_used, self._is_sole = n_used, sole
+        self._answering = self._handle
         self._pieces.clear()
 
     def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:
@@ -112,12 +119,14 @@ class Context:
 
         The last `logits` of them get logits; the batch's index of the first that does is returned.
         """
-        count = len(tokens) - logits
-        if self._prefill is not None and self._prefill.pays(
-            sequence, position, count, self._n_used
-        ):
-            self._pieces.append(_Piece(sequence, position, tokens[:count]))
-            position, tokens = position + count, tokens[count:]
+        if self._private is not None:
+            count, used = len(tokens) - logits, self._n_used
+            if self._is_sole and self._private.enter(sequence, position, len(tokens), used):
+                self._answering = self._private.handle
+                return self._batch.add(OWN, position, tokens, logits=logits)
+            if self._private.pays(sequence, position, count, used):
+                self._pieces.append(_Piece(sequence, position, tokens[:count]))
+                position, tokens = position + count, tokens[count:]
         return self._batch.add(sequence, position, tokens, logits=logits)
 
     def decode(self) -> Decoded:
@@ -126,9 +135,12 @@ class Context:
         Raises EngineError when libllama fails.
         """
         LOG.forget_errors()
+        if self._private is not None and self._answering is self._private.handle:
+            self._private.decode(self._batch)
+            return Decoded.OK
         decoded = Decoded.NO_CELLS
         try:
-            if self._read_apart():
+            if self._compute_apart():
                 decoded = self._decode_batch()
         finally:
             if decoded is not Decoded.OK:
@@ -136,11 +148,15 @@ class Context:
                     self.remove(piece.sequence, piece.position)
         return decoded
 
-    def _read_apart(self) -> bool:
-        """Compute what does not ride in the pool's batch; False when the pool has no room."""
-        return self._prefill is None or all(
-            self._prefill.read(piece.sequence, piece.position, piece.tokens)
-            for piece in self._pieces
+    def _compute_apart(self) -> bool:
+        """Compute what does not ride in the pool's batch, so that the pool has everything; False
+        when it has no room."""
+        return self._private is None or (
+            self._private.settle()
+            and all(
+                self._private.read(piece.sequence, piece.position, piece.tokens)
+                for piece in self._pieces
+            )
         )
 
     def _decode_batch(self) -> Decoded:
@@ -155,30 +171,43 @@ class Context:
             f"an error was encountered while running the model: decode failed ({code}) {LOG.errors}"
         )
 
+    def settle(self) -> None:
+        """Bring into the pool what was computed apart. Raises EngineError when it has no room."""
+        if self._private is not None and not self._private.settle():
+            raise EngineError("the pool of the model has no room for what it counted as used")
+
     def wait(self) -> None:
         """Return when the batch is computed."""
-        lib.llama_synchronize(self._handle)
+        lib.llama_synchronize(self._answering)
 
     def logits(self, index: int) -> npt.NDArray[np.float32]:
         """The raw logits after the batch's token `index`, shape (n_vocab,). Valid until decode."""
-        pointer = lib.llama_get_logits_ith(self._handle, index)
+        pointer = lib.llama_get_logits_ith(self._answering, index)
         return np.ctypeslib.as_array(pointer, shape=(self._n_vocab,))
 
-    def remove(self, sequence: int, start: int = -1, end: int = -1) -> bool:
-        """Drop a sequence's cells in [start, end); False when only all of them can be dropped."""
-        self._forget(sequence)
-        return bool(lib.llama_memory_seq_rm(self._memory, sequence, start, end))
+    def remove(self, sequence: int, start: int = -1) -> bool:
+        """Drop a sequence's cells from `start` on; False when only all of them can be dropped."""
+        if self._private is not None and start > 0:
+            self._private.remove(sequence, start)
+        else:
+            self._forget(sequence)
+        return bool(lib.llama_memory_seq_rm(self._memory, sequence, start, -1))
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Let `target` use the first `length` cells of `source`, or all of them with -1."""
+        self.settle()
         lib.llama_memory_seq_cp(self._memory, source, target, -1 if length < 0 else 0, length)
+        if self._private is not None:
+            self._private.pass_on(source, target, length)
 
     def copy_part(self, source: int, target: int, start: int, end: int = -1) -> None:
         """Let `target` use the cells of `source` from position `start` to `end` too."""
+        self.settle()
         lib.llama_memory_seq_cp(self._memory, source, target, start, end)
 
     def state(self, sequence: int) -> memoryview:
         """A sequence's cells as bytes; empty when libllama cannot give them."""
+        self.settle()
         return read_state(self._handle, sequence)
 
     def restore(self, sequence: int, state: memoryview) -> bool:
@@ -195,20 +224,21 @@ class Context:
 
     def shift(self, sequence: int, start: int, count: int) -> None:
         """Drop `count` cells from position `start` on and move the later ones down."""
+        self.settle()
         self._forget(sequence)
         lib.llama_memory_seq_rm(self._memory, sequence, start, start + count)
         lib.llama_memory_seq_add(self._memory, sequence, start + count, -1, -count)
 
     def close(self) -> None:
         """Free the pool."""
-        if self._prefill is not None:
-            self._prefill.close()
+        if self._private is not None:
+            self._private.close()
         lib.llama_free(self._handle)
         self._handle = None
 
     def _forget(self, sequence: int) -> None:
-        if self._prefill is not None:
-            self._prefill.forget(sequence)
+        if self._private is not None:
+            self._private.forget(sequence)
 
 
 def _pool_size(plan: LoadPlan) -> int:

@@ -125,7 +125,7 @@ class Sampler:
         """
         if self._matcher is not None:
             self._matcher.mask(context.logits(index))
-        token = int(lib.llama_sampler_sample(self._chain, context.handle, index))
+        token = int(lib.llama_sampler_sample(self._chain, context.answering, index))
         if self._matcher is not None:
             self._matcher.accept(token)
         return token

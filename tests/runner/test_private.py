@@ -1,4 +1,4 @@
-"""Prompts read apart from the pool: the logits are those of the pool, and so are the cells."""
+"""What is computed apart from the pool: the logits are those of the pool, and so are the cells."""
 
 from __future__ import annotations
 
@@ -50,12 +50,13 @@ def read(
     *,
     n_used: int,
     step: int = 512,
+    sole: bool = False,
 ) -> Logits:
     """The logits after the last of the tokens, which are decoded in pieces."""
     index = -1
     for start in range(0, len(tokens), step):
         piece = tokens[start : start + step]
-        context.begin(n_used + start if n_used else 0)
+        context.begin(n_used + start if n_used else 0, sole=sole)
         last = start + len(piece) == len(tokens)
         index = context.add(sequence, position + start, piece, logits=int(last))
         assert context.decode() is Decoded.OK
@@ -99,6 +100,53 @@ def cut_back(context: Context, n_used: int) -> Logits:
     return read(context, MINE, 500, TOKENS[500:], n_used=4 * n_used)
 
 
+def alone(context: Context, n_used: int) -> Logits:
+    read(context, MINE, 0, TOKENS[:600], n_used=n_used, sole=True)
+    return read(context, MINE, 600, TOKENS[600:], n_used=n_used + 600, sole=True, step=1)
+
+
+def alone_and_then_not(context: Context, n_used: int) -> Logits:
+    read(context, MINE, 0, TOKENS[:600], n_used=n_used, sole=True)
+    return read(context, MINE, 600, TOKENS[600:], n_used=n_used + 600)
+
+
+def alone_after_a_while(context: Context, n_used: int) -> Logits:
+    read(context, MINE, 0, TOKENS[:600], n_used=0)
+    return read(context, MINE, 600, TOKENS[600:], n_used=n_used + 600, sole=True, step=1)
+
+
+def alone_and_shared(context: Context, n_used: int) -> Logits:
+    read(context, SOURCE, 0, [*TOKENS[:650], 9, 9], n_used=n_used, sole=True)
+    context.copy(SOURCE, MINE, 650)
+    context.remove(SOURCE)
+    return read(context, MINE, 650, TOKENS[650:], n_used=n_used + 650, sole=True, step=1)
+
+
+def alone_with_wrong_guesses(context: Context, n_used: int) -> Logits:
+    read(context, MINE, 0, TOKENS[:600], n_used=n_used, sole=True)
+    for position in range(600, LENGTH - 1):
+        piece = [TOKENS[position], 8, 9]
+        read(context, MINE, position, piece, n_used=n_used + position, sole=True)
+        context.remove(MINE, position + 1)
+    return read(context, MINE, LENGTH - 1, TOKENS[-1:], n_used=n_used + LENGTH, sole=True)
+
+
+def alone_and_cut_behind_what_the_pool_has(context: Context, n_used: int) -> Logits:
+    read(context, MINE, 0, [*TOKENS[:400], *[8] * 101], n_used=n_used, sole=True)
+    context.settle()
+    read(context, MINE, 501, [8] * 20, n_used=n_used + 501, sole=True, step=1)
+    context.remove(MINE, 400)
+    return read(context, MINE, 400, TOKENS[400:], n_used=n_used + 400, sole=True)
+
+
+def saved_and_restored(context: Context, n_used: int) -> Logits:
+    read(context, SOURCE, 0, TOKENS[:600], n_used=n_used, sole=True)
+    state = context.state(SOURCE)
+    context.remove(SOURCE)
+    assert context.restore(MINE, state)
+    return read(context, MINE, 600, TOKENS[600:], n_used=n_used + 600, sole=True)
+
+
 WAYS: dict[str, Callable[[Context, int], Logits]] = {
     "in pieces as large as a batch": whole,
     "in small pieces": small_pieces,
@@ -106,11 +154,18 @@ WAYS: dict[str, Callable[[Context, int], Logits]] = {
     "after a beginning that is shared": shared_beginning,
     "in a sequence whose number was another's": number_used_again,
     "after its end was cut off": cut_back,
+    "alone": alone,
+    "alone, and then beside others": alone_and_then_not,
+    "alone, from some token on": alone_after_a_while,
+    "alone, after a beginning that was read alone": alone_and_shared,
+    "alone, with guesses that are wrong": alone_with_wrong_guesses,
+    "alone, after its end was cut off": alone_and_cut_behind_what_the_pool_has,
+    "restored from what was computed alone": saved_and_restored,
 }
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_a_prompt_read_apart_is_the_same_prompt(
+def test_what_is_computed_apart_is_the_same(
     pool: Context, way: Callable[[Context, int], Logits]
 ) -> None:
     expected = read(pool, MINE, 0, TOKENS, n_used=0)
@@ -143,6 +198,26 @@ def test_the_pool_is_as_before_where_there_is_no_room(tmp_path: Path) -> None:
         model.close()
 
 
+def test_who_runs_alone_leaves_a_crowded_pool(pool: Context) -> None:
+    private = pool._private
+    assert private is not None
+    try:
+        read(pool, MINE, 0, TOKENS, n_used=OTHERS, sole=True)
+        assert pool.answering is private.handle
+        read(pool, MINE, LENGTH, [9], n_used=OTHERS + LENGTH)
+        assert pool.answering is not private.handle
+        read(pool, SOURCE, 0, TOKENS[:600], n_used=0, sole=True)  # nobody's cells are in the way
+        assert pool.answering is not private.handle
+        position = 600
+        while pool.answering is not private.handle:
+            read(pool, SOURCE, position, [9], n_used=OTHERS + position, sole=True)
+            position += 1
+        assert 619 < position < 640, "moving 600 cells costs as much as 19,200 looks"
+    finally:
+        pool.remove(MINE)
+        pool.remove(SOURCE)
+
+
 USED = {
     "nobody else is there": (0, 512, 0, False),
     "a few cells of others": (0, 512, 100, False),
@@ -157,15 +232,15 @@ USED = {
 def test_reading_apart_must_pay(
     pool: Context, position: int, count: int, used: int, apart: bool
 ) -> None:
-    assert pool._prefill is not None
-    assert pool._prefill.pays(MINE, position, count, used) is apart
+    assert pool._private is not None
+    assert pool._private.pays(MINE, position, count, used) is apart
 
 
 @pytest.mark.parametrize("make", [make_tiny_mamba, make_tiny_window])
 def test_other_memories_read_in_the_pool(make: Callable[[Path], Path], tmp_path: Path) -> None:
     model, context = make_context(make(tmp_path / "m.gguf"))
     try:
-        assert context._prefill is None
+        assert context._private is None
         apart = read(context, MINE, 0, TOKENS[:200], n_used=100_000)
         context.remove(MINE)
         np.testing.assert_array_equal(apart, read(context, MINE, 0, TOKENS[:200], n_used=0))
@@ -181,7 +256,7 @@ def test_a_model_with_long_factors_reads_where_its_cells_belong(
     path = make_tiny_llama(tmp_path / "m.gguf", n_ctx_original=256)
     model, context = make_context(path, n_parallel)
     try:
-        assert (context._prefill is not None) is apart
+        assert (context._private is not None) is apart
     finally:
         context.close()
         model.close()
