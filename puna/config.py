@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from puna.fmt import SECOND, BadDuration, parse_duration
 
@@ -152,6 +153,25 @@ def _realms(value: str) -> tuple[str, ...]:
     return pairs
 
 
+def _endpoint(value: str) -> str:
+    """An http or https address, without a slash at its end."""
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise _BadValue(value) from None
+    has_more = parts.query or parts.fragment or parts.username or not value.isprintable()
+    if parts.scheme not in {"http", "https"} or not host or has_more:
+        raise _BadValue(value)
+    return value.rstrip("/")
+
+
+def _token(value: str) -> str:
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise _BadValue(value)
+    return value
+
+
 def _speculation(value: str) -> str:
     if value.lower() not in {"on", "lookup", "off"}:
         raise _BadValue(value)
@@ -189,7 +209,8 @@ def _folder_or_none(value: str) -> Path | None:
 
 def env(name: str, read: Callable[[str], Any], default: Any, about: str) -> Any:
     """A field of Settings that comes from the environment variable `name`."""
-    return field(default=default, metadata={"env": name, "read": read, "about": about})
+    about_it = {"env": name, "read": read, "about": about}
+    return field(default=default, repr=read is not _token, metadata=about_it)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +311,15 @@ class Settings:
         Path("~/.docker"),
         "folder whose config.json has the passwords of registries (default ~/.docker)",
     )
+    hf_token: str = env(
+        "HF_TOKEN", _token, "", "token for private and gated repositories of Hugging Face"
+    )
+    hf_endpoint: str = env(
+        "HF_ENDPOINT",
+        _endpoint,
+        "https://huggingface.co",
+        "address that stands in for Hugging Face (default https://huggingface.co)",
+    )
     no_start: bool = env(
         "PUNA_NO_START", _flag, False, "commands do not start a server by themselves"
     )
@@ -347,8 +377,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[spec.name] = spec.metadata["read"](text)
         except ValueError:
+            shown = "…" if spec.metadata["read"] is _token else text
             warnings.append(
-                f"invalid environment variable, using default: {name}={text} default={spec.default}"
+                f"invalid environment variable, using default: {name}={shown} "
+                f"default={spec.default}"
             )
     values.setdefault("editor", source.get("VISUAL") or source.get("EDITOR") or "vi")
     home = Path(values.get("home", Settings.__dataclass_fields__["home"].default)).expanduser()

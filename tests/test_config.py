@@ -18,6 +18,7 @@ from puna.config import (
     read_settings,
     server_environment,
 )
+from puna.models.registry.origin import origin_of
 
 HOSTS = {
     "1.2.3.4": "http://1.2.3.4:11434",
@@ -117,6 +118,8 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "store": ("OLLAMA_MODELS", "/srv/models", "models_dir", Path("/srv/models")),
     "second store": ("PUNA_SECOND_STORE", "/srv/other", "second_store", Path("/srv/other")),
     "no second store": ("PUNA_SECOND_STORE", "OFF", "second_store", None),
+    "a mirror": ("HF_ENDPOINT", "http://h:1/hf/", "hf_endpoint", "http://h:1/hf"),
+    "a token": ("HF_TOKEN", "hf_secret", "hf_token", "hf_secret"),
     "home": ("PUNA_HOME", "/srv/puna", "models_dir", Path("/srv/puna/models")),
 }
 
@@ -128,6 +131,7 @@ def test_values(name: str, text: str, attribute: str, value: object) -> None:
     assert settings.warnings == ()
 
 
+HUB = "https://huggingface.co"
 UNREADABLE: dict[str, tuple[str, str, str, object]] = {
     "no kind of guessing": ("PUNA_SPECULATION", "1", "speculation", "on"),
     "negative": ("OLLAMA_NUM_PARALLEL", "-1", "num_parallel", 1),
@@ -139,6 +143,9 @@ UNREADABLE: dict[str, tuple[str, str, str, object]] = {
     "question marks": ("OLLAMA_KEEP_ALIVE", "???", "keep_alive", 300.0),
     "seconds without end": ("OLLAMA_KEEP_ALIVE", "9" * 400, "keep_alive", 300.0),
     "two signs": ("OLLAMA_KEEP_ALIVE", "-+1", "keep_alive", 300.0),
+    "a mirror without a scheme": ("HF_ENDPOINT", "hf-mirror.com", "hf_endpoint", HUB),
+    "a mirror with a port that cannot be": ("HF_ENDPOINT", "http://h:99999", "hf_endpoint", HUB),
+    "a mirror with a question": ("HF_ENDPOINT", "https://h/?a", "hf_endpoint", HUB),
     "nobody's home": ("OLLAMA_MODELS", "~no-such-user/models", "models", None),
 }
 
@@ -153,6 +160,18 @@ def test_what_cannot_be_read_is_told_and_the_default_used(
     assert getattr(settings, attribute) == value
     (warning,) = settings.warnings
     assert warning.startswith(f"invalid environment variable, using default: {name}={text} ")
+
+
+def test_a_token_is_never_shown() -> None:
+    settings = read_settings({"HF_TOKEN": "hf secret"})
+    assert settings.hf_token == ""
+    assert "secret" not in str(settings.warnings)
+    assert "hf_x" not in repr(read_settings({"HF_TOKEN": "hf_x"}))
+
+
+@given(st.one_of(st.text(), st.from_regex(r"https?://[^\s]{1,20}", fullmatch=True)))
+def test_whatever_stands_in_for_the_hub_has_an_origin(text: str) -> None:
+    assert origin_of(read_settings({"HF_ENDPOINT": text}).hf_endpoint).host
 
 
 def test_nothing_set() -> None:

@@ -1,4 +1,4 @@
-"""Opening a session with a registry: where it is, and as whom we speak to it."""
+"""Opening a session with a registry, or the Hugging Face Hub: as whom we speak to it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from puna.config import Settings
 from puna.models.name import Name
 from puna.models.registry.auth import Authority, Credentials
 from puna.models.registry.credentials import read_credentials
+from puna.models.registry.hub import Hub, is_hub
 from puna.models.registry.origin import Registry
 from puna.models.registry.session import Session
 from puna.threads import in_thread
@@ -18,6 +19,8 @@ class Registries:
 
     def __init__(self, authority: Authority, settings: Settings) -> None:
         self._authority = authority
+        self._endpoint = settings.hf_endpoint
+        self._token = settings.hf_token
         self._config = settings.docker_config.expanduser() / "config.json"
 
     async def session(
@@ -29,3 +32,11 @@ class Registries:
         else:
             credentials = await in_thread(read_credentials, self._config, registry)
         return Session(self._authority, registry, name, credentials)
+
+    def is_hub(self, name: Name) -> bool:
+        """Whether a model of this name is to be had from the Hugging Face Hub."""
+        return is_hub(name, self._endpoint)
+
+    def hub(self, name: Name, *, insecure: bool) -> Hub:
+        """The repository of the Hub that a name means, read with the token from the settings."""
+        return Hub(self._authority, self._endpoint, name, self._token, verify=not insecure)

@@ -8,14 +8,13 @@ import logging
 from pathlib import Path
 
 from puna.models.registry.auth import Credentials
-from puna.models.registry.origin import Registry
+from puna.models.registry.origin import LOOPBACK, Registry
 
 __all__ = ["read_credentials"]
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 1024 * 1024
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def read_credentials(path: Path, registry: Registry) -> Credentials | None:

@@ -11,9 +11,10 @@ from urllib.parse import urljoin, urlsplit
 from puna.errors import BadRequest, RegistryError
 from puna.models.name import Name, split_name
 
-__all__ = ["Origin", "Registry", "origin_of", "parse_registry", "redirected"]
+__all__ = ["LOOPBACK", "Origin", "Registry", "origin_of", "parse_registry", "redirected"]
 
 PORTS = {"http": 80, "https": 443}
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from puna.errors import Denied, RegistryError
-from puna.models.digest import Digest
 from puna.models.name import Name
 from puna.models.registry.auth import Authority, Credentials
 from puna.models.registry.challenge import parse_challenge
@@ -19,7 +19,7 @@ from puna.models.registry.origin import Registry, origin_of, redirected
 from puna.models.registry.retry import Retry
 from puna.models.registry.transport import Body, Reply, refusal
 
-__all__ = ["BlobSource", "Order", "Session", "bytes_body"]
+__all__ = ["BlobSource", "Opener", "Order", "Session", "bytes_body"]
 
 MAX_REDIRECTS = 10
 
@@ -62,12 +62,14 @@ class Session:
         registry: Registry,
         name: Name,
         credentials: Credentials | None = None,
+        authorization: str = "",
     ) -> None:
+        """`authorization` is what is sent before anybody asks for it."""
         self.name = name
         self._authority = authority
         self._registry = registry
         self._credentials = credentials
-        self._authorization = ""
+        self._authorization = authorization
         self._authorizing = asyncio.Lock()
 
     @property
@@ -160,18 +162,31 @@ class Session:
         raise RegistryError(f"maximum redirects exceeded ({MAX_REDIRECTS})")
 
 
-class BlobSource:
-    """One blob of a session's repository. Where redirects lead is remembered until that fails."""
+class Opener(Protocol):
+    """What files can be fetched from: a session with a registry, or the Hub."""
 
-    def __init__(self, session: Session, digest: Digest) -> None:
-        self._session = session
-        self._url = session.url(f"blobs/{digest}")
+    @property
+    def retry(self) -> Retry:
+        """How often things are tried."""
+        ...
+
+    def open(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Reply]:
+        """GET `url` and whatever it redirects to."""
+        ...
+
+
+class BlobSource:
+    """One blob at `url`. Where redirects lead is remembered until that fails."""
+
+    def __init__(self, opener: Opener, url: str) -> None:
+        self._opener = opener
+        self._url = url
         self._direct = ""
 
     @property
     def retry(self) -> Retry:
         """How often things are tried."""
-        return self._session.retry
+        return self._opener.retry
 
     @asynccontextmanager
     async def open(self, span: tuple[int, int] | None) -> AsyncIterator[Reply]:
@@ -182,7 +197,7 @@ class BlobSource:
         """
         headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
         direct = self._direct
-        async with self._session.open(direct or self._url, headers) as reply:
+        async with self._opener.open(direct or self._url, headers) as reply:
             if reply.status in {200, 206}:
                 is_elsewhere = origin_of(reply.url) != origin_of(self._url)
                 self._direct = reply.url if is_elsewhere else ""

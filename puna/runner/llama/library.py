@@ -36,6 +36,8 @@ _OUT_OF_MEMORY = (
     "erroroutofmemory",
 )
 _BUFFER = re.compile(r"([\w.]+)\s+(\w+(?: \w+)*) buffer size\s*=\s*([\d.]+) MiB")
+_PER_FILE = "model"
+"""What is told once for each file of a model; all else is told anew where it changes."""
 _INCOMPATIBLE = (
     ": this model may be incompatible with this version of Puna's engine, "
     "or its file may be damaged"
@@ -74,7 +76,9 @@ class EngineLog:
         if level == ERROR and line.strip():
             self._errors.append(line.strip())
         for device, component, size in _BUFFER.findall(line):
-            self._buffers[self._part, device, component] = float(size)
+            key = self._part, device, component
+            before = self._buffers.get(key, 0.0) if component == _PER_FILE else 0.0
+            self._buffers[key] = before + float(size)
         self._sink(level, line)
 
     @contextmanager

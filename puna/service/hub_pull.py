@@ -1,0 +1,153 @@
+"""Pulling a model from the Hugging Face Hub: files of its repository become the layers of a model.
+
+Facts: models spec, section 11. The manifest is made here, as the Hub would make it for the
+reference; the name on disk is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from puna.api.events import Progress
+from puna.api.options import merge_options
+from puna.errors import BadManifest, BadModelFile, BadRequest, RegistryError, StoreError
+from puna.gguf.describe import Description, describe, describe_parts
+from puna.models.digest import Digest
+from puna.models.layers import parse_params
+from puna.models.library import Library
+from puna.models.manifest import MODEL, PROJECTOR, Layer
+from puna.models.name import Name
+from puna.models.registry.hub import Hub
+from puna.models.registry.hub_files import Choice, HubFile, choose
+from puna.service.building import ModelBuilder
+from puna.service.fetching import Fetching
+from puna.service.registries import Registries
+from puna.threads import in_thread_to_the_end
+
+__all__ = ["HubPull"]
+
+MAX_TEXT_BYTES = 4 * 1024 * 1024
+_Steps = AsyncGenerator[Progress, None]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What a model is made of: its large files, and the texts beside them in the repository."""
+
+    choice: Choice
+    template: str = ""
+    system: str = ""
+    params: bytes = b""
+    digests: dict[HubFile, Digest] = field(default_factory=dict)
+    """The blobs of the large files, as they come in."""
+
+    @property
+    def files(self) -> list[tuple[str, HubFile]]:
+        """Media types and files, in the order of the layers."""
+        projector = self.choice.projector
+        weights = [(MODEL, file) for file in self.choice.weights]
+        return [*weights, *([(PROJECTOR, projector)] if projector else [])]
+
+
+class HubPull:
+    """Installs models from the Hub."""
+
+    def __init__(self, library: Library, fetching: Fetching, registries: Registries) -> None:
+        self._library = library
+        self._fetching = fetching
+        self._registries = registries
+
+    async def install(self, name: Name, *, insecure: bool) -> _Steps:
+        """Install a model under its name; nothing is visible before all of it is there.
+
+        Raises RegistryError, StoreError.
+        """
+        hub = self._registries.hub(name, insecure=insecure)
+        plan = await _plan(hub, name)
+        known = {file.digest for _, file in plan.files if file.digest is not None}
+        with contextlib.ExitStack() as stack:
+            await in_thread_to_the_end(stack.enter_context, self._library.holding(known))
+            for media_type, file in plan.files:
+                async with aclosing(self._fetch(hub, plan, media_type, file)) as progresses:
+                    async for progress in progresses:
+                        yield progress
+            yield Progress(status="verifying sha256 digest")  # it was hashed while it came in
+            yield Progress(status="writing manifest")
+            await in_thread_to_the_end(self._write, name, plan)
+
+    async def _fetch(self, hub: Hub, plan: _Plan, media_type: str, file: HubFile) -> _Steps:
+        """Have one file in the store, telling how far it is."""
+        if file.digest is not None:
+            layer = Layer(media_type, file.digest, file.size)
+            async with aclosing(self._fetching.fetch(layer, hub.source(file))) as progresses:
+                async for progress in progresses:
+                    yield progress
+            plan.digests[file] = file.digest
+            return
+        yield Progress(status=f"pulling {file.name}")
+
+        async def copy() -> Digest:
+            with self._library.blobs.writer() as writer:
+                await hub.copy(file, writer)
+                return (await in_thread_to_the_end(writer.commit)).digest
+
+        plan.digests[file] = await hub.retry.call(copy)
+
+    def _write(self, name: Name, plan: _Plan) -> None:
+        builder = ModelBuilder(self._library)
+        for media_type, file in plan.files:
+            builder.add_file(media_type, plan.digests[file])
+        builder.describe(self._describe(plan))
+        builder.set_template(plan.template)
+        builder.set_system(plan.system)
+        if plan.params:
+            builder.set_params(parse_params(plan.params))
+        builder.store()
+        self._library.write(name, builder.finish())
+
+    def _describe(self, plan: _Plan) -> Description:
+        """What the weights are. Raises StoreError where the files are not what they should be."""
+        paths = [self._library.blobs.path(plan.digests[file]) for file in plan.choice.weights]
+        projector = plan.choice.projector
+        try:
+            description = describe_parts(paths)
+            if description.kind != "model":
+                raise BadModelFile(f"it is no model: {description.kind}")
+            if projector is not None:
+                describe(self._library.blobs.path(plan.digests[projector]))
+        except BadModelFile as cause:
+            names = ", ".join(file.path for _, file in plan.files)
+            raise StoreError(f"{names[:300]} cannot be used: {cause}") from cause
+        return description
+
+
+async def _plan(hub: Hub, name: Name) -> _Plan:
+    """Find out what to fetch, and fetch what is small. Raises RegistryError."""
+    try:
+        files = await hub.files()
+        plan = _Plan(choose(files, name.tag))
+        plan.template = await _text(hub, files, "template")
+        plan.system = await _text(hub, files, "system")
+        plan.params = (await _text(hub, files, "params")).encode()
+        _check_params(plan.params)
+    except (RegistryError, BadModelFile, BadManifest, BadRequest) as cause:
+        raise RegistryError(f"pull model manifest: {cause}") from cause
+    return plan
+
+
+async def _text(hub: Hub, files: Sequence[HubFile], path: str) -> str:
+    """One of the repository's texts for models, "" where it has none."""
+    file = next((file for file in files if file.path == path), None)
+    if file is None or not file.size:
+        return ""
+    if file.size > MAX_TEXT_BYTES:
+        raise RegistryError(f"{path} has {file.size} bytes, at most {MAX_TEXT_BYTES} are read")
+    return (await hub.read(file, MAX_TEXT_BYTES)).decode("utf-8", "replace")
+
+
+def _check_params(raw: bytes) -> None:
+    if raw:
+        merge_options(parse_params(raw))

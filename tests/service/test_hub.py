@@ -1,0 +1,449 @@
+"""Pulls from a stand-in for the Hugging Face Hub into a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from puna.models.layers import Model, load_model
+from puna.models.name import Name
+from tests.fakes.ggufs import make_tiny_llama, pack_gguf
+from tests.fakes.http_server import Reply, ScriptedServer
+from tests.fakes.hub import FakeHub, fake_hub
+from tests.fakes.splits import make_split_llama
+from tests.service.pulling import UNIT, Puller, until
+from tests.service.pulling import play as play_there
+from tests.service.world import complaint
+
+NAME = "hf.co/org/Tiny-GGUF"
+PROJECTOR = pack_gguf(
+    {"general.architecture": "clip", "clip.has_vision_encoder": True, "pad": "x" * 2000}
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return make_tiny_llama(tmp_path_factory.mktemp("hub") / "tiny.gguf").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("parts")
+    paths = make_split_llama(folder, "Tiny-F32")
+    return {f"F32/{path.name}": path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    with fake_hub() as started:
+        yield started
+
+
+Scene = Callable[[Puller], Awaitable[None]]
+
+
+def play(hub: FakeHub, root: Path, scene: Scene, **settings: Any) -> None:
+    play_there(root, scene, hf_endpoint=hub.url, **settings)
+
+
+async def pull(place: Puller, name: str = NAME, **fields: Any) -> list[str]:
+    """What was reported, each status once."""
+    steps = await place.pull(name, insecure=False, **fields)
+    return list(dict.fromkeys(step.status for step in steps))
+
+
+def model(place: Puller, name: str = NAME) -> Model:
+    return load_model(place.library, Name.parse(name))
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_a_model_and_all_that_belongs_to_it(hub: FakeHub, tmp_path: Path, weights: bytes) -> None:
+    params = {"temperature": 0.5, "stop": ["<end>"]}
+    hub.add(
+        "org/Tiny-GGUF",
+        {
+            "README.md": b"# Tiny",
+            "Tiny-Q4_K_M.gguf": weights,
+            "Tiny-Q8_0.gguf": weights + b"\0" * 32,
+            "mmproj-F16.gguf": PROJECTOR,
+            "template": b"{{ .Prompt }}",
+            "system": "Sei höflich.".encode(),
+            "params": json.dumps(params).encode(),
+        },
+    )
+
+    async def scene(place: Puller) -> None:
+        steps = await pull(place)
+        assert steps == [
+            "pulling manifest",
+            f"pulling {sha(weights)[:12]}",
+            f"pulling {sha(PROJECTOR)[:12]}",
+            "verifying sha256 digest",
+            "writing manifest",
+            "success",
+        ]
+        assert [name.short for name in place.library.names()] == [f"{NAME}:latest"]
+        found = model(place)
+        assert found.weights is not None
+        assert found.weights.digest.hex == sha(weights)
+        assert [each.digest.hex for each in found.projectors] == [sha(PROJECTOR)]
+        assert (found.template, found.system) == ("{{ .Prompt }}", "Sei höflich.")
+        assert found.params == params
+        config = found.config
+        assert (config.model_format, config.model_family) == ("gguf", "llama")
+        assert config.model_families == ("llama",)
+        before = found.stored.digest
+        assert (await pull(place))[-1] == "success"
+        assert model(place).stored.digest == before, "the same manifest, byte for byte"
+
+    play(hub, tmp_path, scene)
+
+
+@pytest.mark.parametrize("host", ["hf.co", "huggingface.co", "HF.co"])
+@pytest.mark.parametrize("tag", ["q8_0", "Q8_0", "Tiny-Q8_0.gguf"])
+def test_names(hub: FakeHub, tmp_path: Path, weights: bytes, host: str, tag: str) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-Q4_K_M.gguf": b"", "Tiny-Q8_0.gguf": weights})
+
+    async def scene(place: Puller) -> None:
+        await pull(place, f"{host}/org/Tiny-GGUF:{tag}")
+        assert [name.short for name in place.library.names()] == [f"{host}/org/Tiny-GGUF:{tag}"]
+
+    play(hub, tmp_path, scene)
+
+
+def test_a_name_in_another_case_is_the_same_repository(
+    hub: FakeHub, tmp_path: Path, weights: bytes
+) -> None:
+    hub.add("Org/Tiny-GGUF", {"Tiny-F32.gguf": weights}, access="private")
+
+    async def scene(place: Puller) -> None:
+        await pull(place, "hf.co/org/tiny-gguf")
+        assert model(place, "hf.co/org/tiny-gguf").weights
+
+    play(hub, tmp_path, scene, hf_token="hf_good")
+
+
+def test_parts_are_layers_in_order(
+    hub: FakeHub, tmp_path: Path, weights: bytes, parts: dict[str, bytes]
+) -> None:
+    hub.add("org/Tiny-GGUF", dict(reversed(list(parts.items()))))
+
+    async def scene(place: Puller) -> None:
+        await pull(place, f"{NAME}:F32")
+        found = model(place, f"{NAME}:F32")
+        assert found.weights is not None
+        assert [path.read_bytes() for path in found.weights.paths] == list(parts.values())
+        assert found.config.model_type == "147K"
+        assert hub.sent == Counter({path: len(data) for path, data in parts.items()})
+
+    play(hub, tmp_path, scene)
+
+
+def test_a_long_list_is_read_page_by_page(hub: FakeHub, tmp_path: Path, weights: bytes) -> None:
+    files = {f"note-{number}.md": b"x" for number in range(25)}
+    hub.add("org/Tiny-GGUF", {**files, "Tiny-F32.gguf": weights})
+    hub.page = 10
+
+    async def scene(place: Puller) -> None:
+        await pull(place)
+        assert len(hub.requests("hub", "/tree/")) == 3
+        hub.next_page = f"{hub.cdn}/list"
+        status, text = await complaint(pull(place))
+        assert (status, hub.requests("cdn", "/list")) == (500, [])
+        assert text.startswith("pull model manifest: the list of files goes on elsewhere: ")
+
+    play(hub, tmp_path, scene)
+
+
+# -- who may read
+
+
+@pytest.mark.parametrize("access", ["private", "gated"])
+def test_the_token_opens_and_goes_nowhere_else(
+    hub: FakeHub, tmp_path: Path, weights: bytes, access: str
+) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights, "system": b"hi"}, access=access)
+
+    async def scene(place: Puller) -> None:
+        await pull(place)
+        assert {seen.authorization for seen in hub.requests("hub")} == {"Bearer hf_good"}
+        assert {seen.authorization for seen in hub.requests("cdn")} == {""}
+        assert len(hub.requests("cdn")) >= 1
+
+    play(hub, tmp_path, scene, hf_token="hf_good")
+
+
+def test_what_is_public_needs_no_token(hub: FakeHub, tmp_path: Path, weights: bytes) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights})
+
+    async def scene(place: Puller) -> None:
+        await pull(place)
+        assert {seen.authorization for seen in hub.seen} == {""}
+
+    play(hub, tmp_path, scene)
+
+
+CLOSED: dict[str, tuple[str, str, str]] = {
+    "private, no token": ("private", "", "set HF_TOKEN for the server"),
+    "gated, no token": (
+        "gated",
+        "",
+        "wants its licence accepted: accept it there and set HF_TOKEN",
+    ),
+    "gated, a token without leave": ("gated", "hf_other", "HF_TOKEN does not open"),
+    "private, another's token": ("private", "hf_other", "file does not exist"),
+    "private, a wrong token": ("private", "hf_bad", "HF_TOKEN does not open"),
+    "not there": ("", "", "is not there, private, or"),
+    "not there, a token": ("", "hf_other", "file does not exist"),
+}
+
+
+@pytest.mark.parametrize(("access", "token", "expected"), CLOSED.values(), ids=CLOSED)
+def test_closed_repositories_say_what_to_do(
+    hub: FakeHub, tmp_path: Path, weights: bytes, access: str, token: str, expected: str
+) -> None:
+    if access:
+        hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights}, access=access)
+
+    async def scene(place: Puller) -> None:
+        status, text = await complaint(pull(place))
+        assert status == 500
+        assert expected in text
+        if "does not exist" not in expected:
+            assert f"{hub.url}/org/Tiny-GGUF" in text
+        assert token not in text or not token
+        assert place.library.names() == []
+
+    play(hub, tmp_path, scene, hf_token=token)
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_on_this_machine_a_token_may_be_sent_over_http(
+    hub: FakeHub, tmp_path: Path, weights: bytes, insecure: bool
+) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights}, access="private")
+
+    async def scene(place: Puller) -> None:
+        await place.pull(NAME, insecure=insecure)
+        assert {seen.authorization for seen in hub.requests("hub")} == {"Bearer hf_good"}
+
+    play(hub, tmp_path, scene, hf_token="hf_good")
+
+
+# -- what goes wrong
+
+
+WRONG: dict[str, tuple[dict[str, bytes], str]] = {
+    "no GGUF": (
+        {"model.safetensors": b"x"},
+        "pull model manifest: the repository has no GGUF files; "
+        "its safetensors files cannot be used",
+    ),
+    "another quantisation": (
+        {"Tiny-Q4_0.gguf": b"x" * 2000},
+        'pull model manifest: the repository has no "Q8_0": there are Q4_0',
+    ),
+    "parameters that are no JSON": (
+        {"Tiny-Q8_0.gguf": b"x", "params": b"{"},
+        "pull model manifest: params is not JSON",
+    ),
+    "parameters of a wrong type": (
+        {"Tiny-Q8_0.gguf": b"x", "params": b'{"temperature":"hot"}'},
+        'pull model manifest: option "temperature"',
+    ),
+    "no model": ({"Tiny-Q8_0.gguf": b"x" * 2000}, "Tiny-Q8_0.gguf cannot be used: invalid file"),
+    "a projector": ({"Tiny-Q8_0.gguf": PROJECTOR}, "cannot be used: it is no model: projector"),
+}
+
+
+@pytest.mark.parametrize(("files", "expected"), WRONG.values(), ids=WRONG)
+def test_repositories_that_are_no_models(
+    hub: FakeHub, tmp_path: Path, files: dict[str, bytes], expected: str
+) -> None:
+    hub.add("org/Tiny-GGUF", files)
+
+    async def scene(place: Puller) -> None:
+        status, text = await complaint(pull(place, f"{NAME}:Q8_0"))
+        assert status == 500
+        assert expected in text
+        assert place.library.names() == []
+
+    play(hub, tmp_path, scene)
+
+
+def test_a_part_of_another_model(
+    hub: FakeHub, tmp_path: Path, weights: bytes, parts: dict[str, bytes]
+) -> None:
+    files = dict(parts)
+    _, second, third = files
+    files[second], files[third] = files[third], files[second]
+    hub.add("org/Tiny-GGUF", files)
+
+    async def scene(place: Puller) -> None:
+        _, text = await complaint(pull(place))
+        assert "part 2 of 3 is missing: part 3 is in its place" in text
+        assert place.library.names() == []
+
+    play(hub, tmp_path, scene)
+
+
+@pytest.mark.parametrize("large", [1000, 10_000_000], ids=["with a digest", "without"])
+def test_other_bytes_than_listed_are_refused(
+    hub: FakeHub, tmp_path: Path, weights: bytes, large: int
+) -> None:
+    repository = hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights}, large=large)
+    repository.lies["Tiny-F32.gguf"] = weights[:-1] + b"!"
+
+    async def scene(place: Puller) -> None:
+        _, text = await complaint(pull(place))
+        assert "digest mismatch" in text
+        assert place.files == set(), "nothing is kept"
+
+    play(hub, tmp_path, scene)
+
+
+def test_a_file_without_a_digest_is_hashed(hub: FakeHub, tmp_path: Path, weights: bytes) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights}, large=10_000_000)
+
+    async def scene(place: Puller) -> None:
+        assert "pulling Tiny-F32.gguf" in await pull(place)
+        found = model(place)
+        assert found.weights is not None
+        assert found.weights.digest.hex == sha(weights)
+
+    play(hub, tmp_path, scene)
+
+
+# -- the machinery of pulls
+
+
+def test_a_cut_connection_goes_on_where_it_was(
+    hub: FakeHub, tmp_path: Path, weights: bytes
+) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights})
+    hub.cuts = [3 * UNIT + 5, 2 * UNIT, UNIT]
+
+    async def scene(place: Puller) -> None:
+        await pull(place)
+        assert place.pauses
+        assert hub.sent["Tiny-F32.gguf"] < 1.5 * len(weights)
+        assert len(hub.requests("cdn")) > 4, "in parts"
+
+    play(hub, tmp_path, scene)
+
+
+def test_links_that_expire_are_asked_for_again(
+    hub: FakeHub, tmp_path: Path, weights: bytes
+) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights}, access="private")
+    hub.link_uses = 1
+
+    async def scene(place: Puller) -> None:
+        await pull(place)
+        assert len(hub.requests("hub", "/resolve/")) > 1
+        assert {seen.authorization for seen in hub.requests("cdn")} == {""}
+
+    play(hub, tmp_path, scene, hf_token="hf_good")
+
+
+def test_a_server_without_ranges(hub: FakeHub, tmp_path: Path, weights: bytes) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights})
+    hub.ranges = False
+
+    async def scene(place: Puller) -> None:
+        await pull(place)
+        assert model(place).weights
+
+    play(hub, tmp_path, scene)
+
+
+def test_a_pull_that_was_left_is_taken_up(hub: FakeHub, tmp_path: Path, weights: bytes) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights})
+    hub.gate = threading.Event()
+
+    async def scene(place: Puller) -> None:
+        async with aclosing(place.start(NAME, insecure=False)) as steps:
+            async for step in steps:
+                if step.completed >= 2 * UNIT:
+                    break
+        assert place.library.names() == []
+        assert any(name.endswith("-partial") for name in place.files)
+        assert hub.gate is not None
+        hub.gate.set()
+        await until(lambda: sum(hub.sent.values()) > 0)
+        hub.sent.clear()
+        await pull(place)
+        assert hub.sent["Tiny-F32.gguf"] <= len(weights) - 2 * UNIT
+
+    play(hub, tmp_path, scene)
+
+
+def test_two_names_of_one_file_share_its_transfer(
+    hub: FakeHub, tmp_path: Path, weights: bytes
+) -> None:
+    hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights})
+
+    async def scene(place: Puller) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(place.pull(f"{NAME}:latest", insecure=False))
+            tasks.create_task(place.pull("huggingface.co/org/Tiny-GGUF", insecure=False))
+        assert len(place.library.names()) == 2
+        assert hub.sent["Tiny-F32.gguf"] < 1.5 * len(weights)
+
+    play(hub, tmp_path, scene)
+
+
+def test_a_new_version_replaces_the_old(hub: FakeHub, tmp_path: Path, weights: bytes) -> None:
+    repository = hub.add("org/Tiny-GGUF", {"Tiny-F32.gguf": weights})
+
+    async def scene(place: Puller) -> None:
+        await pull(place)
+        repository.files["Tiny-F32.gguf"] = weights + b"\0" * 32
+        assert "removing unused layers" in await pull(place)
+        assert f"sha256-{sha(weights)}" not in place.files
+
+    play(hub, tmp_path, scene)
+
+
+LISTS: dict[str, tuple[bytes, str]] = {
+    "no JSON": (b"<html>", "the list of files cannot be read"),
+    "an object": (b'{"error":"x"}', "the list of files cannot be read"),
+    "numbers": (b"[1, 2]", "the list of files cannot be read"),
+    "no path": (b'[{"type":"file","size":1}]', "the list of files cannot be read"),
+    "a path of control characters": (
+        b'[{"path":"a\\n.gguf","size":1}]',
+        "the list of files names",
+    ),
+    "a negative size": (b'[{"path":"a.gguf","size":-1}]', "the list of files names"),
+    "a size that is a text": (b'[{"path":"a.gguf","size":"9"}]', "the list of files names"),
+    "an impossible size": (
+        b'[{"path":"a.gguf","size":1,"lfs":{"oid":"x","size":"y"}}]',
+        "gives 'a.gguf' no size",
+    ),
+    "deep nesting": (b"[" * 100_000, "the list of files cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("raw", "expected"), LISTS.values(), ids=LISTS)
+def test_lists_that_cannot_be(tmp_path: Path, raw: bytes, expected: str) -> None:
+    path = "/api/models/org/Tiny-GGUF/tree/main?recursive=true"
+    with ScriptedServer({f"GET {path}": Reply(raw)}) as server:
+
+        async def scene(place: Puller) -> None:
+            status, text = await complaint(pull(place))
+            assert status == 500
+            assert text.startswith(f"pull model manifest: {expected}") or expected in text
+
+        play_there(tmp_path, scene, hf_endpoint=server.url)
