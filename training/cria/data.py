@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
+from queue import Empty
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from training.cria.tokenizer import CONTEXT, load_tokenizer
 __all__ = ["Micro", "Source", "encode", "micros"]
 
 GIVEN_WEIGHT = 0.1  # what the model is not asked to say counts this much in the loss
+_PATIENCE = 5.0  # seconds without samples after which it is seen whether the worker lives
 _ROUND = 8  # lengths are rounded up to this, so that few shapes occur
 
 
@@ -105,9 +107,14 @@ class Source:
         self._process.start()
 
     def __iter__(self) -> Iterator[tuple[int, list[Micro]]]:
-        """The number of the next sample, and a step's micro-batches."""
+        """The number of the next sample, and a step's micro-batches. Raises RuntimeError when the
+        worker has ended."""
         while True:
-            yield self._queue.get()
+            try:
+                yield self._queue.get(timeout=_PATIENCE)
+            except Empty:
+                if not self._process.is_alive():
+                    raise RuntimeError("the process that makes samples has ended") from None
 
     def close(self) -> None:
         """End the worker."""

@@ -340,7 +340,7 @@ def _result(rng: Rng, names: Sequence[str]) -> tuple[str, str]:
     if rng.random() < 0.15:
         error = pick(rng, ("not found", "timeout", "no access", "unknown id", "service is down"))
         return json.dumps({"error": error}), f"The tool failed: {error}."
-    keys = rng.sample(names, rng.randrange(1, 4))
+    keys = rng.sample(names, min(rng.randrange(1, 4), len(names)))
     kinds = ("word", "number", "phrase", "name", "city")
     values = {key: value_of(rng, pick(rng, kinds), (), new=False) for key in keys}
     said = [f"the {key.replace('_', ' ')} is {spelt(value)}" for key, value in values.items()]
