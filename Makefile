@@ -3,6 +3,7 @@
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
 # make crashes   kill work on the model store at 1,000 random points (KILLS=n), and 200 pulls (PULL_KILLS=n)
+# make fuzz   feed 100,000 broken headers, manifests, Modelfiles and names to what reads them (INPUTS=n)
 # make bench  measure; PEER=path/to/llama-server also measures against that (see bench/README.md)
 # make train-cria, export-cria, eval-cria   the model that comes with Puna (training/cria/README.md)
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test check docs bench crashes train-cria export-cria eval-cria clean
+.PHONY: run test check docs bench crashes fuzz train-cria export-cria eval-cria clean
 
 run: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/first-run
@@ -36,6 +37,11 @@ PULL_KILLS ?= 200
 crashes: $(VENV)/installed-dev
 	$(BIN)/python -m tests.models.test_crashes $(KILLS)
 	$(BIN)/python -m tests.e2e.kill_pulls $(PULL_KILLS)
+
+INPUTS ?= 100000
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m tests.fuzz.run $(INPUTS)
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.cli_start

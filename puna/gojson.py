@@ -9,11 +9,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
-__all__ = ["Fields", "Json", "decode_first", "encode", "format_general", "format_number"]
+__all__ = [
+    "MAX_DEPTH",
+    "Fields",
+    "Json",
+    "decode_first",
+    "encode",
+    "format_general",
+    "format_number",
+]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -21,6 +29,7 @@ _SPECIAL = re.compile('[\x00-\x1f"\\\\<>&\u2028\u2029\ud800-\udfff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
+MAX_DEPTH = 200
 MAX_DIGITS = 308  # whatever has no more fits a double
 
 
@@ -31,9 +40,33 @@ class Fields(dict[str, Json]):
 def encode(value: Json, *, newline: bool = False) -> bytes:
     """Write `value` compactly; `newline` ends it in one LF, as stored documents do.
 
-    Raises ValueError for numbers that JSON cannot hold.
+    Raises ValueError for numbers that JSON cannot hold, and for nesting that is too deep.
     """
+    if _is_deep(value):
+        raise ValueError("nested too deeply")
     return (_text(value) + ("\n" if newline else "")).encode()
+
+
+def _is_deep(value: Json) -> bool:
+    """Whether it is nested deeper than what reads and writes it may recurse."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [part for each in level for part in _parts(each)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(value: Json) -> Iterable[Json]:
+    match value:
+        case str():
+            return ()
+        case Mapping():
+            return value.values()
+        case Sequence():
+            return value
+        case _:
+            return ()
 
 
 def _text(value: Json) -> str:
@@ -115,9 +148,11 @@ def decode_first(raw: bytes) -> Json:
     text = raw.decode("utf-8", errors="replace").lstrip(" \t\r\n")
     try:
         value: Json = _DECODER.raw_decode(text)[0]
-        return _without_surrogates(value) if "\\u" in text else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if _is_deep(value):
+        raise ValueError("nested too deeply")
+    return _without_surrogates(value) if "\\u" in text else value
 
 
 def _without_surrogates(value: Json) -> Json:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.gojson import Fields, Json, decode_first, encode, format_general, format_number
+from puna.gojson import (
+    MAX_DEPTH,
+    Fields,
+    Json,
+    decode_first,
+    encode,
+    format_general,
+    format_number,
+)
 
 NUMBERS = {
     1.0: "1", 0.7: "0.7", 0.0: "0", -1e-9: "-1e-9", 100.0: "100", 1e-6: "0.000001", 1e-7: "1e-7",
@@ -52,6 +60,26 @@ def test_strings(value: str, text: str) -> None:
 def test_maps_are_sorted_by_bytes_and_fields_are_not() -> None:
     assert encode({"b": 1, "a": 2, "é": 3, "Z": None}) == '{"Z":null,"a":2,"b":1,"é":3}'.encode()
     assert encode(Fields(b=[True, False], a={}), newline=True) == b'{"b":[true,false],"a":{}}\n'
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_what_can_be_read_can_be_written(opening: str) -> None:
+    """Both recurse: whoever reads what is nested as deep as may be, is able to write it."""
+    closing = "]" if opening == "[" else "}"
+    deepest = opening * (MAX_DEPTH - 1) + "1" + closing * (MAX_DEPTH - 1)
+    assert encode(decode_first(deepest.encode())).decode() == deepest
+    for depth in (MAX_DEPTH, 700, 100_000):
+        deeper = opening * depth + "1" + closing * depth
+        with pytest.raises(ValueError, match="nested too deeply"):
+            decode_first(deeper.encode())
+
+
+def test_what_is_nested_too_deeply_is_not_written() -> None:
+    value: Json = 1
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(ValueError, match="nested too deeply"):
+        encode(value)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -99,7 +99,8 @@ class Blobs:
         """The blob's bytes, at most `limit` and one more. Raises BlobMissing."""
         try:
             with self.path(digest).open("rb") as file:
-                return file.read(limit + 1)
+                size = os.fstat(file.fileno()).st_size  # what is asked for is set aside at once
+                return file.read(min(size, limit) + 1)
         except FileNotFoundError as cause:
             raise BlobMissing(str(digest)) from cause
 

@@ -126,9 +126,14 @@ class ModelBuilder:
             self._replace((PARAMS,), encode_params(union))
 
     def set_messages(self, messages: Sequence[Message]) -> None:
-        """Replace the stored messages; none leaves what is inherited."""
-        if messages:
-            self._replace((MESSAGES,), encode_messages([_stored(each) for each in messages]))
+        """Replace the stored messages; none leaves what is inherited. Raises BadRequest."""
+        if not messages:
+            return
+        try:
+            raw = encode_messages([_stored(each) for each in messages])
+        except ValueError as wrong:
+            raise BadRequest(f"messages cannot be stored: {wrong}") from None
+        self._replace((MESSAGES,), raw)
 
     def set_runtime(self, *, renderer: str, parser: str, requires: str) -> None:
         """Set what the config says about running it; empty texts leave what is inherited."""

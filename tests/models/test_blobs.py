@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,6 +96,17 @@ def test_a_truncated_blob_is_repaired(blobs: Blobs) -> None:
     blobs.path(DIGEST).write_bytes(DATA[:4])
     assert blobs.add(DATA) == (DIGEST, True)
     assert blobs.path(DIGEST).read_bytes() == DATA
+
+
+def test_reading_sets_aside_no_more_than_there_is(blobs: Blobs) -> None:
+    digest = blobs.add(b"x" * 100).digest
+    tracemalloc.start()
+    try:
+        assert blobs.read(digest, 1 << 30) == b"x" * 100
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert blobs.read(digest, 10) == b"x" * 11
 
 
 def test_refreshing_tells_the_size(blobs: Blobs) -> None:

@@ -449,6 +449,24 @@ LATER: dict[str, Row] = {
 REFUSED = AT_ONCE | LATER
 
 
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_messages_that_could_not_be_read_again_are_refused(tmp_path: Path) -> None:
+    call = {"function": {"name": "f", "arguments": {"a": nested(400)}}}
+    messages = [{"role": "assistant", "content": "", "tool_calls": [call]}]
+
+    async def scene(w: World) -> None:
+        expected = (400, "messages cannot be stored: nested too deeply")
+        assert await complaint(w.create("new", **{"from": "m", "messages": messages})) == expected
+
+    play(tmp_path, scene)
+
+
 @pytest.mark.parametrize(("fields", "expected"), REFUSED.values(), ids=REFUSED)
 def test_refusals(tmp_path: Path, fields: dict[str, Any], expected: tuple[int, str]) -> None:
     async def scene(w: World) -> None:

@@ -1,0 +1,1 @@
+"""Inputs from strangers, by the hundred thousand."""
