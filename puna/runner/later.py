@@ -9,12 +9,11 @@ import threading
 from collections.abc import Callable
 
 from puna.errors import PunaError
+from puna.runner.llama.trial import STACK
 from puna.runner.protocol import Generation
 from puna.runner.running import Running
 
 __all__ = ["Later", "has_grammar"]
-
-_STACK = 64 * 1024 * 1024  # bytes of address space: the compiler is recursive
 
 
 def has_grammar(order: Generation) -> bool:
@@ -40,7 +39,7 @@ class Later:
         self._waiting: queue.SimpleQueue[tuple[int, Generation]] = queue.SimpleQueue()
         self._wanted: set[int] = set()
         self._lock = threading.Lock()
-        before = threading.stack_size(_STACK)
+        before = threading.stack_size(STACK)
         threading.Thread(target=self._work, name="grammars", daemon=True).start()
         threading.stack_size(before)
 

@@ -138,7 +138,7 @@ def manifest_of(blobs: dict[str, bytes]) -> dict[str, Any]:
         }
         for kind, raw in blobs.items()
     ]
-    (config,) = [layer for layer in layers if layer["mediaType"].endswith("config")]
+    config = layers[list(blobs).index("config")]
     config["mediaType"] = "application/vnd.docker.container.image.v1+json"
     return {
         "schemaVersion": 2,

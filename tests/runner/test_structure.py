@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -86,6 +87,58 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
         {"format": json.dumps({"anyOf": [{"$ref": "#"}] * 1001})},
         "more than 1000 times",
     ),
+    "a number of many digits": (
+        {"format": '{"type": "integer", "minimum": -1' + "0" * 300 + "}"},
+        "JSON schema conversion failed: ",
+    ),
+    "a number of too many digits": (
+        {"format": '{"type": "integer", "minimum": -1' + "0" * 9000 + "}"},
+        "JSON schema conversion failed: ",
+    ),
+    "a schema nested too deep": ({"format": "[" * 100_000}, "nested too deep"),
+    "a schema nested deeper than the compiler goes": (
+        {"format": '{"allOf": [' * 300 + "{}" + "]}" * 300},
+        "conversion failed: recursion limit",
+    ),
+    "a schema that is itself": ({"format": '{"$ref": "#"}'}, "JSON schema conversion failed"),
+    "a schema that is its own part": (
+        {"format": '{"allOf": [{"$ref": "#"}, {"type": "object"}]}'},
+        "conversion failed: circular",
+    ),
+    "references in a circle": (
+        {"format": json.dumps({"$ref": "#/a", "a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}})},
+        "JSON schema conversion failed",
+    ),
+    "choices that multiply": (
+        {
+            "format": json.dumps(
+                {
+                    "allOf": [
+                        {"anyOf": [{"required": [f"{side}{n}"]} for side in "ab"]}
+                        for n in range(60)
+                    ]
+                }
+            )
+        },
+        "conversion failed: schema too large",
+    ),
+    "patterns that exclude each other": (
+        {
+            "format": json.dumps(
+                {
+                    "allOf": [
+                        {"type": "string", "pattern": f".*{chr(97 + n % 26)}.{{{n}}}x.*"}
+                        for n in range(30)
+                    ]
+                }
+            )
+        },
+        "takes too long",
+    ),
+    "multiples of large primes": (
+        {"format": '{"type": "integer", "multipleOf": 99999989}'},
+        "JSON schema conversion failed",
+    ),
     "no type": ({"format": '{"type": "nothing"}'}, "JSON schema conversion failed"),
 }
 
@@ -97,6 +150,79 @@ def test_what_cannot_be_held_to_is_refused_before_any_text(plan: LoadPlan) -> No
                 with pytest.raises(BadRequest, match=reason) as caught:
                     await anext(events)
             assert "\n" not in str(caught.value)
+
+    with_engine(plan, use)
+
+
+WIDE: dict[str, dict[str, object]] = {
+    "a long list of words": {"enum": [f"value {number}" for number in range(15_000)]},
+    "long lists of lists": {
+        "type": "array",
+        "minItems": 10**9,
+        "items": {"type": "array", "minItems": 10**9, "items": {"type": "integer"}},
+    },
+    "a long text": {"type": "string", "minLength": 10**9},
+    "a text of some length": {"type": "string", "maxLength": 10**9},
+    "itself inside": {"type": "array", "items": {"$ref": "#"}, "minItems": 1},
+    "itself twice inside": {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}},
+    "many fields": {
+        "type": "object",
+        "properties": {f"p{n}": {"type": "integer"} for n in range(3000)},
+        "required": [f"p{n}" for n in range(3000)],
+    },
+    "doubling references": {
+        "$ref": "#/$defs/a30",
+        "$defs": {
+            "a0": {"type": "string"},
+            **{
+                f"a{n + 1}": {"type": "array", "items": {"anyOf": [{"$ref": f"#/$defs/a{n}"}] * 2}}
+                for n in range(30)
+            },
+        },
+    },
+}
+
+
+def test_large_schemas_cost_little(plan: LoadPlan) -> None:
+    """What can be held to goes on, whatever it looks like, in bounded memory."""
+
+    async def use(engine: ProcessEngine) -> None:
+        before = runner_memory()
+        for schema in WIDE.values():
+            text, _ = await answer(engine, order("Once", 40, format=json.dumps(schema)))
+            assert text
+        assert runner_memory() - before < 300 << 20
+
+    with_engine(plan, use)
+
+
+def runner_memory() -> int:
+    """The most bytes that a runner of this process had at once."""
+    tasks = Path("/proc/self/task").iterdir()
+    pids = [pid for task in tasks for pid in task.joinpath("children").read_text().split()]
+    found = [Path("/proc", pid, "status").read_text() for pid in pids]
+    return max(int(peak) * 1024 for text in found for peak in re.findall(r"VmHWM:\s+(\d+)", text))
+
+
+async def refusal(engine: ProcessEngine, asked: Generation) -> str:
+    with pytest.raises(BadRequest) as caught:
+        await answer(engine, asked)
+    return str(caught.value)
+
+
+def test_a_schema_that_takes_too_long_holds_up_no_answer(plan: LoadPlan) -> None:
+    hostile = json.dumps(
+        {"allOf": [{"type": "integer", "multipleOf": n} for n in (97, 89, 83, 79)]}
+    )
+
+    async def use(engine: ProcessEngine) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            refused = tasks.create_task(refusal(engine, order("Once", 9, format=hostile)))
+            for _ in range(3):
+                await answer(engine, order("Once", 20))
+            assert not refused.done()
+        assert "takes too long" in refused.result()
+        assert (await answer(engine, order("Once", 9, regex="xyz")))[0] == "xyz"
 
     with_engine(plan, use)
 

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llguidance import LLMatcher, LLParserLimits
+from llguidance import LLMatcher
 from llguidance.llamacpp import lltokenizer_from_vocab
 
 from puna.errors import EngineError
 from puna.runner.llama.model import Model
 from puna.runner.llama.rules import Rules, refusal
+from puna.runner.llama.trial import Trial, limits
 from puna.runner.protocol import Generation
 
 __all__ = ["Grammars", "Matcher"]
 
 _BITS = 32
+_TRIED = 64  # grammars whose trial is remembered
 _HELPERS = 4  # threads that compute masks while the engine decodes
 
 Forbidden = npt.NDArray[np.bool_]
@@ -37,6 +39,7 @@ class Grammars:
         self._model = model
         helpers = max(1, min(_HELPERS, (os.cpu_count() or 1) // 2))
         self._helpers = ThreadPoolExecutor(helpers, thread_name_prefix="masks")
+        self._tried = lru_cache(_TRIED)(Trial().failure)  # most clients ask for the same again
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -52,11 +55,15 @@ class Grammars:
         rules = Rules.of(order)
         if rules is None:
             return None
-        limits = LLParserLimits(initial_lexer_fuel=rules.fuel, verbose_errors=False)
-        matcher = LLMatcher(self._tokenizer, rules.grammar, log_level=0, limits=limits)
+        if failure := self._tried(rules.grammar, rules.fuel):
+            raise refusal(rules.kind, failure)
+        matcher = LLMatcher(self._tokenizer, rules.grammar, log_level=0, limits=limits(rules.fuel))
         if matcher.is_error():
             raise refusal(rules.kind, matcher.get_error())
-        return Matcher(matcher, self._model.n_vocab, self._helpers)
+        made = Matcher(matcher, self._model.n_vocab, self._helpers)
+        if failure := made.failure():
+            raise refusal(rules.kind, failure)
+        return made
 
 
 class Matcher:
@@ -68,6 +75,10 @@ class Matcher:
         self._helpers = helpers
         self._mask = np.zeros((n_vocab + _BITS - 1) // _BITS, np.int32)
         self._next: Future[Forbidden] = helpers.submit(self._compute)
+
+    def failure(self) -> str:
+        """Why the first mask cannot be computed; "" when it can, which this waits for."""
+        return self._matcher.get_error() if self._next.exception() else ""
 
     def mask(self, logits: npt.NDArray[np.float32]) -> None:
         """Forbid, in place, every token that cannot come next. `logits` has shape (n_vocab,)."""

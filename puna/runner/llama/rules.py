@@ -72,9 +72,14 @@ def _from_format(text: str) -> str:
     _check_length("JSON schema", text)
     if text.count('"$ref"') > _MOST_REFERENCES:
         raise refusal("JSON schema", f'more than {_MOST_REFERENCES} times "$ref"')
-    wanted = json.loads(text)
-    schema = {"type": "object"} if wanted == "json" else wanted
-    return str(LLMatcher.grammar_from_json_schema(schema, defaults=_SPACES))
+    try:
+        wanted = json.loads(text)
+        schema = {"type": "object"} if wanted == "json" else wanted
+        return str(LLMatcher.grammar_from_json_schema(schema, defaults=_SPACES))
+    except RecursionError:
+        raise refusal("JSON schema", "nested too deep") from None
+    except ValueError as error:  # numbers of more than 64 bits, for one
+        raise refusal("JSON schema", str(error)) from None
 
 
 def _from_grammar(text: str) -> str:
