@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +13,13 @@ import pytest
 from tests.cli.support import puna
 from tests.e2e.conftest import Start
 from tests.e2e.server import Server
+from tests.fakes.ggufs import Tensor, pack_gguf
 from tests.fakes.hub import FakeHub, fake_hub
 from tests.fakes.splits import make_split_llama
 
 pytestmark = pytest.mark.e2e
 
+I8 = 24
 WHOLE, PARTS = "hf.co/org/Tiny-GGUF", "hf.co/org/Split-GGUF"
 
 
@@ -83,3 +88,27 @@ def test_errors_say_what_to_do(start: Start, hub: FakeHub) -> None:
     assert gated.returncode == 1
     assert f"{hub.url}/org/Split-GGUF" in gated.stderr
     assert "set HF_TOKEN for the server" in gated.stderr
+
+
+def test_a_killed_server_goes_on_where_it_was(start: Start, hub: FakeHub) -> None:
+    data = random.Random(1).randbytes(24_000_000)
+    weights = pack_gguf(
+        {"general.architecture": "llama", "llama.block_count": 1},
+        [Tensor("x", (len(data),), kind=I8, data=data)],
+    )
+    hub.add("org/Big-GGUF", {"Big-Q8_0.gguf": weights})
+    hub.gate = threading.Event()
+    server = start(HF_ENDPOINT=hub.url)
+    with server.stream("/api/pull", model="hf.co/org/Big-GGUF") as steps:
+        for step in steps:
+            if (came := step.get("completed", 0)) > 8_000_000:
+                break
+        server.end(signal.SIGKILL)
+    hub.gate.set()
+    hub.gate = None
+    again = start(HF_ENDPOINT=hub.url, OLLAMA_MODELS=str(server.store))
+    assert again.post("/api/pull", model="hf.co/org/Big-GGUF", stream=False).status == 200
+    unit = 1 << 20
+    assert sum(hub.sent.values()) <= len(weights) - came + 9 * unit
+    (row,) = again.get("/api/tags").json["models"]
+    assert row["name"] == "hf.co/org/Big-GGUF:latest"

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puna.errors import BadModelFile
@@ -204,3 +204,33 @@ def test_parts_of_a_foreign_form_are_not_merged(tmp_path: Path) -> None:
     foreign = pack_gguf(pairs, [Tensor("y")], big_endian=True)
     with pytest.raises(BadModelFile, match=r"1\.gguf cannot be joined"):
         plan_merge(write(tmp_path, part(0, 2, "x"), foreign))
+
+
+PAIR = (
+    part(0, 2, "x", "y", split__tensors__count=Raw(I32, 3), general__file_type=1),
+    part(1, 2, "z"),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 10_000), st.integers(0, 255)), max_size=5),
+    st.integers(0, 60),
+)
+def test_changed_bytes_give_one_good_file_or_an_error(
+    changes: list[tuple[int, int, int]], cut: int
+) -> None:
+    contents = [bytearray(content) for content in PAIR]
+    for which, place, byte in changes:
+        contents[which][place % len(contents[which])] = byte
+    del contents[1][len(contents[1]) - max(0, cut - 50) :]
+    with TemporaryDirectory() as folder:
+        paths = write(Path(folder), *map(bytes, contents))
+        try:
+            joined, data = read_joined(paths), merged(paths)
+        except BadModelFile:
+            return
+        (path,) = write(Path(folder), data)
+        again = read_header(path)
+    assert [tensor.name for tensor in again.tensors] == [tensor.name for tensor in joined.tensors]
+    assert place_of(again) is None

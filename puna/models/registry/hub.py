@@ -25,14 +25,14 @@ from puna.models.registry.origin import LOOPBACK, Registry, origin_of
 from puna.models.registry.retry import Retry
 from puna.models.registry.session import BlobSource, Session
 from puna.models.registry.transport import Reply, refusal
-from puna.threads import in_thread_to_the_end
+from puna.threads import in_thread, in_thread_to_the_end
 
 __all__ = ["HOSTS", "Hub", "is_hub"]
 
 HOSTS = frozenset({"hf.co", "huggingface.co"})
 REVISION = "main"
 
-MAX_PAGE_BYTES = 64 * 1024 * 1024
+MAX_PAGE_BYTES = 8 * 1024 * 1024  # the Hub's have under one
 MAX_PAGES = 200
 MAX_FILES = 100_000
 WRITE_BYTES = 4 * 1024 * 1024
@@ -105,7 +105,7 @@ class Hub:
         found: list[HubFile] = []
         for _ in range(MAX_PAGES):
             raw, link = await self._page(url)
-            found += _parse_files(raw)
+            found += await in_thread(_parse_files, raw)
             if len(found) > MAX_FILES:
                 raise RegistryError(f"the repository has more than {MAX_FILES} files")
             following = _NEXT.search(link)
