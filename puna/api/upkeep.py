@@ -1,4 +1,4 @@
-"""The words of `/api/puna/`, routes of our own for housekeeping: the store, prune, verify."""
+"""The words of `/api/puna/`, routes of our own: the store, prune, verify, update."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ __all__ = [
     "PruneResponse",
     "PrunedFile",
     "StoreResponse",
+    "UpdateRequest",
+    "Updated",
     "Verified",
     "VerifyRequest",
 ]
@@ -62,6 +64,29 @@ class Verified(Struct, frozen=True, kw_only=True):
     model: str
     faults: list[Fault]
     removed: bool = False
+
+
+class UpdateRequest(Struct, kw_only=True):
+    """Which models to bring up to date; none means all. `insecure` counts for those of which it is
+    not known how they were pulled.
+    """
+
+    models: list[str] = field(default_factory=list)
+    dry_run: bool = False
+    insecure: bool = False
+    stream: bool | None = None
+
+
+class Updated(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one model: the digests of its manifest before and after, or the reason why it
+    is as it was. `outdated` is what an update would change.
+    """
+
+    status: Literal["current", "updated", "outdated", "skipped", "failed"]
+    model: str
+    before: str = ""
+    after: str = ""
+    reason: str = ""
 
 
 class StoreResponse(Struct, frozen=True, kw_only=True):

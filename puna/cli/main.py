@@ -39,6 +39,7 @@ COMMANDS = {
     "ps": "puna.cli.ps",
     "cp": "puna.cli.cp",
     "rm": "puna.cli.rm",
+    "update": "puna.cli.update",
     "prune": "puna.cli.prune",
     "verify": "puna.cli.verify",
     "help": "puna.cli.help",

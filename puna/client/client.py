@@ -25,9 +25,11 @@ from puna.client.transport import Transport
 from puna.client.upkeep import (
     Pruned,
     StoreFolder,
+    Updated,
     Verdict,
     parse_pruned,
     parse_store,
+    parse_updated,
     parse_verdict,
 )
 from puna.config import Host
@@ -139,6 +141,15 @@ class Client:
         with closing(self._transport.lines("POST", "/api/puna/verify", body)) as lines:
             for line in lines:
                 yield parse_verdict(line) if "model" in line else parse_progress(line)
+
+    def update(
+        self, models: list[str], *, dry_run: bool = False, insecure: bool = False
+    ) -> Generator[Progress | Updated, None, None]:
+        """Bring these models, or all, up to date; yields how far it is, and what became of each."""
+        body: Json = {"models": list(models), "dry_run": dry_run, "insecure": insecure}
+        with closing(self._transport.lines("POST", "/api/puna/update", body)) as lines:
+            for line in lines:
+                yield parse_updated(line) if "model" in line else parse_progress(line)
 
     def pull(self, model: str, *, insecure: bool = False) -> Generator[Progress, None, None]:
         """Fetch a model from its registry and yield how far it is."""

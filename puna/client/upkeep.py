@@ -7,7 +7,16 @@ from pathlib import Path
 
 from puna.client.replies import Json, as_object, as_text
 
-__all__ = ["Pruned", "StoreFolder", "Verdict", "parse_pruned", "parse_store", "parse_verdict"]
+__all__ = [
+    "Pruned",
+    "StoreFolder",
+    "Updated",
+    "Verdict",
+    "parse_pruned",
+    "parse_store",
+    "parse_updated",
+    "parse_verdict",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,17 @@ class Verdict:
     removed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What became of one model: digests of its manifest, or a reason."""
+
+    status: str
+    model: str
+    before: str
+    after: str
+    reason: str
+
+
 def parse_store(reply: Json) -> StoreFolder:
     """Read the answer of `/api/puna/store`."""
     path = Path(as_text(reply, "models"))
@@ -59,6 +79,11 @@ def parse_verdict(line: Json) -> Verdict:
         tuple((as_text(fault, "digest"), as_text(fault, "problem")) for fault in faults),
         line.get("removed") is True,
     )
+
+
+def parse_updated(line: Json) -> Updated:
+    """Read a line of `/api/puna/update` that is about a model."""
+    return Updated(*(as_text(line, key) for key in Updated.__slots__))
 
 
 def _whole(data: Json, key: str) -> int:

@@ -23,6 +23,7 @@ from puna.models.durable import StoreLock, make_folders, replace_file
 from puna.models.holds import Holds
 from puna.models.manifest import Manifest, encode_manifest, mentioned_digests, parse_manifest
 from puna.models.name import Name
+from puna.models.origins import Origins
 from puna.models.scan import name_of, read_raw, scan_manifests
 from puna.models.second import SecondStore
 
@@ -63,6 +64,7 @@ class Library:
         self.root = root
         self.manifests = root / "manifests"
         self.blobs = Blobs(root, second)
+        self.origins = Origins(root)
         self._second = second
         self._holds = Holds(root)
         self._lock = StoreLock(root)
@@ -162,7 +164,7 @@ class Library:
         for the source, and what `write` raises.
         """
         stored = self.read(source)
-        if not self._is_own(stored):
+        if not self.owns(stored):
             destination = self.resolve(destination)
             if destination == stored.name:
                 return destination
@@ -191,6 +193,7 @@ class Library:
                     raise ReadOnlyModel(name.short, str(self._second.root)) from cause
                 raise ModelNotFound(name.short) from cause
             upkeep.remove_empty_folders(path.parent, self.manifests)
+            self.origins.forget(stored)
             self._remove(digests)
         return stored
 
@@ -245,7 +248,8 @@ class Library:
         """The second store's manifest of exactly this name."""
         return self._second.manifest(name) if self._second else None
 
-    def _is_own(self, stored: Stored) -> bool:
+    def owns(self, stored: Stored) -> bool:
+        """Whether the model is in this store itself."""
         return stored.path == self._path(stored.name)
 
     def _put(self, name: Name, raw: bytes) -> None:

@@ -40,6 +40,7 @@ ROUTES = (
     Row("GET", "/api/puna/store", upkeep.store),
     Row("POST", "/api/puna/prune", upkeep.prune),
     Row("POST", "/api/puna/verify", upkeep.verify),
+    Row("POST", "/api/puna/update", upkeep.update),
     Row("POST", "/api/pull", models.pull),
     Row("POST", "/api/push", models.push),
     Row("HEAD", "/api/blobs/{digest}", blobs.has),

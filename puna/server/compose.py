@@ -35,6 +35,7 @@ from puna.service.pull import Pull
 from puna.service.push import Push
 from puna.service.registries import Registries
 from puna.service.show import Show
+from puna.service.update import Update
 from puna.service.upkeep import Upkeep
 from puna.threads import in_thread
 
@@ -76,7 +77,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             registries = Registries(_authority(transport, settings), settings)
             pull = Pull(library, transfers, registries, settings)
             push = Push(library, uploads, registries)
-            yield _join(library, scheduler, clock, settings, pull, push)
+            update = Update(library, registries, pull)
+            yield _join(library, scheduler, clock, settings, pull, push, update)
         finally:
             running.cancel()
 
@@ -113,6 +115,7 @@ def _join(
     settings: Settings,
     pull: Pull,
     push: Push,
+    update: Update,
 ) -> Services:
     catalog = Catalog(library)
     inference = Inference(catalog, scheduler, clock, settings)
@@ -138,6 +141,7 @@ def _join(
         verify=upkeep.verify,
         pull=pull.pull,
         push=push.push,
+        update=update.update,
     )
 
 

@@ -20,7 +20,7 @@ from puna.api.requests import (
     PushRequest,
     ShowRequest,
 )
-from puna.api.upkeep import PruneRequest, Verified, VerifyRequest
+from puna.api.upkeep import PruneRequest, Updated, UpdateRequest, Verified, VerifyRequest
 from puna.service.embedding import Embedded, Vector
 
 __all__ = ["Kit", "Services"]
@@ -54,6 +54,7 @@ class Services:
     verify: Callable[[VerifyRequest], AsyncIterator[Progress | Verified]]
     pull: Callable[[PullRequest], AsyncIterator[Progress]]
     push: Callable[[PushRequest], AsyncIterator[Progress]]
+    update: Callable[[UpdateRequest], AsyncIterator[Progress | Updated]]
 
 
 @dataclass(frozen=True, slots=True)

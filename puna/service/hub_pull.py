@@ -16,8 +16,8 @@ from puna.api.options import merge_options
 from puna.errors import BadManifest, BadModelFile, BadRequest, RegistryError, StoreError
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.models.digest import Digest
-from puna.models.layers import parse_params
-from puna.models.library import Library
+from puna.models.layers import encode_params, parse_params
+from puna.models.library import Library, Stored
 from puna.models.manifest import MODEL, PROJECTOR, Layer
 from puna.models.name import Name
 from puna.models.registry.hub import Hub
@@ -76,7 +76,21 @@ class HubPull:
                         yield progress
             yield Progress(status="verifying sha256 digest")  # it was hashed while it came in
             yield Progress(status="writing manifest")
-            await in_thread_to_the_end(self._write, name, plan)
+            stored = await in_thread_to_the_end(self._write, name, plan)
+            origin = hub.origin_of(stored.digest)
+            await in_thread_to_the_end(self._library.origins.note, stored.name, origin)
+
+    async def is_current(self, stored: Stored, *, insecure: bool) -> bool:
+        """Whether the repository's files are those of an installed model, as far as that is known
+        without fetching them. Raises RegistryError.
+        """
+        plan = await _plan(self._registries.hub(stored.name, insecure=insecure), stored.name)
+        digests = {file.digest for _, file in plan.files}
+        texts = [text.encode() for text in (plan.template, plan.system) if text]
+        if plan.params:
+            texts.append(encode_params(parse_params(plan.params)))
+        digests.update(Digest.of(text) for text in texts)
+        return digests <= stored.manifest.digests
 
     async def _fetch(self, hub: Hub, plan: _Plan, media_type: str, file: HubFile) -> _Steps:
         """Have one file in the store, telling how far it is."""
@@ -96,7 +110,7 @@ class HubPull:
 
         plan.digests[file] = await hub.retry.call(copy)
 
-    def _write(self, name: Name, plan: _Plan) -> None:
+    def _write(self, name: Name, plan: _Plan) -> Stored:
         builder = ModelBuilder(self._library)
         for media_type, file in plan.files:
             builder.add_file(media_type, plan.digests[file])
@@ -106,7 +120,7 @@ class HubPull:
         if plan.params:
             builder.set_params(parse_params(plan.params))
         builder.store()
-        self._library.write(name, builder.finish())
+        return self._library.read(self._library.write(name, builder.finish()))
 
     def _describe(self, plan: _Plan) -> Description:
         """What the weights are. Raises StoreError where the files are not what they should be."""

@@ -16,14 +16,13 @@ from puna.config import Settings
 from puna.errors import (
     BadManifest,
     ModelNotFound,
-    PunaError,
     RegistryError,
     StoreError,
 )
 from puna.models.digest import Digest
-from puna.models.library import Library
+from puna.models.library import Library, Stored
 from puna.models.name import Name, split_source
-from puna.models.registry.manifests import fetch_manifest
+from puna.models.registry.manifests import Fetched, fetch_manifest
 from puna.models.registry.origin import parse_registry
 from puna.models.registry.session import BlobSource, Session
 from puna.models.registry.sharing import Transfers
@@ -64,11 +63,30 @@ class Pull:
             await in_thread_to_the_end(install_bundled, self._library, name)
             yield Progress(status="success")
             return
-        before = await in_thread(self._digests, name)
         if self._registries.is_hub(name):
-            steps = self._hub.install(name, insecure=order.insecure)
+            steps = self.install_from_hub(name, insecure=order.insecure)
         else:
-            steps = self._install(name, session)
+            steps = self.install(session, await _manifest(session))
+        async with aclosing(steps) as progresses:
+            async for progress in progresses:
+                yield progress
+        yield Progress(status="success")
+
+    def install(self, session: Session, fetched: Fetched) -> _Steps:
+        """Install what a registry has under the session's name."""
+        return self._replacing(session.name, self._install(session, fetched))
+
+    def install_from_hub(self, name: Name, *, insecure: bool) -> _Steps:
+        """Install what the Hugging Face Hub has under this name."""
+        return self._replacing(name, self._hub.install(name, insecure=insecure))
+
+    async def has_hub_version(self, stored: Stored, *, insecure: bool) -> bool:
+        """Whether what is installed is what the Hub has, as far as that is known unfetched."""
+        return await self._hub.is_current(stored, insecure=insecure)
+
+    async def _replacing(self, name: Name, steps: _Steps) -> _Steps:
+        """Remove what only the version before needed, after these steps."""
+        before = await in_thread(self._digests, name)
         async with aclosing(steps) as progresses:
             async for progress in progresses:
                 yield progress
@@ -79,7 +97,6 @@ class Pull:
                 await in_thread_to_the_end(self._library.remove_unreferenced, unused)
             except OSError as cause:
                 yield Progress(status=f"couldn't remove unused layers: {cause}")
-        yield Progress(status="success")
 
     async def _open(self, order: PullRequest) -> Session:
         text = split_source(order.target).storable if order.target.strip() else ""
@@ -94,11 +111,7 @@ class Pull:
         except (ModelNotFound, BadManifest):
             return frozenset()
 
-    async def _install(self, name: Name, session: Session) -> _Steps:
-        try:
-            fetched = await fetch_manifest(session)
-        except (RegistryError, BadManifest) as cause:
-            raise _about_manifest(cause) from cause
+    async def _install(self, session: Session, fetched: Fetched) -> _Steps:
         with contextlib.ExitStack() as stack:
             hold = self._library.holding(fetched.manifest.digests)
             await in_thread_to_the_end(stack.enter_context, hold)
@@ -110,9 +123,16 @@ class Pull:
             # every blob was hashed while it came in
             yield Progress(status="verifying sha256 digest")
             yield Progress(status="writing manifest")
-            await in_thread_to_the_end(self._library.write_raw, name, fetched.raw)
+            await in_thread_to_the_end(self._write, session, fetched)
+
+    def _write(self, session: Session, fetched: Fetched) -> None:
+        name = self._library.write_raw(session.name, fetched.raw)
+        self._library.origins.note(name, session.origin_of(fetched.raw))
 
 
-def _about_manifest(cause: RegistryError | BadManifest) -> PunaError:
-    kind = StoreError if isinstance(cause, BadManifest) else RegistryError
-    return kind(f"pull model manifest: {cause}")
+async def _manifest(session: Session) -> Fetched:
+    try:
+        return await fetch_manifest(session)
+    except (RegistryError, BadManifest) as cause:
+        kind = StoreError if isinstance(cause, BadManifest) else RegistryError
+        raise kind(f"pull model manifest: {cause}") from cause

@@ -75,6 +75,8 @@ class Push:
             yield step
         yield Progress(status="pushing manifest")
         await _put_manifest(session, found)
+        origin = session.origin_of(found.raw)
+        await in_thread_to_the_end(self._library.origins.note, found.name, origin)
         yield Progress(status="success")
 
     def _find(self, text: str) -> _Found:

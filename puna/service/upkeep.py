@@ -29,7 +29,7 @@ from puna.models.verify import check_blob
 from puna.service.catalog import parse_reference
 from puna.threads import in_thread
 
-__all__ = ["Upkeep"]
+__all__ = ["Upkeep", "installed_names"]
 
 _Steps = Generator[Progress | Verified, None, None]
 
@@ -79,21 +79,10 @@ class Upkeep:
 
         Raises ModelNotFound, InvalidName before the first event.
         """
-        names = await in_thread(self._names, order.models)
+        names = await in_thread(installed_names, self._library, order.models)
         steps = self._steps(names, remove=order.remove_damaged)
         while (step := await in_thread(next, steps, None)) is not None:
             yield step
-
-    def _names(self, models: list[str]) -> list[Name]:
-        if not models:
-            return self._library.names()
-        names, known = [], set(self._library.names())
-        for text in models:
-            name = self._library.resolve(parse_reference(text))
-            if name not in known:
-                raise ModelNotFound(text)
-            names.append(name)
-        return names
 
     def _steps(self, names: list[Name], *, remove: bool) -> _Steps:
         problems: dict[tuple[Digest, int], str] = {}
@@ -129,6 +118,21 @@ class Upkeep:
             except StopIteration as end:
                 return str(end.value)
             yield Progress(status=status, digest=digest, total=layer.size, completed=done)
+
+
+def installed_names(library: Library, models: list[str]) -> list[Name]:
+    """The names of these models as stored, of all where none is given. Raises ModelNotFound,
+    InvalidName.
+    """
+    if not models:
+        return library.names()
+    names, known = [], set(library.names())
+    for text in models:
+        name = library.resolve(parse_reference(text))
+        if name not in known:
+            raise ModelNotFound(text)
+        names.append(name)
+    return names
 
 
 def _verdict(name: Name, faults: list[Fault], *, removed: bool = False) -> Verified:

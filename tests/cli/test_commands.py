@@ -204,8 +204,9 @@ def test_without_a_server_there_is_one_line(tmp_path: Path) -> None:
 def test_help_lists_commands_in_their_order(tmp_path: Path) -> None:
     done = puna("help", env=environment(tmp_path))
     lines = done.stdout.split("Available Commands:\n")[1].split("\n\n")[0].splitlines()
-    names = " ".join(line.split()[0] for line in lines)
-    assert names == "serve create import show run stop pull push list ps cp rm prune verify help"
+    assert " ".join(line.split()[0] for line in lines) == (
+        "serve create import show run stop pull push list ps cp rm update prune verify help"
+    )
     assert lines[0] == "  serve        Start the server"
     assert done.stdout == puna(env=environment(tmp_path)).stdout
 

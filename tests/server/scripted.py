@@ -147,6 +147,7 @@ NOBODY = Services(
     upload_blob=_upload,
     pull=progressed(Progress(status="success")),
     push=progressed(Progress(status="success")),
+    update=progressed(Progress(status="success")),
     create=progressed(Progress(status="success")),
     store=_store,
     prune=_prune,

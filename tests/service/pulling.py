@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from puna.api.decode import read_value
 from puna.api.events import Progress
 from puna.api.requests import PullRequest, PushRequest
+from puna.api.upkeep import Updated, UpdateRequest
 from puna.config import Settings
 from puna.models.digest import Digest
 from puna.models.library import Library
@@ -22,9 +23,11 @@ from puna.models.registry.sharing import Transfers, Uploads
 from puna.models.registry.transfer import Division
 from puna.models.registry.transport import Transport
 from puna.models.registry.upload import PartSizes
+from puna.models.second import SecondStore
 from puna.service.pull import Pull
 from puna.service.push import Push
 from puna.service.registries import Registries
+from puna.service.update import Update
 
 T = TypeVar("T")
 
@@ -44,6 +47,7 @@ class Puller:
     library: Library
     service: Pull
     pushing: Push
+    updating: Update
     pauses: list[float] = field(default_factory=list)
 
     def start(self, model: str, **fields: Any) -> AsyncGenerator[Progress, None]:
@@ -66,6 +70,13 @@ class Puller:
         """Push to the end."""
         return [step async for step in self.start_push(model, **fields)]
 
+    async def update(self, *models: str, **fields: Any) -> dict[str, Updated]:
+        """What became of these models, or of all, by their names."""
+        order = read_value(UpdateRequest, {"models": list(models), **fields})
+        steps = [step async for step in self.updating.update(order)]
+        verify(self.library)
+        return {step.model: step for step in steps if isinstance(step, Updated)}
+
     @property
     def files(self) -> set[str]:
         """What lies among the blobs."""
@@ -83,7 +94,7 @@ def verify(library: Library) -> None:
 @asynccontextmanager
 async def puller(root: Path, stall_seconds: float = 5.0, **settings: Any) -> AsyncIterator[Puller]:
     """Open a store at `root`. Attempts follow one another at once."""
-    library = Library(root / "models")
+    library = Library(root / "models", SecondStore(root / "second"))
     pauses: list[float] = []
 
     async def pause(seconds: float) -> None:
@@ -100,7 +111,8 @@ async def puller(root: Path, stall_seconds: float = 5.0, **settings: Any) -> Asy
         authority = Authority(transport, keys, Retry(sleep=pause), given.registry_realms)
         registries = Registries(authority, given)
         pull = Pull(library, transfers, registries, given)
-        yield Puller(library, pull, Push(library, uploads, registries), pauses)
+        push, update = Push(library, uploads, registries), Update(library, registries, pull)
+        yield Puller(library, pull, push, update, pauses)
 
 
 async def until(condition: Callable[[], bool]) -> None:

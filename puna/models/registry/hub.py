@@ -18,6 +18,7 @@ from puna.errors import Denied, InvalidDigest, RegistryError, RegistryUnreachabl
 from puna.models.blobs import BlobWriter
 from puna.models.digest import Digest
 from puna.models.name import Name
+from puna.models.origins import Origin
 from puna.models.registry.auth import Authority, Credentials
 from puna.models.registry.challenge import Challenge
 from puna.models.registry.hub_files import HubFile
@@ -91,6 +92,10 @@ class Hub:
             if reply.status == 403 and origin_of(reply.url) == origin_of(self._endpoint):
                 raise Denied(self._complaint)
             yield reply
+
+    def origin_of(self, digest: str) -> Origin:
+        """What to note of a manifest that was made of files from here."""
+        return Origin(digest, self._endpoint, self._session.registry.verify)
 
     def source(self, file: HubFile) -> BlobSource:
         """Where a large file is fetched from."""

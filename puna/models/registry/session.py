@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from puna.errors import Denied, RegistryError
+from puna.models.digest import Digest
 from puna.models.name import Name
+from puna.models.origins import Origin
 from puna.models.registry.auth import Authority, Credentials
 from puna.models.registry.challenge import parse_challenge
 from puna.models.registry.origin import Registry, origin_of, redirected
@@ -95,6 +97,10 @@ class Session:
                 return await reply.read(limit)
 
         return await self.retry.call(ask)
+
+    def origin_of(self, raw: bytes) -> Origin:
+        """What to note of a manifest that came from here, or went here."""
+        return Origin(Digest.of(raw).hex, self._registry.base, self._registry.verify)
 
     def url(self, path: str) -> str:
         """The address of something in the repository."""

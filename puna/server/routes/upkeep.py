@@ -1,4 +1,4 @@
-"""Routes of our own under /api/puna/: where the store is, prune, verify."""
+"""Routes of our own under /api/puna/: where the store is, prune, verify, update."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from starlette.types import ASGIApp
 
 from puna.api.decode import decode
 from puna.api.events import Progress
-from puna.api.upkeep import PruneRequest, Verified, VerifyRequest
+from puna.api.upkeep import PruneRequest, Updated, UpdateRequest, Verified, VerifyRequest
 from puna.server.body import read_body
 from puna.server.faults import NATIVE
 from puna.server.routes.replies import json_reply
 from puna.server.services import Kit
 from puna.server.streams import Reply, Wire
 
-__all__ = ["prune", "store", "verify"]
+__all__ = ["prune", "store", "update", "verify"]
 
 
 async def store(request: Request, kit: Kit) -> Response:
@@ -35,10 +35,17 @@ async def verify(request: Request, kit: Kit) -> ASGIApp:
     """Hash installed models; unstreamed, the answer is `models`, a list of verdicts."""
     order = decode(VerifyRequest, await read_body(request))
     steps = kit.services.verify(order)
-    return Reply(steps, _verify_wire(), stream=order.stream is not False, closing=kit.closing)
+    return Reply(steps, _models_wire(), stream=order.stream is not False, closing=kit.closing)
 
 
-def _verify_wire() -> Wire[Progress | Verified]:
+async def update(request: Request, kit: Kit) -> ASGIApp:
+    """Bring models up to date; unstreamed, the answer is `models`, what became of each."""
+    order = decode(UpdateRequest, await read_body(request))
+    steps = kit.services.update(order)
+    return Reply(steps, _models_wire(), stream=order.stream is not False, closing=kit.closing)
+
+
+def _models_wire() -> Wire[Progress | Verified | Updated]:
     return Wire(
         piece=lambda step: msgspec.json.encode(step) + b"\n",
         whole=_whole,
@@ -48,5 +55,6 @@ def _verify_wire() -> Wire[Progress | Verified]:
     )
 
 
-def _whole(steps: Sequence[Progress | Verified]) -> bytes:
-    return msgspec.json.encode({"models": [each for each in steps if isinstance(each, Verified)]})
+def _whole(steps: Sequence[Progress | Verified | Updated]) -> bytes:
+    told = [each for each in steps if not isinstance(each, Progress)]
+    return msgspec.json.encode({"models": told})
