@@ -14,9 +14,19 @@ from typing import Any
 import msgspec
 
 from puna.api.requests import ShowRequest
-from puna.errors import BadManifest, BadModelFile, BadRequest, InvalidDigest, InvalidName, PunaError
+from puna.errors import (
+    BadManifest,
+    BadModelFile,
+    BadRequest,
+    InvalidDigest,
+    InvalidName,
+    PunaError,
+    RegistryError,
+)
 from puna.gguf.describe import describe_header, show_metadata, show_tensors
+from puna.gguf.merge import plan_merge
 from puna.gguf.reader import read_header
+from puna.gguf.split import place_of
 from puna.models.create_plan import make_create_plan
 from puna.models.digest import Digest
 from puna.models.generated import modelfile_text
@@ -26,6 +36,7 @@ from puna.models.library import Library, Stored
 from puna.models.manifest import Manifest, encode_manifest, parse_manifest
 from puna.models.modelfile import parse_modelfile
 from puna.models.name import Name, split_source
+from puna.models.registry.hub_files import choose, parse_files
 from puna.service.catalog import Catalog
 from puna.service.show import Show
 from tests.fakes.ggufs import Array, Raw, Tensor, Value, pack_gguf
@@ -54,7 +65,7 @@ LLAMA: dict[str, Value] = {
     "llama.embedding_length": Raw(10, 64),
     "llama.attention.head_count": Array(5, [4, 0]),
     "llama.rope.freq_base": 1e4,
-    "split.count": Raw(2, 2),
+    "split.count": Raw(2, 1),
     "tokenizer.chat_template": "{{ messages }}",
     "tokenizer.ggml.tokens": Array(8, ["<s>", "", "ü", "token"]),
     "tokenizer.ggml.scores": Array(6, [0.0, -1.5]),
@@ -120,6 +131,68 @@ def use_gguf(raw: bytes, folder: Path) -> None:
         assert description.kv_bytes_per_token() >= 0
         shown = show_metadata(header, verbose=arrays), show_tensors(header)
         assert msgspec.json.encode(shown)
+
+
+def make_parts(chance: Random) -> bytes:
+    """The parts of a model, one after another, each with its length before it; some are broken."""
+    count = chance.choice((1, 2, 2, 3))
+    out = b""
+    for index in range(count):
+        places: dict[str, Value] = {"split.no": Raw(2, index), "split.count": Raw(2, count)}
+        if chance.random() < 0.2:
+            places[chance.choice(list(places))] = _value(chance)
+        if chance.random() < 0.2:
+            places["split.count"] = chance.choice((2**31, Raw(10, 2**64 - 1), Raw(2, 60_000)))
+        first = LLAMA if index == 0 else {}
+        tensors = [Tensor(chance.choice(("a", "b", "c", "d", "e", "f")))]
+        raw = pack_gguf({**first, **places}, tensors)
+        raw = broken_bytes(chance, raw) if chance.random() < 0.1 else raw
+        out += len(raw).to_bytes(4) + raw
+    return out
+
+
+def use_parts(raw: bytes, folder: Path) -> None:
+    """Parts that belong together make one file, which reads and is whole."""
+    paths: list[Path] = []
+    while raw:
+        end = 4 + int.from_bytes(raw[:4])
+        paths.append(folder / f"{len(paths)}.gguf")
+        paths[-1].write_bytes(raw[4:end])
+        raw = raw[end:]
+    path = folder / "whole.gguf"
+    path.write_bytes(b"".join(plan_merge(paths).chunks()))
+    assert place_of(read_header(path)) is None
+
+
+# ---- lists of files
+
+HUB_LIST: list[dict[str, Any]] = [
+    {"type": "directory", "oid": "0" * 40, "size": 0, "path": "Q8_0"},
+    {"type": "file", "oid": "0" * 40, "size": 7, "path": "template"},
+    *(
+        {
+            "type": "file",
+            "oid": "1" * 40,
+            "size": 10**9,
+            "path": path,
+            "lfs": {"oid": "2" * 64, "size": 10**9, "pointerSize": 130},
+        }
+        for path in (
+            "m-Q4_K_M.gguf",
+            "mmproj-F16.gguf",
+            "Q8_0/m-Q8_0-00001-of-00002.gguf",
+            "Q8_0/m-Q8_0-00002-of-00002.gguf",
+        )
+    ),
+]
+
+
+def use_hub_list(raw: bytes, folder: Path) -> None:
+    """Whatever is chosen of a list is on it."""
+    files = parse_files(raw)
+    for tag in ("latest", "Q8_0", "m-Q4_K_M.gguf"):
+        choice = choose(files, tag)
+        assert set(choice.weights) <= set(files)
 
 
 # ---- documents of the store
@@ -311,6 +384,10 @@ def use_name(raw: bytes, folder: Path) -> None:
 
 TARGETS = {
     "GGUF header": Target(make_gguf, use_gguf, (BadModelFile,)),
+    "GGUF parts": Target(make_parts, use_parts, (BadModelFile,)),
+    "list of the Hub": Target(
+        lambda c: broken_json(c, HUB_LIST), use_hub_list, (RegistryError, BadModelFile)
+    ),
     "manifest": Target(lambda c: broken_json(c, MANIFEST), use_manifest, (BadManifest,)),
     "config": Target(lambda c: broken_json(c, CONFIG), use_config, (BadManifest,)),
     "params": Target(lambda c: broken_json(c, PARAMS), use_params, (BadManifest,)),

@@ -7,21 +7,20 @@ nowhere else. Which files make a model is `hub_files.py`.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin
 
-from puna.errors import Denied, InvalidDigest, RegistryError, RegistryUnreachable, WrongDownload
+from puna.errors import Denied, RegistryError, RegistryUnreachable, WrongDownload
 from puna.models.blobs import BlobWriter
 from puna.models.digest import Digest
 from puna.models.name import Name
 from puna.models.origins import Origin
 from puna.models.registry.auth import Authority, Credentials
 from puna.models.registry.challenge import Challenge
-from puna.models.registry.hub_files import HubFile
+from puna.models.registry.hub_files import HubFile, parse_files
 from puna.models.registry.origin import LOOPBACK, Registry, origin_of
 from puna.models.registry.retry import Retry
 from puna.models.registry.session import BlobSource, Session
@@ -39,7 +38,6 @@ MAX_FILES = 100_000
 WRITE_BYTES = 4 * 1024 * 1024
 
 _NEXT = re.compile(r'<([^<>]{1,4096})>\s*;[^<]*\brel="?next"?')
-_GIT_ID = re.compile("[0-9a-f]{40}")
 
 
 def is_hub(name: Name, endpoint: str) -> bool:
@@ -110,7 +108,7 @@ class Hub:
         found: list[HubFile] = []
         for _ in range(MAX_PAGES):
             raw, link = await self._page(url)
-            found += await in_thread(_parse_files, raw)
+            found += await in_thread(parse_files, raw)
             if len(found) > MAX_FILES:
                 raise RegistryError(f"the repository has more than {MAX_FILES} files")
             following = _NEXT.search(link)
@@ -207,34 +205,3 @@ def _complaint(place: str, *, has_token: bool) -> str:
         f"{place} is not there, private, or wants its licence accepted: accept it there and set "
         "HF_TOKEN for the server"
     )
-
-
-def _parse_files(raw: bytes) -> list[HubFile]:
-    try:
-        entries = json.loads(raw)
-        return [_parse_file(entry) for entry in entries if entry.get("type", "file") == "file"]
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as cause:
-        raise RegistryError(f"the list of files cannot be read: {cause}") from cause
-
-
-def _parse_file(entry: Mapping[str, object]) -> HubFile:
-    path, size, lfs = entry["path"], entry.get("size", 0), entry.get("lfs")
-    if not isinstance(path, str) or not path.isprintable() or type(size) is not int or size < 0:
-        raise RegistryError(
-            f"the list of files names {str(path)[:100]!r} of {str(size)[:20]} bytes"
-        )
-    digest, git_id = None, entry.get("oid")
-    if isinstance(lfs, Mapping):
-        size = lfs.get("size", size)
-        digest = _digest(lfs.get("oid") or lfs.get("sha256"))
-    if type(size) is not int or size < 0:
-        raise RegistryError(f"the list of files gives {path[:100]!r} no size")
-    is_git = isinstance(git_id, str) and _GIT_ID.fullmatch(git_id) and lfs is None
-    return HubFile(path, size, digest, str(git_id) if is_git else "")
-
-
-def _digest(text: object) -> Digest | None:
-    try:
-        return Digest.parse(f"sha256:{text}") if isinstance(text, str) else None
-    except InvalidDigest:
-        return None

@@ -5,16 +5,17 @@ Facts: models spec, section 11. Pure: what lists and fetches them is `hub.py`.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from puna.errors import RegistryError, quoted
+from puna.errors import InvalidDigest, RegistryError, quoted
 from puna.gguf.split import parse_part_name
 from puna.models.digest import Digest
 
-__all__ = ["Choice", "HubFile", "Variant", "choose", "find_variants"]
+__all__ = ["Choice", "HubFile", "Variant", "choose", "find_variants", "parse_files"]
 
 PREFERRED = (
     *("q4_k_m", "q4_k_xl", "q4_k_l", "q4_k_s", "q4_k", "q4_0", "q4_1", "iq4_xs", "iq4_nl"),
@@ -31,6 +32,7 @@ MAX_NAMED = 40
 _QUANT = re.compile(
     r"(?:^|[-._])((?:ud-)?(?:i?q\d\w*|tq\d_\d|bf16|f16|fp16|f32|fp32|mxfp4\w*|nvfp4))(?=$|[-.])"
 )
+_GIT_ID = re.compile("[0-9a-f]{40}")
 _OTHERS = re.compile(r"(?:^|[-._])(?:mmproj|imatrix)(?:$|[-._])")
 
 
@@ -80,6 +82,38 @@ class Choice:
 
     weights: tuple[HubFile, ...]
     projector: HubFile | None = None
+
+
+def parse_files(raw: bytes) -> list[HubFile]:
+    """Read a page of the Hub's list of files. Raises RegistryError."""
+    try:
+        entries = json.loads(raw)
+        return [_parse_file(entry) for entry in entries if entry.get("type", "file") == "file"]
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as cause:
+        raise RegistryError(f"the list of files cannot be read: {cause}") from cause
+
+
+def _parse_file(entry: Mapping[str, object]) -> HubFile:
+    path, size, lfs = entry["path"], entry.get("size", 0), entry.get("lfs")
+    if not isinstance(path, str) or not path.isprintable() or type(size) is not int or size < 0:
+        raise RegistryError(
+            f"the list of files names {str(path)[:100]!r} of {str(size)[:20]} bytes"
+        )
+    digest, git_id = None, entry.get("oid")
+    if isinstance(lfs, Mapping):
+        size = lfs.get("size", size)
+        digest = _digest(lfs.get("oid") or lfs.get("sha256"))
+    if type(size) is not int or size < 0:
+        raise RegistryError(f"the list of files gives {path[:100]!r} no size")
+    is_git = isinstance(git_id, str) and _GIT_ID.fullmatch(git_id) and lfs is None
+    return HubFile(path, size, digest, str(git_id) if is_git else "")
+
+
+def _digest(text: object) -> Digest | None:
+    try:
+        return Digest.parse(f"sha256:{text}") if isinstance(text, str) else None
+    except InvalidDigest:
+        return None
 
 
 def choose(files: Sequence[HubFile], tag: str) -> Choice:
