@@ -271,6 +271,13 @@ class Settings:
         None,
         "force flash attention on or off (default: automatic)",
     )
+    go_template: bool | None = env(
+        "OLLAMA_GO_TEMPLATE",
+        _flag,
+        None,
+        "where a model has a Go template and a Jinja one, force the former on or off "
+        "(default: the one that can do more)",
+    )
     kv_cache_type: str = env(
         "OLLAMA_KV_CACHE_TYPE", str.lower, "f16", "type of the KV cache: f16, q8_0 or q4_0"
     )

@@ -83,6 +83,7 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "three states, on": ("OLLAMA_FLASH_ATTENTION", "1", "flash_attention", True),
     "three states, off": ("OLLAMA_FLASH_ATTENTION", "0", "flash_attention", False),
     "three states, unset": ("OLLAMA_FLASH_ATTENTION", "", "flash_attention", None),
+    "a choice of templates": ("OLLAMA_GO_TEMPLATE", "0", "go_template", False),
     "whole": ("OLLAMA_CONTEXT_LENGTH", "8192", "context_length", 8192),
     "quotes go": ("OLLAMA_MAX_QUEUE", " '7' ", "max_queue", 7),
     "parallel": ("OLLAMA_NUM_PARALLEL", "4", "num_parallel", 4),

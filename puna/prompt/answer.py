@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from puna.api.events import Content, Logprob, Thinking, ToolCalls
+from puna.prompt.tagcalls import TagCallSplitter
 from puna.prompt.thinking import ThinkingSplitter
 from puna.prompt.toolcalls import ToolCallSplitter
 
@@ -17,7 +18,9 @@ class AnswerParser:
     """Feed it the text as it comes. Without splitters everything is content."""
 
     def __init__(
-        self, thinking: ThinkingSplitter | None = None, calls: ToolCallSplitter | None = None
+        self,
+        thinking: ThinkingSplitter | None = None,
+        calls: ToolCallSplitter | TagCallSplitter | None = None,
     ) -> None:
         self._thinking = thinking
         self._calls = calls

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from puna.gguf.describe import Description
+from puna.prompt.layer import LayerTemplate
 from puna.prompt.thinking import tags_of
 from puna.prompt.toolcalls import writes_calls
 
-__all__ = ["capabilities_of"]
+__all__ = ["capabilities_of", "of_chat_template", "of_layer"]
 
 _THINKING_FAMILIES = frozenset({"gptoss", "gpt-oss"})
 
@@ -21,26 +22,41 @@ def capabilities_of(
     description: Description | None,
     has_projector: bool,
     chat_template: str | None,
+    layer: LayerTemplate | None = None,
 ) -> tuple[str, ...]:
     """The words of `capabilities`, in the reference's order, each once.
 
-    `chat_template` is the file's Jinja template where prompts are made with it, else None.
+    `chat_template` is the file's Jinja template where prompts are made with it, else None;
+    likewise `layer`, the manifest's Go template.
 
     The reference derives `tools` from any Jinja template that mentions `tools` or `tool_call`. Here
     it takes one whose calls can be read (toolcalls.py): a promise that is kept.
     """
     words = [*config_capabilities]
     if chat_template is not None:
-        words += _of_template(chat_template)
+        words += of_chat_template(chat_template)
     if description is not None:
         words += description.capabilities
     if has_projector:
         words.append("vision")
+    if layer is not None:
+        words += of_layer(layer)
     if description is not None and description.architecture in _THINKING_FAMILIES:
         words.append("thinking")
     return tuple(dict.fromkeys(words))
 
 
-def _of_template(chat_template: str) -> list[str]:
+def of_chat_template(chat_template: str) -> list[str]:
+    """What a Jinja template makes of its model."""
     words = ["tools"] if writes_calls(chat_template) else []
     return [*words, "thinking"] if tags_of(chat_template) else words
+
+
+def of_layer(layer: LayerTemplate) -> list[str]:
+    """What a Go template makes of its model."""
+    words = {
+        "tools": "tools" in layer.variables,
+        "insert": "suffix" in layer.variables,
+        "thinking": layer.thinking_tags is not None,
+    }
+    return [word for word, able in words.items() if able]

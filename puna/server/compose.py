@@ -117,7 +117,7 @@ def _join(
     push: Push,
     update: Update,
 ) -> Services:
-    catalog = Catalog(library)
+    catalog = Catalog(library, go_template=settings.go_template)
     inference = Inference(catalog, scheduler, clock, settings)
     embedding = Embed(catalog, scheduler, clock, settings)
     listing = Listing(catalog, scheduler)

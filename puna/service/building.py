@@ -12,7 +12,7 @@ from typing import Any
 
 from puna.api.options import merge_options
 from puna.api.requests import Message
-from puna.errors import BadRequest, InvalidOption, quoted
+from puna.errors import BadRequest, InvalidOption, TemplateError, quoted
 from puna.fmt import human_number
 from puna.gguf.describe import Description
 from puna.gojson import Fields, Json
@@ -32,6 +32,7 @@ from puna.models.manifest import (
     Layer,
     Manifest,
 )
+from puna.prompt.layer import LayerTemplate
 
 __all__ = ["ModelBuilder"]
 
@@ -98,8 +99,15 @@ class ModelBuilder:
         return any(layer.media_type == MODEL for layer in self.layers)
 
     def set_template(self, text: str) -> None:
-        """Replace the template; an empty one leaves what is inherited."""
+        """Replace the template; an empty one leaves what is inherited.
+
+        Raises BadRequest when it does not parse.
+        """
         if text:
+            try:
+                LayerTemplate.parse(text)
+            except TemplateError as wrong:
+                raise BadRequest(f"template error: {wrong}") from None
             self._replace((TEMPLATE, PROMPT), text.encode())
 
     def set_system(self, text: str) -> None:

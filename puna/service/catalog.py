@@ -10,12 +10,14 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from puna.errors import BadModelFile, BlobMissing, InvalidName, ModelNotFound
+from puna.errors import BadModelFile, BlobMissing, InvalidName, ModelNotFound, TemplateError
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.models.layers import Model, read_model
 from puna.models.library import Library, Stored
 from puna.models.name import Name, Source, split_source
 from puna.prompt.capabilities import capabilities_of
+from puna.prompt.choice import prefers_chat_template
+from puna.prompt.layer import LayerTemplate
 from puna.service.bundled import BUNDLED, install_bundled, is_bundled
 from puna.threads import in_thread
 
@@ -40,6 +42,10 @@ class Entry:
     fault: OSError | BadModelFile | None = None
     draft: Path | None = None
     """The file of its draft model, when there is one that could be read."""
+    chat_template: str | None = None
+    """The Jinja template in its weights, when its prompts are made with that one."""
+    layer: LayerTemplate | None = None
+    """The Go template in its manifest, likewise."""
 
     @property
     def name(self) -> Name:
@@ -50,11 +56,6 @@ class Entry:
     def has_weights(self) -> bool:
         """False where the manifest names weights that are not in the store."""
         return not isinstance(self.fault, FileNotFoundError)
-
-    @property
-    def chat_template(self) -> str | None:
-        """The Jinja template in the weights, None when there is none."""
-        return self.description.chat_template if self.description else None
 
     @property
     def family(self) -> str:
@@ -79,9 +80,14 @@ def parse_reference(raw: str) -> Name:
 class Catalog:
     """The installed models, described. Safe to use from several tasks."""
 
-    def __init__(self, library: Library, bundled: Path = BUNDLED) -> None:
-        """`bundled` is the folder of the models that come with Puna."""
+    def __init__(
+        self, library: Library, bundled: Path = BUNDLED, go_template: bool | None = None
+    ) -> None:
+        """`bundled` is the folder of the models that come with Puna. `go_template` decides which
+        template is used where a model brings two; None leaves it to what they can do.
+        """
         self.library = library
+        self._go_template = go_template
         self._bundled = bundled
         self._known: OrderedDict[tuple[str, str], Entry] = OrderedDict()
 
@@ -125,6 +131,7 @@ class Catalog:
             return known
         model = read_model(self.library, stored)
         description, fault = _describe(model)
+        chat_template, layer = self._templates(model, description)
         entry = Entry(
             model,
             description,
@@ -132,16 +139,42 @@ class Catalog:
                 model.config.capabilities,
                 description,
                 bool(model.projectors),
-                description.chat_template if description else None,
+                chat_template,
+                layer,
             ),
             fault,
             _draft_of(model),
+            chat_template,
+            layer,
         )
         if fault is None:  # a missing file may come back
             self._known[key] = entry
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return entry
+
+    def _templates(
+        self, model: Model, description: Description | None
+    ) -> tuple[str | None, LayerTemplate | None]:
+        """The Jinja or the Go template, whichever makes the model's prompts, if it has any."""
+        chat_template = description.chat_template if description else None
+        layer = _layer_of(model)
+        if chat_template is None or layer is None:
+            return chat_template, layer
+        uses_layer = self._go_template
+        if uses_layer is None:
+            uses_layer = not prefers_chat_template(layer, chat_template)
+        return (None, layer) if uses_layer else (chat_template, None)
+
+
+def _layer_of(model: Model) -> LayerTemplate | None:
+    if model.template is None:
+        return None
+    try:
+        return LayerTemplate.parse(model.template)
+    except TemplateError as fault:  # who asks the model for an answer is told
+        log.warning("the template of %s is left out: %s", model.name.short, fault)
+        return None
 
 
 def _is_there(model: Model) -> bool:

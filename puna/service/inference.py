@@ -26,6 +26,8 @@ from puna.prompt.assemble import (
     fit_messages,
     forgets_thinking,
 )
+from puna.prompt.layer import LayerTemplate
+from puna.prompt.tagcalls import TagCallSplitter
 from puna.prompt.thinking import ThinkingSplitter, starts_inside, tags_of
 from puna.prompt.toolcalls import ToolCallSplitter
 from puna.scheduler.clock import Clock
@@ -44,7 +46,7 @@ from puna.service.prepare import (
     plan_load,
     weights_key,
 )
-from puna.service.templates import render_prompt
+from puna.service.templates import layer_for, render_prompt, render_suffix
 from puna.service.turn import Stopwatch, run_turn
 from puna.threads import in_thread
 
@@ -178,10 +180,16 @@ class Inference:
         _refuse_images(job, order.images)
         if order.raw:
             return FittedPrompt(order.prompt)
-        if order.template:
-            raise Unsupported("a template in the request: Go templates cannot be rendered yet")
         if order.suffix:
-            raise Unsupported("a suffix in the request: Go templates cannot be rendered yet")
+            text = await in_thread(
+                render_suffix,
+                job.entry,
+                order.prompt,
+                order.suffix,
+                template=order.template,
+                think=job.think,
+            )
+            return FittedPrompt(text)
         messages = assemble_generate(
             job.entry.model.system,
             _stored_messages(job.entry),
@@ -202,6 +210,7 @@ class Inference:
                 render_prompt,
                 job.entry,
                 some,
+                template=_own_template(job),
                 tools=_tools(job),
                 think=job.think,
                 bos=info.bos,
@@ -231,15 +240,34 @@ def _refuse_images(job: _Job, images: Sequence[bytes]) -> None:
 
 def _parser(job: _Job, prompt: str) -> AnswerParser:
     """What tells thoughts and calls from content; raw output stays as it is."""
-    source = job.entry.chat_template
-    if source is None or (isinstance(job.order, GenerateRequest) and job.order.raw):
+    if isinstance(job.order, GenerateRequest) and job.order.raw:
         return AnswerParser()
+    layer = layer_for(job.entry, _own_template(job))
+    tags = tags_of(job.entry.chat_template or "") if layer is None else layer.thinking_tags
     thinking = None
-    tags = tags_of(source)
     if tags is not None and job.think:
         opening, closing = tags
         thinking = ThinkingSplitter(opening, closing, starts_inside(prompt, opening))
-    return AnswerParser(thinking, ToolCallSplitter() if _tools(job) else None)
+    return AnswerParser(thinking, _call_splitter(layer, _tools(job)))
+
+
+def _call_splitter(
+    layer: LayerTemplate | None, tools: Sequence[Mapping[str, Any]]
+) -> ToolCallSplitter | TagCallSplitter | None:
+    if not tools:
+        return None
+    return ToolCallSplitter() if layer is None else TagCallSplitter(layer.tool_tag, _names(tools))
+
+
+def _names(tools: Sequence[Mapping[str, Any]]) -> list[str]:
+    functions = [tool.get("function") for tool in tools]
+    names = [function.get("name") for function in functions if isinstance(function, dict)]
+    return [name for name in names if isinstance(name, str)]
+
+
+def _own_template(job: _Job) -> str:
+    """The template that the request brings."""
+    return job.order.template if isinstance(job.order, GenerateRequest) else ""
 
 
 def _tools(job: _Job) -> Sequence[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """Which template renders a model's prompts.
 
-The file's own Jinja chat template, or the bare prompt where there is none. This is the door for Go
-templates and built-in renderers: a manifest's template would be chosen here.
+The Jinja template of its weights or the Go template of its manifest, as the catalog chose, or the
+bare prompt where there is neither. This is the door for built-in renderers.
 """
 
 from __future__ import annotations
@@ -10,15 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.api.requests import Message
-from puna.errors import TemplateError
 from puna.prompt.jinja import ChatTemplate
-from puna.prompt.plain import render_plain
+from puna.prompt.layer import PLAIN, LayerTemplate
 from puna.service.catalog import Entry
 
-__all__ = ["PLAIN", "render_prompt", "shown_template"]
-
-PLAIN = "{{ .Prompt }}"
-"""The template of a model that has none: nothing but the prompt."""
+__all__ = ["layer_for", "render_prompt", "render_suffix", "shown_template"]
 
 
 def shown_template(entry: Entry) -> str:
@@ -26,10 +22,22 @@ def shown_template(entry: Entry) -> str:
     return entry.chat_template or entry.model.template or PLAIN
 
 
+def layer_for(entry: Entry, template: str = "") -> LayerTemplate | None:
+    """The Go template for a request, which may bring one; None where the weights' Jinja template
+    is used. Raises TemplateError when it does not parse.
+    """
+    if template:
+        return LayerTemplate.parse(template)
+    if entry.chat_template is not None:
+        return None
+    return entry.layer or LayerTemplate.parse(entry.model.template or PLAIN)
+
+
 def render_prompt(
     entry: Entry,
     messages: Sequence[Message],
     *,
+    template: str = "",
     tools: Sequence[Mapping[str, Any]] = (),
     think: bool | str | None,
     bos: str = "",
@@ -37,16 +45,23 @@ def render_prompt(
 ) -> str:
     """The text of a prompt. It may take a while: call it in a thread.
 
-    Raises TemplateError when the model's template cannot be used, or fails.
+    `template` is the request's own. Raises TemplateError when the template cannot be used, or
+    fails.
     """
-    source = entry.chat_template
-    if source is not None:
-        template = ChatTemplate.compile(source)
-        return template.render(messages, tools=tools, bos=bos, eos=eos, think=think)
-    layer = entry.model.template
-    if layer is not None and layer.strip() != PLAIN:
-        raise TemplateError(
-            f"model '{entry.name.short}' has a Go template and no chat template in its weights: "
-            'Go templates cannot be rendered yet; send the whole prompt with "raw": true'
-        )
-    return render_plain(messages)
+    layer = layer_for(entry, template)
+    if layer is not None:
+        return layer.render_chat(messages, tools=tools, think=think)
+    compiled = ChatTemplate.compile(entry.chat_template or "")
+    return compiled.render(messages, tools=tools, bos=bos, eos=eos, think=think)
+
+
+def render_suffix(
+    entry: Entry, prompt: str, suffix: str, *, template: str = "", think: bool | str | None
+) -> str:
+    """The text of a prompt for what belongs between `prompt` and `suffix`.
+
+    That is a Go template's work, also for models whose chats are rendered by another. Raises
+    TemplateError. It may take a while: call it in a thread.
+    """
+    layer = LayerTemplate.parse(template or entry.model.template or PLAIN)
+    return layer.render_suffix(prompt, suffix, think=think)

@@ -6,6 +6,7 @@ import pytest
 
 from puna.gguf.describe import Description
 from puna.prompt.capabilities import capabilities_of
+from puna.prompt.layer import LayerTemplate
 
 
 def described(
@@ -65,3 +66,22 @@ def test_capabilities(
     words: str,
 ) -> None:
     assert capabilities_of(config, description, projector, template) == tuple(words.split())
+
+
+LAYERS = {
+    "{{ .Prompt }}": "completion",
+    "{{ .Tools }}{{ range .Messages }}{{ end }}": "completion tools",
+    "{{ .Prompt }}{{ .Suffix }}": "completion insert",
+    "{{ range .Messages }}<t>{{ .Thinking }}</t>{{ end }}": "completion thinking",
+    "{{ $.Tools }}{{ .Suffix }}{{ range .Messages }}<t>{{ .Thinking }}</t>{{ end }}": (
+        "completion tools insert thinking"
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "words"), LAYERS.items(), ids=LAYERS)
+def test_capabilities_of_template_layers(source: str, words: str) -> None:
+    layer = LayerTemplate.parse(source)
+    assert capabilities_of((), described(), False, None, layer) == tuple(words.split())
+    with_config = capabilities_of(("tools",), described(), True, None, layer)
+    assert set(with_config) == {"tools", "vision", *words.split()}

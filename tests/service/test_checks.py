@@ -191,17 +191,6 @@ def test_an_image_model_does_not_generate(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("field", ["template", "suffix"])
-def test_what_needs_a_go_template_is_refused_and_not_ignored(tmp_path: Path, field: str) -> None:
-    async def scene(w: World) -> None:
-        await w.install("filler", info={"capabilities": ["insert"]})
-        status, text = await complaint(w.generate("filler", prompt="x", **{field: "y"}))
-        assert status == 400
-        assert field in text
-
-    play(tmp_path, scene)
-
-
 def test_a_thinking_model_may_think(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         for think in (True, False, "low", None):
@@ -285,17 +274,6 @@ def test_a_template_that_fails_is_reported(tmp_path: Path) -> None:
         assert w.launcher.orders == []
 
     play(tmp_path, scene, tiny(template="{{ raise_exception('no such role') }}"))
-
-
-def test_a_go_template_is_refused_by_name(tmp_path: Path) -> None:
-    async def scene(w: World) -> None:
-        await w.install("go", tiny(), template="<user>{{ .Prompt }}</user>")
-        status, text = await complaint(w.chat("go", messages=HI))
-        assert (status, "go:latest" in text) == (500, True)
-        events = await w.generate("go", prompt="x", raw=True)
-        assert ending(events).reason == "stop"
-
-    play(tmp_path, scene)
 
 
 def test_arrays_in_a_file_are_no_hindrance(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class World:
             max_queue=settings.max_queue,
             load_timeout=300.0,
         )
-        self.catalog = Catalog(self.library)
+        self.catalog = Catalog(self.library, go_template=settings.go_template)
         self.inference = Inference(self.catalog, self.scheduler, self.clock, settings)
         self.embedding = Embed(self.catalog, self.scheduler, self.clock, settings)
         self.listing = Listing(self.catalog, self.scheduler)

@@ -40,7 +40,7 @@ def _of_dot(unit: Unit, node: Placed, name: str) -> Evaluate:
     def field(frame: Frame, dot: object) -> object:
         if type(dot) is dict:
             return dot.get(name)
-        if type(dot) is Struct and name in dot.fields:
+        if isinstance(dot, Struct) and name in dot.fields:
             return dot.fields[name]
         return None if dot is None else _member(unit, node, frame, dot, name, type_name(dot))
 
