@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import shutil
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.certificates import Certificates
 from tests.fakes.registry_client import Pusher
 
 PROGRAM = "docker-registry"
@@ -29,8 +29,10 @@ log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   filesystem: {{rootdirectory: {folder}/data}}
   maintenance: {{uploadpurging: {{enabled: false}}}}
-http: {{addr: "{address}"}}
+http:
+  addr: "{address}"
 """
+TLS = "  tls: {{certificate: {tls.certificate}, key: {tls.key}}}\n"
 AUTH = "auth: {{htpasswd: {{realm: models, path: {folder}/htpasswd}}}}\n"
 
 
@@ -47,13 +49,17 @@ class DockerRegistry:
 
 
 @contextmanager
-def docker_registry(folder: Path, *, with_password: bool = False) -> Iterator[DockerRegistry]:
+def docker_registry(
+    folder: Path, *, with_password: bool = False, tls: Certificates | None = None
+) -> Iterator[DockerRegistry]:
     """Start a registry whose data lies in `folder`. Skips the test where it is not installed."""
     if shutil.which(PROGRAM) is None:
         pytest.skip(f"needs Debian's package {PROGRAM}")
     folder.mkdir(parents=True, exist_ok=True)
     address = f"127.0.0.1:{_free_port()}"
     text = CONFIG.format(folder=folder, address=address)
+    if tls is not None:
+        text += TLS.format(tls=tls)
     headers = {}
     if with_password:
         text += AUTH.format(folder=folder)
@@ -77,16 +83,13 @@ def _wait(address: str, process: subprocess.Popen[bytes], output: Path) -> None:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, output.read_text()
-        connection = http.client.HTTPConnection(address, timeout=5)
+        host, _, port = address.partition(":")
         try:
-            connection.request("GET", "/v2/")
-            connection.getresponse().read()
+            socket.create_connection((host, int(port)), timeout=5).close()
         except OSError:
             time.sleep(0.05)
         else:
             return
-        finally:
-            connection.close()
     raise AssertionError(f"the registry does not answer: {output.read_text()}")
 
 
