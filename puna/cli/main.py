@@ -35,6 +35,8 @@ COMMANDS = {
     "stop": "puna.cli.stop",
     "pull": "puna.cli.pull",
     "push": "puna.cli.push",
+    "login": "puna.cli.login",
+    "logout": "puna.cli.logout",
     "list": "puna.cli.list",
     "ps": "puna.cli.ps",
     "cp": "puna.cli.cp",

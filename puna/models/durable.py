@@ -82,13 +82,15 @@ def write_all(handle: int, data: bytes | bytearray | memoryview) -> None:
         rest = rest[os.write(handle, rest) :]
 
 
-def replace_file(path: Path, data: bytes, temp_folder: Path, temp_prefix: str) -> None:
+def replace_file(
+    path: Path, data: bytes, temp_folder: Path, temp_prefix: str, mode: int = 0o666
+) -> None:
     """Give `path` this content in one step: whoever reads sees all of the old or all of the new.
 
     The temporary file is made in `temp_folder`, on the same disk. Raises OSError, StoreFull.
     """
     with naming_full_disk(path.parent):
-        handle, temp = create_temp(temp_folder, temp_prefix, 0o666)
+        handle, temp = create_temp(temp_folder, temp_prefix, mode)
         try:
             try:
                 write_all(handle, data)
