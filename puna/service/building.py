@@ -17,7 +17,7 @@ from puna.fmt import human_number
 from puna.gguf.describe import Description
 from puna.gojson import Fields, Json
 from puna.models.digest import Digest
-from puna.models.image_config import ImageConfig, encode_image_config
+from puna.models.image_config import DraftConfig, ImageConfig, encode_image_config
 from puna.models.layers import Model, encode_messages, encode_params
 from puna.models.library import Library
 from puna.models.manifest import (
@@ -72,7 +72,7 @@ class ModelBuilder:
     def exchange(self, before: Digest, after: Digest, size: int, *, is_new: bool) -> None:
         """Let another blob take the place of one: the same weights in another form."""
         self.layers = [
-            replace(layer, digest=after, size=size) if layer.digest == before else layer
+            replace(layer, digest=after, size=size, from_="") if layer.digest == before else layer
             for layer in self.layers
         ]
         if is_new:
@@ -120,6 +120,10 @@ class ModelBuilder:
         for text in texts:
             self._append(LICENSE, text.encode())
 
+    def set_stop(self, stop: Sequence[str]) -> None:
+        """Let answers end at these words, where nobody asks for others."""
+        self._params = {**self._params, "stop": list(stop)}
+
     def set_params(self, params: Mapping[str, Any]) -> None:
         """Lay parameters over the inherited ones, key by key. Raises BadRequest for wrong types."""
         try:
@@ -150,6 +154,18 @@ class ModelBuilder:
             renderer=renderer or self.config.renderer,
             parser=parser or self.config.parser,
             requires=requires or self.config.requires,
+        )
+
+    def set_style(self, style: str) -> None:
+        """Name the renderer and the parser where nobody has."""
+        self.set_runtime(
+            renderer=self.config.renderer or style, parser=self.config.parser or style, requires=""
+        )
+
+    def set_draft(self, architecture: str) -> None:
+        """Say in the config that there is a draft model."""
+        self.config = replace(
+            self.config, draft=DraftConfig(model_format="gguf", architecture=architecture)
         )
 
     def set_info(self, info: Mapping[str, Any]) -> None:

@@ -31,6 +31,7 @@ from puna.models.library import Library
 from puna.models.manifest import ADAPTER, DRAFT, MODEL, PROJECTOR, Manifest
 from puna.models.name import Name, Source, split_source
 from puna.service.building import ModelBuilder
+from puna.service.defaults import set_defaults, set_stop
 from puna.service.quantizing import Quantizing, Rewrite
 from puna.service.splits import Given, group_parts, is_stored
 from puna.threads import in_thread
@@ -183,6 +184,8 @@ class Create:
             description = describe(path)
             given.append(Given(file_name, digest, description, _MEDIA_TYPES[description.kind]))
         for parts in group_parts(given):
+            if parts[0].media_type == MODEL:
+                set_stop(builder, parts[0].description)
             is_kept = order.keep_parts or is_stored(parts[0].file_name)
             if is_kept and parts[0].media_type == MODEL and not quantizing.rewrites_model:
                 self._add_parts(builder, parts)
@@ -247,6 +250,8 @@ class Create:
             yield Progress(status="parsing GGUF")
             given.append(Given(file_name, digest, describe(path), media_type))
         for parts in group_parts(given):
+            if media_type == DRAFT:
+                builder.set_draft(parts[0].description.architecture)
             self._add(builder, quantizing, parts)
 
     def _uploaded(self, text: str) -> Digest:
@@ -276,11 +281,12 @@ def _apply(builder: ModelBuilder, order: CreateRequest) -> None:
     builder.set_template(order.template)
     builder.set_system(order.system)
     builder.add_licenses(_licenses(order.license))
-    builder.set_params(order.parameters)
-    builder.set_messages(order.messages)
     builder.set_runtime(
         renderer=order.renderer, parser=order.parser, requires=order.requires.removeprefix("v")
     )
+    set_defaults(builder)
+    builder.set_params(order.parameters)
+    builder.set_messages(order.messages)
     builder.set_info(order.info)
 
 
