@@ -5,7 +5,8 @@ Facts: API spec, 13.4 steps 1, 2, 3 and 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
 from puna.gguf.describe import Description
 from puna.prompt.layer import LayerTemplate
@@ -14,20 +15,23 @@ from puna.prompt.toolcalls import writes_calls
 
 __all__ = ["capabilities_of", "of_chat_template", "of_layer"]
 
+_DEAF = frozenset({"nemotron_h_omni"})
+"""Architectures whose audio encoder counts for nothing."""
+
 _THINKING_FAMILIES = frozenset({"gptoss", "gpt-oss"})
 
 
 def capabilities_of(
     config_capabilities: Iterable[str],
     description: Description | None,
-    has_projector: bool,
+    projectors: Sequence[Description | None],
     chat_template: str | None,
     layer: LayerTemplate | None = None,
 ) -> tuple[str, ...]:
     """The words of `capabilities`, in the reference's order, each once.
 
     `chat_template` is the file's Jinja template where prompts are made with it, else None;
-    likewise `layer`, the manifest's Go template.
+    likewise `layer`, the manifest's Go template. A projector that cannot be read is None.
 
     The reference derives `tools` from any Jinja template that mentions `tools` or `tool_call`. Here
     it takes one whose calls can be read (toolcalls.py): a promise that is kept.
@@ -37,13 +41,19 @@ def capabilities_of(
         words += of_chat_template(chat_template)
     if description is not None:
         words += description.capabilities
-    if has_projector:
-        words.append("vision")
+    for projector in projectors:
+        words += projector.capabilities if _is_projector(projector) else ("vision",)
     if layer is not None:
         words += of_layer(layer)
     if description is not None and description.architecture in _THINKING_FAMILIES:
         words.append("thinking")
+    if description is not None and description.architecture in _DEAF:
+        words = [word for word in words if word != "audio"]
     return tuple(dict.fromkeys(words))
+
+
+def _is_projector(found: Description | None) -> TypeGuard[Description]:
+    return found is not None and found.kind == "projector"
 
 
 def of_chat_template(chat_template: str) -> list[str]:

@@ -5,6 +5,7 @@ Looking up reads the disk; what was read is kept until the manifest changes.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ class Catalog:
             capabilities_of(
                 model.config.capabilities,
                 description,
-                bool(model.projectors),
+                [_projector(each.path) for each in model.projectors],
                 chat_template,
                 layer,
             ),
@@ -179,6 +180,12 @@ def _layer_of(model: Model) -> LayerTemplate | None:
 
 def _is_there(model: Model) -> bool:
     return model.weights is None or all(path.is_file() for path in model.weights.paths)
+
+
+def _projector(path: Path) -> Description | None:
+    with contextlib.suppress(OSError, BadModelFile):
+        return describe(path)
+    return None
 
 
 def _draft_of(model: Model) -> Path | None:

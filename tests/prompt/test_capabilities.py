@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from puna.gguf.describe import Description
@@ -49,6 +51,13 @@ CASES: dict[str, tuple[tuple[str, ...], Description | None, bool, str | None, st
     "config before all": (("tools", "vision"), described(), False, None, "tools vision completion"),
     "projector": ((), described(), True, None, "completion vision"),
     "each word once": (("vision",), described(vision=True), True, None, "vision completion"),
+    "audio that counts for nothing": (
+        (),
+        described("nemotron_h_omni", audio=True),
+        False,
+        None,
+        "completion",
+    ),
     "gpt-oss": ((), described("gptoss"), False, None, "completion thinking"),
     "gpt-oss, spelt so": ((), described("gpt-oss"), False, THINKS, "thinking completion"),
     "no file": (("completion",), None, False, None, "completion"),
@@ -65,7 +74,17 @@ def test_capabilities(
     template: str | None,
     words: str,
 ) -> None:
-    assert capabilities_of(config, description, projector, template) == tuple(words.split())
+    projectors = [None] if projector else []
+    assert capabilities_of(config, description, projectors, template) == tuple(words.split())
+
+
+def test_a_projector_that_hears_brings_audio() -> None:
+    hears = replace(described("clip"), kind="projector", has_audio_encoder=True)
+    sees = replace(hears, has_audio_encoder=False)
+    for projectors, words in (([hears], "vision audio"), ([sees], "vision"), ([None], "vision")):
+        found = capabilities_of((), described(), projectors, None)
+        assert found == ("completion", *words.split())
+    assert "audio" not in capabilities_of((), described("nemotron_h_omni"), [hears], None)
 
 
 LAYERS = {
@@ -82,6 +101,6 @@ LAYERS = {
 @pytest.mark.parametrize(("source", "words"), LAYERS.items(), ids=LAYERS)
 def test_capabilities_of_template_layers(source: str, words: str) -> None:
     layer = LayerTemplate.parse(source)
-    assert capabilities_of((), described(), False, None, layer) == tuple(words.split())
-    with_config = capabilities_of(("tools",), described(), True, None, layer)
+    assert capabilities_of((), described(), [], None, layer) == tuple(words.split())
+    with_config = capabilities_of(("tools",), described(), [None], None, layer)
     assert set(with_config) == {"tools", "vision", *words.split()}
