@@ -22,6 +22,7 @@ from puna.errors import (
     InvalidName,
     PunaError,
     RegistryError,
+    TemplateError,
 )
 from puna.gguf.describe import describe_header, show_metadata, show_tensors
 from puna.gguf.merge import plan_merge
@@ -41,6 +42,7 @@ from puna.service.catalog import Catalog
 from puna.service.show import Show
 from tests.fakes.ggufs import Array, Raw, Tensor, Value, pack_gguf
 from tests.fuzz.mutate import broken_bytes, broken_json, broken_text
+from tests.fuzz.templates import make_template, use_template
 
 __all__ = ["TARGETS", "Target"]
 
@@ -396,5 +398,6 @@ TARGETS = {
     "Modelfile": Target(
         lambda c: broken_text(c, MODELFILE, COMMANDS), use_modelfile, (BadRequest,)
     ),
+    "template": Target(make_template, use_template, (TemplateError,)),
     "name": Target(lambda c: broken_text(c, c.choice(NAMES)), use_name, (InvalidName,)),
 }

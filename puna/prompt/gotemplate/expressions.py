@@ -56,6 +56,8 @@ def _piped(unit: Unit, first: Evaluate, command: Command, before: Placed) -> Eva
     """A command whose last argument is the value of `first`, which is evaluated before all else."""
     place = unit.declare("|")
     value = _command(unit, command, _read(place), before)
+    if len(unit.scope) == place + 1:  # nothing was declared inside: the place is free again
+        unit.scope.pop()
 
     def evaluate(frame: Frame, dot: object) -> object:
         frame.variables[place] = first(frame, dot)

@@ -28,6 +28,8 @@ __all__ = ["DEEPEST", "PipelineParser", "parse_quoted"]
 DEEPEST = 100
 """How deep parentheses and blocks may nest."""
 
+_MOST_VARIABLES = 1000
+
 _NOT_CALLABLE = (Boolean, Dot, Nil, Number, String)
 _OPERANDS = frozenset({
     Kind.BOOL, Kind.CHARACTER, Kind.COMPLEX, Kind.DOT, Kind.FIELD, Kind.IDENTIFIER, Kind.NUMBER,
@@ -73,21 +75,25 @@ class PipelineParser:
             following = reader.peek_solid()
             if following.kind in (Kind.ASSIGN, Kind.DECLARE):
                 reader.next()
-                names.append(variable.text)
-                self.variables.append(variable.text)
+                names.append(self._declare(variable))
                 return names, following.kind is Kind.ASSIGN
             if following.kind is not Kind.CHAR or following.text != ",":
                 reader.back(2 if spaced else 1)
                 break
             reader.next()
-            names.append(variable.text)
-            self.variables.append(variable.text)
+            names.append(self._declare(variable))
             if context != "range" or len(names) > 1:
                 reader.fail(f"too many declarations in {context}")
             after = reader.peek_solid().kind
             if after not in (Kind.VARIABLE, Kind.RIGHT_DELIMITER, Kind.RIGHT_PAREN):
                 reader.fail("range can only initialize variables")
         return names, False
+
+    def _declare(self, variable: Token) -> str:
+        if len(self.variables) >= _MOST_VARIABLES:
+            self._reader.fail(f"more than {_MOST_VARIABLES} variables")
+        self.variables.append(variable.text)
+        return variable.text
 
     def _command(self) -> Command:
         reader = self._reader

@@ -17,7 +17,7 @@ from puna.prompt.gotemplate.values import Function
 
 __all__ = ["MOST_CHARS", "Template"]
 
-MOST_CHARS = 256 << 10
+MOST_CHARS = 128 << 10
 """The longest text of a template; the longest published ones have about 10,000."""
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from puna.api.requests import Message
 from puna.errors import TemplateError
-from puna.prompt.gotemplate import GoTemplateError, Template
+from puna.prompt.gotemplate import LIMITS, GoTemplateError, Limits, Template
 from puna.prompt.gotemplate.nodes import (
     Action,
     Command,
@@ -86,35 +86,38 @@ class LayerTemplate:
         *,
         tools: Sequence[Mapping[str, Any]] = (),
         think: Think = None,
+        limits: Limits = LIMITS,
     ) -> str:
         """The prompt for a chat. Raises TemplateError. It may take a while: call it in a thread."""
         collated, system = collate(messages)
         always = _think_values(think)
         if "messages" not in self.variables:
-            return self._render_turns(collated, always)
+            return self._render_turns(collated, always, limits)
         values = {
             "System": system,
             "Messages": [make_message(message) for message in collated],
             "Tools": make_tools(tools),
             "Response": "",
         }
-        return _run(self._template, values | always)
+        return _run(self._template, values | always, limits)
 
     def render_suffix(self, prompt: str, suffix: str, *, think: Think = None) -> str:
         """The prompt for what belongs between two texts. Raises TemplateError."""
         values: dict[str, object] = {"Prompt": prompt, "Suffix": suffix, "Response": ""}
         return _run(self._template, values | _think_values(think))
 
-    def _render_turns(self, messages: Sequence[Message], always: dict[str, object]) -> str:
+    def _render_turns(
+        self, messages: Sequence[Message], always: dict[str, object], limits: Limits
+    ) -> str:
         """Templates without `.Messages` are run for every turn, cut at the last one's answer."""
         printed: list[str] = []
         turn = _Turn()
         for message in messages:
             if turn.ends_before(message.role):
-                printed.append(_run(self._template, turn.values | always))
+                printed.append(_run(self._template, turn.values | always, limits))
                 turn = _Turn()
             turn.add(message)
-        return "".join((*printed, _run(self._cut, turn.values | always)))
+        return "".join((*printed, _run(self._cut, turn.values | always, limits)))
 
 
 class _Turn:
@@ -161,9 +164,9 @@ def _think_values(think: Think) -> dict[str, object]:
     return {"Think": bool(think), "ThinkLevel": level, "IsThinkSet": think is not None}
 
 
-def _run(template: Template, values: dict[str, object]) -> str:
+def _run(template: Template, values: dict[str, object], limits: Limits = LIMITS) -> str:
     try:
-        return template.execute(values)
+        return template.execute(values, limits=limits)
     except GoTemplateError as problem:
         text = str(problem)
     # without the cause, whose frames would keep all of the template's values

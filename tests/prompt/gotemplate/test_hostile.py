@@ -58,6 +58,7 @@ NESTED = {
     "else if": "{{ if 0 }}" + "{{ else if 0 }}" * 2000 + "{{ end }}",
     "blocks": "".join(f'{{{{ block "{n}" . }}}}' for n in range(2000)) + "{{ end }}" * 2000,
     "a long text": "x" * 1_000_000,
+    "many variables": "".join(f"{{{{ $x{n} := 1 }}}}" for n in range(2000)),
 }
 
 
