@@ -31,7 +31,7 @@ from puna.prompt.gotemplate.nodes import (
     Variable,
 )
 
-__all__ = ["SPECIAL", "compile_pipeline", "declare_all"]
+__all__ = ["SPECIAL", "compile_pipeline", "places_of"]
 
 SPECIAL = ("and", "or", "call")
 """The functions that are part of the language."""
@@ -73,12 +73,10 @@ def _read(place: int) -> Evaluate:
     return evaluate
 
 
-def declare_all(unit: Unit, pipeline: Pipeline) -> list[int] | None:
-    """The places of a pipeline's variables, once it has been compiled. None without variables, or
-    where one is assigned to that does not exist.
-    """
+def places_of(unit: Unit, pipeline: Pipeline) -> list[int]:
+    """The places of a pipeline's variables, once it has been compiled."""
     places = [unit.place(name) for name in pipeline.names]
-    return [place for place in places if place is not None] or None
+    return [place for place in places if place is not None]
 
 
 def _nothing(_: Frame, __: object) -> object:

@@ -8,7 +8,7 @@ from typing import assert_never, cast
 
 from puna.prompt.gotemplate.calls import last_evaluated
 from puna.prompt.gotemplate.errors import CallError
-from puna.prompt.gotemplate.expressions import compile_pipeline, declare_all
+from puna.prompt.gotemplate.expressions import compile_pipeline, places_of
 from puna.prompt.gotemplate.formatting import PLAIN, format_value, printed
 from puna.prompt.gotemplate.frames import BREAK, CONTINUE, GO_ON, UNSET, Frame, Placed, Step, Unit
 from puna.prompt.gotemplate.nodes import (
@@ -136,7 +136,7 @@ def _jump(kind: int) -> Step:
 def _loop(unit: Unit, node: Range) -> Step:
     scope = len(unit.scope)
     source = compile_pipeline(unit, node.pipeline)
-    places = declare_all(unit, node.pipeline) or []
+    places = places_of(unit, node.pipeline)
     index_place = places[0] if len(places) > 1 else None
     item_place = places[-1] if places else None
     body = compile_nodes(unit, node.body)
@@ -153,10 +153,10 @@ def _loop(unit: Unit, node: Range) -> Step:
         try:
             for index, item in _numbered(turns):
                 meter.spend(cost)
+                if index_place is not None:
+                    variables[index_place] = index
                 if item_place is not None:
                     variables[item_place] = item
-                    if index_place is not None:
-                        variables[index_place] = index
                 if body(frame, item) == BREAK:
                     break
         except CallError as problem:

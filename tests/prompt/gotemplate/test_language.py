@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from puna.prompt.gotemplate import ExecutionError, ParseError, Template
-from tests.prompt.gotemplate.data import EXEC, OUTPUT, PARSE, PRINTF
+from tests.prompt.gotemplate.data import EXEC, OUTPUT, PARSE, PRINTF, VARIABLES
 from tests.prompt.gotemplate.values import DATA, FUNCTIONS
 
 
@@ -13,7 +13,7 @@ def run(source: str) -> str:
     return Template.parse(source, name="t", functions=FUNCTIONS).execute(DATA)
 
 
-@pytest.mark.parametrize(("source", "text"), OUTPUT)
+@pytest.mark.parametrize(("source", "text"), [*OUTPUT, *VARIABLES])
 def test_output(source: str, text: str) -> None:
     assert run(source) == text
 
