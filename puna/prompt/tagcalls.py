@@ -44,6 +44,7 @@ class TagCallSplitter:
         self._tools = [name for name in tools if name]
         self._state = _State.LOOKING if self._tools else _State.DONE
         self._held = ""
+        self._begun = {name[:size] for name in self._tools for size in range(1, len(name))}
         self._closed = False  # an object that was not looked at yet may have ended
         self._count = 0
 
@@ -72,8 +73,8 @@ class TagCallSplitter:
             new = self._held
             pieces += self._look()
         if self._state is _State.CALLING:
-            self._closed = self._closed or "}" in new
-            if self._names_are_whole():
+            self._closed = self._closed or "}" in new or "]" in new
+            if self._closed and self._names_are_whole():
                 pieces += self._call()
         if self._state is _State.DONE and self._held:
             pieces.append(Content(self._held))
@@ -97,7 +98,7 @@ class TagCallSplitter:
         return [Content(before)] if before else []
 
     def _call(self) -> list[Piece]:
-        calls = self._calls() if self._closed else []
+        calls = self._calls()
         self._closed = False
         if self._is_over():
             self._state = _State.DONE
@@ -105,7 +106,9 @@ class TagCallSplitter:
 
     def _names_are_whole(self) -> bool:
         """Whether no tool's name may just be coming."""
-        return not any(_overlap(self._held, name) for name in self._tools)
+        longest = max(map(len, self._tools)) - 1
+        ends = (self._held[-size:] for size in range(1, min(len(self._held), longest) + 1))
+        return self._begun.isdisjoint(ends)
 
     def _is_over(self) -> bool:
         """Whether the bracket that began the calls is closed."""
