@@ -1,11 +1,10 @@
-"""Which tokens enter the next decode: a pure decision over what each sequence still has to do."""
+"""What sequences want of the next decode and get, and how much a full context drops. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Share", "Want", "discard_count", "plan_batch", "prompt_limit"]
+__all__ = ["Share", "Want", "discard_count", "prompt_limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +13,14 @@ class Want:
 
     A sequence that has just sampled wants exactly one; more than one means prefill, where `weight`
     says how much of it one gets against others of the same `client`; between clients, each counts
-    as its weightiest.
+    as its weightiest. `is_new` before the first of a prompt was read.
     """
 
     key: int
     pending: int
     weight: int = 1
     client: str = ""
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +29,6 @@ class Share:
 
     key: int
     count: int
-
-
-def plan_batch(wants: Sequence[Want], budget: int, allowance: int | None = None) -> list[Share]:
-    """Divide `budget` tokens: first one for everybody, the rest between clients, then between
-    those of each who still read, by weight.
-
-    Nobody's stream waits for another's prompt, and a short prompt does not wait behind a long one.
-    `allowance` bounds what those who read get beyond their one. Sequences beyond the budget get
-    nothing this time: the caller passes them in a fair order.
-    """
-    counts = {want.key: 1 for want in wants[:budget] if want.pending > 0}
-    left = budget - len(counts)
-    if allowance is not None:
-        left = min(left, allowance)
-    hungry = [want for want in wants if want.key in counts and want.pending > 1]
-    while left > 0 and hungry:
-        still: list[Want] = []
-        for want, portion in zip(hungry, _portions(hungry, left), strict=True):
-            due = max(1, int(portion))
-            extra = min(due, want.pending - counts[want.key], left)
-            counts[want.key] += extra
-            left -= extra
-            if counts[want.key] < want.pending:
-                still.append(want)
-        hungry = still
-    return [Share(key, count) for key, count in counts.items()]
-
-
-def _portions(hungry: Sequence[Want], left: int) -> list[float]:
-    """What each gets of the tokens that are left."""
-    most: dict[str, int] = {}
-    total: dict[str, int] = {}
-    for want in hungry:
-        most[want.client] = max(most.get(want.client, 0), want.weight)
-        total[want.client] = total.get(want.client, 0) + want.weight
-    whole = left / sum(most.values())
-    return [whole * most[want.client] * want.weight / total[want.client] for want in hungry]
 
 
 def prompt_limit(n_ctx: int, n_keep: int) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from puna.api.events import Logprob
 from puna.errors import EngineError, PunaError
 from puna.fmt import SECOND
-from puna.runner.batch import Share, Want, discard_count, plan_batch
+from puna.runner.batch import Share, Want, discard_count
 from puna.runner.cells import Cells, Memory, memory_of
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.logprobs import logprob_of
@@ -21,6 +21,7 @@ from puna.runner.pace import Pace
 from puna.runner.prefix import common_length
 from puna.runner.protocol import Piece, StopReason
 from puna.runner.queueing import Turns, victim, weight
+from puna.runner.reading import Reading
 from puna.runner.running import Running
 from puna.runner.speculate import Speculation
 from puna.runner.warm.keeper import Keeper
@@ -70,6 +71,7 @@ class Loop:
         memory = memory_of(model)
         self._cells = Cells(context, memory, keeper)
         self._pace = Pace()
+        self._reading = Reading()
         # a state cannot go back behind tokens that turned out wrong
         self._speculation = None if memory is Memory.STATE else speculation
         self._step = Step([], [])
@@ -257,7 +259,7 @@ class Loop:
         return self._speculation.drafts(streams, self._pace.cost, room)
 
     def _learn(self, parts: list[_Part], duration: int) -> None:
-        streams = sum(len(part.tokens) == 1 for part in parts)
+        streams = sum(part.generation.pending == 1 for part in parts)
         prompt = sum(len(part.tokens) for part in parts) - streams
         drafted = sum(len(part.draft) for part in parts)
         self._pace.learn(duration, streams, prompt, drafted)
@@ -268,15 +270,13 @@ class Loop:
             self._cells.make_room(1)
             return [Share(self._running[0].id, 1)]
         while True:
-            wants = [
-                Want(each.id, each.pending, weight(each.priority), each.client)
-                for each in self._running
-            ]
+            wants = [_want(each) for each in self._running]
             streams = sum(want.pending == 1 for want in wants)
             allowance = self._pace.allowance(streams, self._context.n_batch)
-            shares = plan_batch(wants, self._context.n_batch, allowance)
+            shares = self._reading.plan(wants, self._context.n_batch, allowance)
             needed = sum(share.count for share in shares)
             if self._cells.make_room(needed) or len(self._running) == 1:
+                self._reading.note(wants, shares)
                 return shares
             self._preempt(victim(self._running))
 
@@ -373,3 +373,8 @@ class Loop:
         each.sampler.close()
         if self._speculation is not None:
             self._speculation.forget(each.id)
+
+
+def _want(each: Running) -> Want:
+    is_new = each.n_cached <= each.n_reused
+    return Want(each.id, each.pending, weight(each.priority), each.client, is_new)

@@ -7,16 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from puna.runner.riders import LEAST, Riders
+
 __all__ = ["Pace"]
-
-STRETCH = 1.7
-"""A decode that carries prompt tokens may take this many times one that carries none."""
-
-LEAST = 4  # tokens: a prompt must get on, however slow the machine
-FIRST = 4  # tokens that ride along before it was measured what they cost
-GROWTH = 2
-"""From one decode to the next, this many times as many may ride along: costs are not known far
-beyond what was tried."""
 
 _PAUSE = 8  # decodes: one goes without riders, as a prompt makes the streams' own share dearer
 _WEIGHT = 0.2  # of the newest measurement
@@ -30,8 +23,7 @@ class Pace:
     def __init__(self) -> None:
         self._decode: float | None = None
         self._token: float | None = None  # of a prompt that is alone
-        self._rider: float | None = None  # of a prompt beside streams
-        self._riders = 0  # in the last decode that had some
+        self._riders = Riders()
         self._since_plain = 0  # decodes with riders
         self._widths: list[int] = []  # that were measured, ascending
         self._costs: dict[int, float] = {}
@@ -42,12 +34,11 @@ class Pace:
         """Prompt tokens for the next decode; without streams nobody waits and it may be full."""
         if not n_streams:
             return n_batch
-        if self._decode is None or self._rider is None:
-            return min(FIRST, n_batch)
         if self._since_plain >= _PAUSE:
             return 0
-        affordable = (STRETCH - 1) * self._decode / max(self._rider, 1.0)
-        return int(min(max(affordable, LEAST), max(self._riders, LEAST) * GROWTH, n_batch))
+        if self._decode is None:
+            return min(LEAST, n_batch)
+        return min(self._riders.count, n_batch)
 
     @property
     def reading(self) -> float | None:
@@ -77,9 +68,8 @@ class Pace:
     def learn(self, duration: int, n_streams: int, n_prompt: int, n_drafted: int = 0) -> None:
         """Take in what a decode cost, with so many streams, prompt tokens and drafted tokens."""
         if n_prompt and n_streams:
-            extra = max(0.0, duration - (self._decode or 0.0))
-            self._rider = _mixed(self._rider, extra / n_prompt)
-            self._riders = n_prompt
+            if self._decode:
+                self._riders.learn(n_prompt, max(0.0, duration / self._decode - 1))
             self._since_plain += 1
         elif n_prompt:
             self._token = _mixed(self._token, duration / n_prompt)

@@ -55,8 +55,10 @@ class Engine:
         )
         self.model = Model(plan, lambda _: None)
         self.context = Context(self.model, plan, 1)
+        self.grammars = Grammars(self.model)
 
     def close(self) -> None:
+        self.grammars.close()
         self.context.close()
         self.model.close()
 
@@ -88,7 +90,7 @@ class Engine:
 
     def _running(self, number: int, order: Generation) -> Running:
         tokens = self.model.tokenize_prompt(order.prompt)
-        matcher = Grammars(self.model).matcher(order)
+        matcher = self.grammars.matcher(order)
         sampler = Sampler(self.model, order.sampling, matcher, N_CTX)
         sampler.remember(tokens)
         return Running(

@@ -39,7 +39,8 @@ class Grammars:
         self._model = model
         helpers = max(1, min(_HELPERS, (os.cpu_count() or 1) // 2))
         self._helpers = ThreadPoolExecutor(helpers, thread_name_prefix="masks")
-        self._tried = lru_cache(_TRIED)(Trial().failure)  # most clients ask for the same again
+        self._trial = Trial()
+        self._tried = lru_cache(_TRIED)(self._trial.failure)  # most clients ask for the same again
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -64,6 +65,11 @@ class Grammars:
         if failure := made.failure():
             raise refusal(rules.kind, failure)
         return made
+
+    def close(self) -> None:
+        """End what helps to make them. Idempotent."""
+        self._trial.close()
+        self._helpers.shutdown(wait=False)
 
 
 class Matcher:

@@ -37,7 +37,7 @@ _LEAST = 32  # tokens: smaller pieces ride in the pool's decode at little cost
 _ANOTHER_RUN = 100_000  # looks at others' cells: what another run of the layers costs
 _SOME = 10_000  # looks: to save fewer is not worth the trouble
 _BESIDE = 256  # cells of others: beside fewer the pool is as good
-_MOVE = 32  # looks that moving a cell from one context to the other takes the time of
+_MOVE = 12  # looks that moving a cell from one context to the other takes the time of
 
 
 class PrivateContext:

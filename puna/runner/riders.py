@@ -1,0 +1,66 @@
+"""How many tokens of a prompt ride along in the decodes of streams.
+
+A few tokens more can cost next to nothing or as much as the streams themselves: engines compute in
+blocks, and small decodes are bound by reading the weights. So what a number of riders costs is not
+worked out from what fewer did. It is tried, where even the worst case would not hold anybody up for
+long, and kept where it was cheap enough.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LADDER", "LEAST", "MOST", "STRETCH", "Riders"]
+
+LADDER = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
+"""The numbers that are tried."""
+
+LEAST = LADDER[0]  # a prompt must get on, however slow the machine
+STRETCH = 1.8
+"""A decode with riders may take this many times one that has none."""
+
+MOST = 2.5
+"""What a trial may take at worst, if each rider costs as much as those before."""
+
+_TOO_MUCH = 1.15  # times what is allowed: from there on it is fewer
+_SOON, _LATER = 1, 32  # decodes with riders before more are tried: after a success, a failure
+_WEIGHT = 0.2  # of the newest measurement
+_OUTLIER = 2.0  # times what was expected: more than that is the machine's affair, not ours
+
+
+class Riders:
+    """The number that was found to be cheap enough. Costs are what a decode takes longer for them,
+    as a part of what it takes without."""
+
+    def __init__(self) -> None:
+        self._at = 0  # of the ladder
+        self._trial = False  # whether the next number of the ladder is being tried
+        self._cost: float | None = None
+        self._wait = _SOON
+
+    @property
+    def count(self) -> int:
+        """Riders for the next decode."""
+        return LADDER[self._at + self._trial]
+
+    def learn(self, count: int, cost: float) -> None:
+        """Take in what riders cost. A number that was not asked for says nothing."""
+        if count != self.count:
+            return
+        allowed = STRETCH - 1
+        if self._trial:
+            self._trial = False
+            self._wait = _LATER
+            if cost <= allowed:
+                self._at, self._cost, self._wait = self._at + 1, cost, _SOON
+            return
+        self._cost = _mixed(self._cost, cost)
+        self._wait -= 1
+        if self._cost > allowed * _TOO_MUCH and self._at:
+            self._at, self._cost, self._wait = self._at - 1, None, _LATER
+        elif self._wait <= 0 and self._at + 1 < len(LADDER):
+            self._trial = self._cost * LADDER[self._at + 1] / LADDER[self._at] <= MOST - 1
+
+
+def _mixed(average: float | None, newest: float) -> float:
+    if average is None:
+        return newest
+    return average + _WEIGHT * (min(newest, _OUTLIER * max(average, 0.1)) - average)

@@ -1,0 +1,158 @@
+"""Who gets how many tokens of the next decode."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.runner.batch import Share, Want
+from puna.runner.reading import SHORT, TAIL, TURN, Reading
+
+PLANS: dict[str, tuple[list[int], int, list[int]]] = {
+    "nothing to do": ([], 8, []),
+    "everybody decodes": ([1, 1, 1], 8, [1, 1, 1]),
+    "a prompt fills what the streams leave": ([1, 100, 1], 8, [1, 6, 1]),
+    "one prompt after the other": ([1000, 1000], 512, [512, 0]),
+    "what a prompt leaves goes to the next": ([200, 1000], 512, [198, 314]),
+    "ends wait for each other": ([200, 100], 512, [200, 100]),
+    "ends alone": ([5, 3, 1], 512, [5, 3, 1]),
+    "a short one need not wait": ([1000, 60], 512, [454, 58]),
+    "more sequences than budget": ([1, 1, 1], 2, [1, 1, 0]),
+}
+
+
+@pytest.mark.parametrize(("pending", "budget", "counts"), PLANS.values(), ids=PLANS)
+def test_plans(pending: list[int], budget: int, counts: list[int]) -> None:
+    wants = [Want(key, count, is_new=True) for key, count in enumerate(pending)]
+    shares = Reading().plan(wants, budget, budget)
+    assert shares == [Share(key, count) for key, count in enumerate(counts) if count]
+
+
+def test_an_allowance_bounds_the_prompts_and_nobody_else() -> None:
+    wants = [Want(0, 1), Want(1, 100), Want(2, 100), Want(3, 1)]
+    assert Reading().plan(wants, 512, 10) == [Share(0, 1), Share(1, 10), Share(3, 1)]
+    assert Reading().plan(wants, 512, 0) == [Share(0, 1), Share(3, 1)]
+
+
+class Prompts:
+    """Prompts that are read as they are planned."""
+
+    def __init__(self, *wants: Want) -> None:
+        self.wants = list(wants)
+        self.reading = Reading()
+        self.done: Counter[int] = Counter()
+
+    def decodes(self, budget: int) -> Iterator[list[Share]]:
+        """The plans, until everything is read."""
+        while self.left:
+            shares = self.reading.plan(self.left, budget, budget)
+            self.reading.note(self.left, shares)
+            self.done.update({share.key: share.count for share in shares})
+            yield shares
+
+    @property
+    def left(self) -> list[Want]:
+        """What is still to be read."""
+        return [
+            Want(each.key, rest, each.weight, each.client, is_new=not self.done[each.key])
+            for each in self.wants
+            if (rest := each.pending - self.done[each.key]) > 0
+        ]
+
+
+def test_equal_prompts_end_together() -> None:
+    prompts = Prompts(*(Want(key, 1000) for key in range(8)))
+    plans = list(prompts.decodes(512))
+    assert all(len(plan) <= 2 for plan in plans[:-1]), "long pieces of one or two at a time"
+    assert {share.key for share in plans[-1]} == set(range(8))
+
+
+def test_a_short_prompt_that_comes_late_is_next() -> None:
+    prompts = Prompts(Want(0, 8000), Want(1, 8000))
+    decodes = prompts.decodes(512)
+    next(decodes)
+    prompts.wants.append(Want(2, SHORT))
+    assert sum(share.count for share in next(decodes) if share.key == 2) == SHORT - TAIL
+
+
+def test_a_long_prompt_holds_up_others_for_a_turn_at_most() -> None:
+    prompts = Prompts(Want(0, 100_000))
+    decodes = prompts.decodes(512)
+    for _ in range(50):
+        next(decodes)
+    prompts.wants.append(Want(1, 400))
+    assert next(decodes) == [Share(0, TURN)]
+    assert next(decodes)[-1] == Share(1, 400)
+
+
+def test_nobody_waits_for_ever_for_others_that_keep_coming() -> None:
+    prompts = Prompts(Want(0, 4000, client="long"))
+    for key, _ in enumerate(prompts.decodes(512), 1):
+        if prompts.done[0] == 4000:
+            break
+        prompts.wants += [Want(2 * key, 300, client="a"), Want(2 * key + 1, 300, client="b")]
+        assert key < 60, "a third of the tokens are for each"
+
+
+def shares_of(*wants: Want, budget: int = 64, decodes: int = 200) -> list[float]:
+    """What part of the tokens each has had after some time."""
+    prompts = Prompts(*wants)
+    steps = prompts.decodes(budget)
+    for _ in range(decodes):
+        next(steps)
+    total = sum(prompts.done.values())
+    return [prompts.done[want.key] / total for want in wants]
+
+
+def test_clients_share_before_their_requests_do() -> None:
+    many = [Want(key, 10**6, client="many") for key in range(3)]
+    assert shares_of(*many, Want(3, 10**6, client="one")) == pytest.approx(
+        [1 / 6, 1 / 6, 1 / 6, 1 / 2], abs=0.06
+    )
+    assert shares_of(*many, Want(3, 10**6, weight=2, client="one")) == pytest.approx(
+        [1 / 9, 1 / 9, 1 / 9, 2 / 3], abs=0.09
+    )
+
+
+def test_weightier_requests_of_a_client_get_more() -> None:
+    heavy, light = Want(0, 10**6, weight=4), Want(1, 10**6, weight=1)
+    assert shares_of(heavy, light, decodes=400) == pytest.approx([0.8, 0.2], abs=0.05)
+
+
+def test_who_is_ahead_stays_so_while_others_read() -> None:
+    prompts = Prompts(Want(0, 10**6, client="a"), Want(1, 2000, client="b"))
+    decodes = prompts.decodes(512)
+    while any(want.key == 1 for want in prompts.left):
+        next(decodes)
+    before = prompts.done[0]
+    prompts.wants.append(Want(2, 2000, client="b"))  # no head start for coming again
+    while any(want.key == 2 for want in prompts.left):
+        next(decodes)
+    assert prompts.done[0] - before >= 2000 - TURN
+
+
+@given(st.lists(st.integers(1, 5000), max_size=40), st.integers(1, 600), st.integers(0, 600))
+def test_the_budget_is_used_and_never_exceeded(
+    pending: list[int], budget: int, allowance: int
+) -> None:
+    wants = [Want(key, count) for key, count in enumerate(pending)]
+    shares = Reading().plan(wants, budget, allowance)
+    assert all(1 <= share.count <= pending[share.key] for share in shares)
+    assert len({share.key for share in shares}) == len(shares)
+    streams = min(budget, pending.count(1))
+    read = min(allowance, budget - streams, sum(count for count in pending if count > 1))
+    assert sum(share.count for share in shares) == streams + read
+
+
+@given(
+    st.lists(st.tuples(st.integers(2, 3000), st.integers(1, 4), st.sampled_from("abc")), max_size=9)
+)
+def test_every_prompt_is_read_to_its_end(made: list[tuple[int, int, str]]) -> None:
+    prompts = Prompts(*(Want(key, *each) for key, each in enumerate(made)))
+    total = sum(length for length, _, _ in made)
+    assert sum(1 for _ in prompts.decodes(512)) <= -(-total // 512)
+    assert [prompts.done[key] for key in range(len(made))] == [length for length, _, _ in made]
