@@ -25,6 +25,12 @@ class AnswerParser:
         self._thinking = thinking
         self._calls = calls
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The texts that thoughts and calls are told by: they must not be missing in what comes."""
+        thinking = self._thinking.tags if self._thinking else ()
+        return thinking + (self._calls.tags if self._calls else ())
+
     def push(self, text: str, logprobs: tuple[Logprob, ...] = ()) -> list[Piece]:
         """What is certain now."""
         if self._thinking is None:

@@ -22,6 +22,8 @@ SPACE = " \t\r\n"
 _CLOSING = {"{": "}", "[": "]"}
 _MARKS = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 
+_BRACKETED = re.compile(r"\[[^\]]*\]|<[^>]*>")
+
 Piece = Content | ToolCalls
 Arguments = dict[str, Any]
 
@@ -47,6 +49,12 @@ class TagCallSplitter:
         self._begun = {name[:size] for name in self._tools for size in range(1, len(name))}
         self._closed = False  # an object that was not looked at yet may have ended
         self._count = 0
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What it looks for, as far as it may be one token of the model's."""
+        word = _BRACKETED.match(self._tag)
+        return () if self._tag in _CLOSING else (word[0] if word else self._tag,)
 
     def push(self, text: str, logprobs: tuple[Logprob, ...] = ()) -> list[Piece]:
         """What is certain now. `logprobs` leave with the first content, an empty one if need be."""

@@ -56,6 +56,11 @@ class ThinkingSplitter:
         self._state = _State.OPENED if starts_inside else _State.LOOKING
         self._held = ""
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What it looks for."""
+        return self._open, self._close
+
     def push(self, text: str, logprobs: tuple[Logprob, ...] = ()) -> list[Piece]:
         """What is certain now. `logprobs` leave with the first piece, an empty one if need be."""
         inside = self._inside

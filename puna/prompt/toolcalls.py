@@ -46,6 +46,11 @@ class ToolCallSplitter:
         self._trims = False  # right after a call
         self._count = 0
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What it looks for."""
+        return OPEN, CLOSE
+
     def push(self, text: str, logprobs: tuple[Logprob, ...] = ()) -> list[Piece]:
         """What is certain now. `logprobs` leave with the first content, an empty one if need be."""
         self._held += text

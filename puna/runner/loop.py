@@ -339,7 +339,8 @@ class Loop:
         if logits is not None:
             tag = logprob_of(self._model, logits, token, each.order.top_logprobs or 0)
         each.tokens.append(token)
-        self._say(each, *each.text.push(self._model.piece(token), tag))
+        piece = each.visible.get(token) or self._model.piece(token)
+        self._say(each, *each.text.push(piece, tag))
         if each.text.stopped:
             return "stop"
         return "length" if each.n_output >= each.max_tokens > 0 else None

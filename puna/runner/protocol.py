@@ -136,6 +136,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     With `truncate` an over-long prompt loses its middle; without, or with `shift` off, it is
     refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
     At most `most_drafted` tokens are guessed at a time; -1 leaves that to what is measured.
+    Control tokens are silent in answers but for those that are spelled like a text of `visible`.
     What `client` asked for shares the engine with what others did, client by client.
     """
 
@@ -145,6 +146,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     n_keep: int = 4
     max_tokens: int = -1
     stop: tuple[str, ...] = ()
+    visible: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     format: str = ""
     grammar: str = ""

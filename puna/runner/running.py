@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from puna.api.events import Logprob
@@ -51,6 +52,8 @@ class Running:
     n_ctx: int
     n_keep: int
     max_tokens: int
+    visible: Mapping[int, bytes] = field(default_factory=dict)
+    """Control tokens that are part of the answer's text, and how they are written."""
     truncated: bool = False
     sequence: int = -1
     """The sequence of the KV cache it occupies; -1 while it waits."""

@@ -251,6 +251,7 @@ class Worker:
             n_ctx=n_ctx,
             n_keep=min(n_keep, n_ctx - 1),
             max_tokens=order.max_tokens if 0 <= order.max_tokens <= limit else limit,
+            visible=self._model.control_tokens(order.visible),
             truncated=len(tokens) < len(whole),
         )
 

@@ -158,11 +158,12 @@ class Inference:
             if job.order.debug_render_only:
                 yield Rendered(prompt)
                 return
+            parser = _parser(job, prompt)
             generation = make_generation(
-                prompt, job.order, job.options, job.entry, job.n_ctx(lease)
+                prompt, job.order, job.options, job.entry, job.n_ctx(lease), parser.tags
             )
             watch = Stopwatch(self._clock, job.started, lease.load_ns)
-            turn = run_turn(lease.engine, generation, _parser(job, prompt), watch, is_cut=is_cut)
+            turn = run_turn(lease.engine, generation, parser, watch, is_cut=is_cut)
             async with aclosing(turn) as events:
                 async for event in events:
                     yield event

@@ -210,8 +210,11 @@ def make_generation(
     options: Options,
     entry: Entry,
     n_ctx: int,
+    visible: tuple[str, ...] = (),
 ) -> Generation:
-    """The order for the engine. Raises InvalidFormat."""
+    """The order for the engine. `visible` are the tags that answers are read by. Raises
+    InvalidFormat.
+    """
     shift = order.shift if order.shift is not None else entry.family not in _NO_SHIFT_FAMILIES
     is_text = isinstance(order, GenerateRequest) and not order.raw
     return Generation(
@@ -222,6 +225,7 @@ def make_generation(
         n_keep=options.num_keep,
         max_tokens=options.num_predict,
         stop=options.stop,
+        visible=visible,
         format=_format_text(order.format),
         grammar=order.grammar,
         regex=order.regex,

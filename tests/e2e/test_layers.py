@@ -63,6 +63,18 @@ def test_insertion_and_a_template_in_the_request(server: Server, tiny_gguf: Path
     assert shown["capabilities"] == ["completion", "insert"]
 
 
+def test_a_call_in_the_style_of_mistral(server: Server, tiny_gguf: Path) -> None:
+    server.create("layer-caller", tiny_gguf, template=MISTRAL, parameters={"num_ctx": 512})
+    tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+    said = r'\[TOOL_CALLS\] \[\{"name": "add", "arguments": \{"a": [0-9]\}\}\]'
+    answer = chat(server, "layer-caller", USER, tools=[tool], regex=said)
+    message = answer["message"]
+    assert message["content"] == ""
+    [call] = message["tool_calls"]
+    assert call["function"]["name"] == "add"
+    assert call["function"]["arguments"]["a"] in range(10)
+
+
 def test_bad_templates(server: Server) -> None:
     body = {"model": "bad", "from": "tiny", "template": "{{ .Prompt", "stream": False}
     answer = server.request("POST", "/api/create", body)

@@ -137,6 +137,21 @@ def test_content_is_held_no_longer_than_a_tag_needs() -> None:
     assert splitter.push("b") == [Content("<b")]
 
 
+TAGS = {
+    "[TOOL_CALLS] [": ("[TOOL_CALLS]",),
+    "[TOOL_CALLS][": ("[TOOL_CALLS]",),
+    "<tool_call>": ("<tool_call>",),
+    "functools[": ("functools[",),
+    "{": (),
+    "[": (),
+}
+
+
+@pytest.mark.parametrize(("tag", "shown"), TAGS.items(), ids=TAGS)
+def test_which_control_tokens_must_be_shown(tag: str, shown: tuple[str, ...]) -> None:
+    assert TagCallSplitter(tag, TOOLS).tags == shown
+
+
 def test_without_tools_all_is_content() -> None:
     assert run("<call>", f"<call>{RAIN}", tools=[]) == (f"<call>{RAIN}", [])
 

@@ -18,7 +18,7 @@ from puna.runner.handle import ProcessEngine
 from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, Piece, Sampling
 from tests.fakes.fixtures import stories_gguf
-from tests.fakes.ggufs import make_tiny_adapter, make_tiny_llama
+from tests.fakes.ggufs import CONTROL_TYPE, make_tiny_adapter, make_tiny_llama, make_vocabulary
 
 GREEDY = Sampling(temperature=0)
 PROMPTS = [
@@ -62,6 +62,29 @@ async def answer(engine: ProcessEngine, order: Generation) -> tuple[str, Finishe
                 return text, event
             text += event.text
     raise AssertionError("the generation ended without its last event")
+
+
+def test_control_tokens_are_shown_where_they_are_asked_for(tmp_path: Path) -> None:
+    vocabulary = make_vocabulary()
+    token = len(vocabulary.tokens)
+    vocabulary.tokens.append("[CALLS]")
+    vocabulary.scores.append(0.0)
+    vocabulary.types.append(CONTROL_TYPE)
+    vocabulary.biases.append(-60.0)
+    path = make_tiny_llama(tmp_path / "calls.gguf", vocabulary=vocabulary)
+
+    async def use(engine: ProcessEngine) -> None:
+        always = Sampling(temperature=0, logit_bias=((token, 100.0),))
+        shown = {
+            (): "",
+            ("[CALLS]",): "[CALLS][CALLS]",
+            ("[CALLS", "dog", "[CALLS]"): "[CALLS][CALLS]",
+        }
+        for visible, expected in shown.items():
+            text, end = await answer(engine, order("the", 2, sampling=always, visible=visible))
+            assert (text, end.eval_tokens) == (expected, 2)
+
+    with_engine(LoadPlan(model=str(path), n_ctx=512), use)
 
 
 def order(prompt: str, max_tokens: int = 40, **fields: object) -> Generation:

@@ -109,6 +109,7 @@ def test_tool_calls_are_found_by_the_tag_of_the_template(
         assert (call.function.name, call.function.arguments) == ("add", {"a": 1})
         assert call.id.startswith("call_")
         assert '"add"' in w.order.prompt
+        assert w.order.visible[-1] in said
         w.launcher.will_say(said)
         assert text_of(await w.chat("go", messages=HI)) == said
 

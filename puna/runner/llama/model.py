@@ -203,6 +203,15 @@ class Model:
             piece = self._pieces[token] = self._to_bytes(token, special=False)
         return piece
 
+    def control_tokens(self, texts: Iterable[str]) -> dict[int, bytes]:
+        """Those of the texts that are a single token which answers would not show."""
+        found: dict[int, bytes] = {}
+        for text in texts:
+            tokens = self.tokenize(text, add_special=False, parse_special=True)
+            if len(tokens) == 1 and not self.piece(tokens[0]):
+                found[tokens[0]] = text.encode()
+        return found
+
     def detokenize(self, tokens: Iterable[int]) -> str:
         """The text of token ids, control tokens included. Raises BadRequest for unknown ids."""
         out = []
