@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Self
 
+from msgspec.structs import replace
+
 from puna.config import FOREVER
 from puna.errors import (
     BadRequest,
@@ -52,6 +54,7 @@ from puna.runner.wire import (
     Open,
     Ready,
     Refused,
+    Resized,
     Step,
     Text,
     Tokenize,
@@ -271,6 +274,9 @@ class ProcessEngine:
                 self._deliver(id, _refusal(status, text))
             case Embedded(id) | Tokens(id) | Text(id):
                 self._deliver(id, message)
+            case Resized(size, size_vram):
+                if self._info is not None:
+                    self._info = replace(self._info, size=size, size_vram=size_vram)
             case Loading() | Ready() | Failed():
                 self._opening.put_nowait(message)
 

@@ -118,6 +118,13 @@ class Ready(Struct, tag="ready", frozen=True):
     info: EngineInfo
 
 
+class Resized(Struct, tag="resized", frozen=True):
+    """What the model takes now, in bytes: a further context was made when it was needed."""
+
+    size: int
+    size_vram: int
+
+
 class Failed(Struct, tag="failed", frozen=True):
     """The model could not be loaded; the runner ends."""
 
@@ -175,7 +182,7 @@ class Text(Struct, tag="text", frozen=True):
     text: str
 
 
-FromRunner = Loading | Ready | Failed | Refused | Step | Embedded | Tokens | Text
+FromRunner = Loading | Ready | Resized | Failed | Refused | Step | Embedded | Tokens | Text
 
 _encoder = msgspec.msgpack.Encoder()
 to_runner: msgspec.msgpack.Decoder[ToRunner] = msgspec.msgpack.Decoder(ToRunner)

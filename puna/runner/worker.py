@@ -50,6 +50,7 @@ from puna.runner.wire import (
     Open,
     Ready,
     Refused,
+    Resized,
     Text,
     Tokenize,
     Tokens,
@@ -122,6 +123,7 @@ class Worker:
             )
             self._n_cells = self._context.n_cells
             self._n_ctx = min(plan.n_ctx, self._n_cells)
+        self._n_allocations = LOG.n_allocations
         self._grammars = Grammars(self._model)
         self._inbox: queue.SimpleQueue[Running | Job | Cancel | Close] = queue.SimpleQueue()
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
@@ -154,6 +156,8 @@ class Worker:
         Vectors and generations take turns, and the former's are about as long as the latter's.
         """
         while True:
+            if LOG.n_allocations != self._n_allocations:
+                self._tell_size()
             self._take(wait=self._is_idle)
             while not self._inbox.empty():
                 self._take(wait=False)
@@ -163,6 +167,10 @@ class Worker:
                 self._loop.step()
                 taken_ns = time.perf_counter_ns() - started
             self._embedder.step(beside_ns=taken_ns)
+
+    def _tell_size(self) -> None:
+        self._n_allocations = LOG.n_allocations
+        self._wire.send(Resized(*LOG.allocated()))
 
     @property
     def _is_idle(self) -> bool:

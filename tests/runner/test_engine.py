@@ -16,7 +16,7 @@ from puna.api.events import Logprob
 from puna.errors import BadRequest, EngineDied, StartFailed
 from puna.runner.handle import ProcessEngine
 from puna.runner.launcher import ProcessLauncher
-from puna.runner.protocol import Finished, Generation, LoadPlan, Piece, Sampling
+from puna.runner.protocol import Embedding, Finished, Generation, LoadPlan, Piece, Sampling
 from tests.fakes.fixtures import stories_gguf
 from tests.fakes.ggufs import CONTROL_TYPE, make_tiny_adapter, make_tiny_llama, make_vocabulary
 
@@ -287,6 +287,24 @@ def test_tokens_of_prompt_and_answer_continue_the_text(tiny: Path) -> None:
         assert await engine.detokenize(end.tokens[-3:])
 
     with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_a_model_that_needs_a_second_context_says_that_it_is_larger_now(tiny: Path) -> None:
+    async def grown(engine: ProcessEngine, size: int) -> int:
+        while engine.info.size == size:
+            await asyncio.sleep(0.01)
+        return engine.info.size
+
+    async def use(engine: ProcessEngine) -> None:
+        loaded = engine.info.size
+        await engine.embed(Embedding(inputs=("a text",)))
+        embedding = await grown(engine, loaded)
+        for seed in range(3):  # what the first left in the pool is in the way of the others
+            prompt = f"{seed} " * 450
+            await answer(engine, Generation(prompt=prompt, n_ctx=1024, max_tokens=2))
+        assert loaded < embedding < await grown(engine, embedding)
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=1024, n_parallel=4), use)
 
 
 def test_tokens_and_text(tiny: Path) -> None:

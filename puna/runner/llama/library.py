@@ -54,6 +54,8 @@ class EngineLog:
         self._errors: deque[str] = deque(maxlen=8)
         self._part = ""
         self._buffers: dict[tuple[str, str, str], float] = {}
+        self.n_allocations = 0
+        """How often something was allocated: `allocated` can only differ where this does."""
         self._sink: Callable[[int, str], None] = lambda level, line: None
         # ctypes keeps no reference of its own: without this one the callback would be freed
         self._callback = lib.llama_log_callback(self._receive)
@@ -79,6 +81,7 @@ class EngineLog:
             key = self._part, device, component
             before = self._buffers.get(key, 0.0) if component == _PER_FILE else 0.0
             self._buffers[key] = before + float(size)
+            self.n_allocations += 1
         self._sink(level, line)
 
     @contextmanager

@@ -44,7 +44,8 @@ class PooledContext:
         alone = model.is_recurrent or (self.pooling is Pooling.RANK and not _has_head(plan.weights))
         self.n_sequences = 1 if alone else min(_SEQUENCES, self.n_batch)
         """Inputs that one decode takes."""
-        self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
+        with LOG.part("embedding"):
+            self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
         if not self._handle:
             raise start_failure("failed to create the context for embeddings")
         apply_adapters(self._handle, model, plan.adapters)

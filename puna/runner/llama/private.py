@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from puna.errors import EngineError
-from puna.runner.llama.library import LOG, lib
+from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
 from puna.runner.llama.params import apply_adapters, make_params
 from puna.runner.llama.state import read_state, write_state
@@ -159,18 +159,24 @@ class PrivateContext:
 
     def _is_open(self) -> bool:
         if self.handle is None and self._is_usable:
-            params = make_params(self._plan, self._n_threads)
-            params.n_ctx = self._plan.n_ctx
-            params.n_batch = len(self._batch)
-            params.n_ubatch = min(len(self._batch), 512)
-            params.n_seq_max = 2
-            self.handle = lib.llama_init_from_model(self._model.handle, params) or None
-            if self.handle is None:
-                log.warning("no memory to compute a sequence apart: %s", LOG.errors)
-                self._is_usable = False
-            else:
-                apply_adapters(self.handle, self._model, self._plan.adapters)
+            try:
+                with LOG.part("private"):
+                    self._open()
+            except EngineError as error:
+                log.warning("a sequence cannot be computed apart: %s", error)
+                self.close()
         return self._is_usable
+
+    def _open(self) -> None:
+        params = make_params(self._plan, self._n_threads)
+        params.n_ctx = self._plan.n_ctx
+        params.n_batch = len(self._batch)
+        params.n_ubatch = min(len(self._batch), 512)
+        params.n_seq_max = 2
+        self.handle = lib.llama_init_from_model(self._model.handle, params) or None
+        if self.handle is None:
+            raise start_failure("failed to create a second context")
+        apply_adapters(self.handle, self._model, self._plan.adapters)
 
     def _load(self, sequence: int, length: int) -> bool:
         """Copy what the pool has of the sequence, all of which must be in the pool."""
