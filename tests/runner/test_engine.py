@@ -289,7 +289,7 @@ def test_tokens_of_prompt_and_answer_continue_the_text(tiny: Path) -> None:
 
 def test_a_model_that_needs_a_second_context_says_that_it_is_larger_now(tiny: Path) -> None:
     async def grown(engine: ProcessEngine, size: int) -> int:
-        while engine.info.size == size:
+        while engine.info.size == size:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         return engine.info.size
 
