@@ -1,5 +1,6 @@
 # make run    set up, start a server if none answers, run the default model on a prompt
 # make test   set up, run the whole test suite
+# make test-templates   chat templates of real models, against transformers' rendering of them
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
 # make crashes   kill work on the model store at 1,000 random points (KILLS=n), and 200 pulls (PULL_KILLS=n)
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test check docs bench crashes fuzz train-cria export-cria eval-cria clean
+.PHONY: run test test-templates check docs bench crashes fuzz train-cria export-cria eval-cria clean
 
 run: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/first-run
@@ -25,6 +26,21 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+test-templates: $(VENV)/installed-dev build/engine-templates/unpacked
+	$(BIN)/python -m pip install --quiet --editable '.[templates]'
+	$(BIN)/python -m pytest tests/prompt/jinja/test_real_templates.py
+
+# the source of the engine carries them; the wildcard takes nothing else of it
+build/engine-templates/unpacked: pyproject.toml | $(VENV)/installed-dev
+	rm -rf build/engine-source $(@D)
+	mkdir -p build/engine-source $(@D)
+	$(BIN)/python -m pip download --quiet --no-deps --no-binary llama-cpp-python --dest build/engine-source \
+		"llama-cpp-python==$$($(BIN)/python -c 'from importlib.metadata import version as v; print(v("llama-cpp-python"))')"
+	tar -xzf build/engine-source/*.tar.gz --directory $(@D) --strip-components 5 \
+		--wildcards '*/vendor/llama.cpp/models/templates/*.jinja'
+	rm -r build/engine-source
+	@touch $@
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m tools.make_docs

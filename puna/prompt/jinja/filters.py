@@ -39,8 +39,11 @@ def meter_of(context: Context) -> Meter:
     return cast("Meter", context.environment.meter)  # type: ignore[attr-defined]
 
 
-def _counted(inner: Filter, *, walks: bool = False) -> Filter:
-    """One of jinja2's filters; with `walks` its input is counted item by item."""
+def _counted(inner: Filter, *, walks: bool = False, takes_none: bool = False) -> Filter:
+    """One of jinja2's filters; with `walks` its input is counted item by item.
+
+    With `takes_none` jinja2's own makes an empty sequence of None.
+    """
     wants = getattr(getattr(inner, "jinja_pass_arg", None), "name", "")
 
     @pass_context
@@ -52,7 +55,8 @@ def _counted(inner: Filter, *, walks: bool = False) -> Filter:
             "eval_context": (context.eval_ctx,),
             "environment": (context.environment,),
         }.get(wants, ())
-        subject = meter.walk(cast("Iterable[object]", value)) if walks else value
+        as_it_is = not walks or (takes_none and value is None)
+        subject = value if as_it_is else meter.walk(cast("Iterable[object]", value))
         return meter.hold(inner(*before, subject, *args, **kwargs))
 
     return counted
@@ -197,15 +201,14 @@ _HARMLESS = [
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items",
     "last", "length", "lower", "string", "title", "truncate", "upper", "wordcount",
 ]  # fmt: skip
-_WALKING = [
-    "groupby", "list", "map", "max", "min", "reject", "rejectattr", "select", "selectattr",
-    "sort", "unique",
-]  # fmt: skip
+_WALKING = ["groupby", "list", "max", "min", "sort", "unique"]
+_WALKING_OR_NONE = ["map", "reject", "rejectattr", "select", "selectattr"]
 
 FILTERS: Mapping[str, Filter] = MappingProxyType(
     {
         **{name: _counted(JINJA[name]) for name in _HARMLESS},
         **{name: _counted(JINJA[name], walks=True) for name in _WALKING},
+        **{name: _counted(JINJA[name], walks=True, takes_none=True) for name in _WALKING_OR_NONE},
         "batch": _own(_batch),
         "center": _own(_center),
         "e": _own(_escape),

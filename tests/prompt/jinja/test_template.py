@@ -254,6 +254,7 @@ EXPRESSIONS = {
     "[3, 1, 2] | sort | last": "3",
     "[1, 2, 1] | unique | list": "[1, 2]",
     "[1, 2] | map('string') | join": "12",
+    "none | selectattr('a') | list ~ (none | map('string') | list)": "[][]",
     "[1, 2] | sum": "3",
     "[{'a': 1}, {'a': 2}] | sum(attribute='a')": "3",
     "'abc' | reverse": "cba",
