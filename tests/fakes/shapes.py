@@ -1,4 +1,4 @@
-"""Tiny random models of other shapes than Llama's: a sliding window, a recurrent state, experts."""
+"""Tiny random models of other shapes than Llama's: windows, states, both at once, experts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "WINDOW",
     "Array",
     "make_tiny_experts",
+    "make_tiny_hybrid",
     "make_tiny_mamba",
     "make_tiny_window",
     "write_model",
@@ -125,6 +126,48 @@ def make_tiny_mamba(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
     writer.add_ssm_inner_size(_INNER)
     writer.add_ssm_state_size(_STATE)
     writer.add_ssm_time_step_rank(_RANK)
+    writer.add_layer_norm_rms_eps(1e-5)
+    return _write(writer, weights, path)
+
+
+def make_tiny_hybrid(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
+    """Write a random model of LFM2's shape: short convolutions with a state, and attention."""
+    draw = _Draw(seed)
+    weights = draw.ends()
+    weights["token_embd_norm.weight"] = weights.pop("output_norm.weight")  # its name in this shape
+    ones = np.ones(EMBD // HEADS, np.float32)
+    n_heads_kv = [0, HEADS, 0, HEADS]
+    for layer, n_heads in enumerate(n_heads_kv):
+        weights |= {
+            f"blk.{layer}.attn_norm.weight": _norm(),
+            f"blk.{layer}.ffn_norm.weight": _norm(),
+            f"blk.{layer}.ffn_gate.weight": draw.normal(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_up.weight": draw.normal(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_down.weight": draw.normal(EMBD, FFN, 0.1, silent=True),
+        }
+        if n_heads:
+            weights |= {
+                f"blk.{layer}.attn_q.weight": draw.normal(EMBD, EMBD, 0.15),
+                f"blk.{layer}.attn_k.weight": draw.normal(EMBD, EMBD, 0.15),
+                f"blk.{layer}.attn_v.weight": draw.normal(EMBD, EMBD, 0.2),
+                f"blk.{layer}.attn_output.weight": draw.normal(EMBD, EMBD, 0.2, silent=True),
+                f"blk.{layer}.attn_q_norm.weight": ones,
+                f"blk.{layer}.attn_k_norm.weight": ones,
+            }
+        else:
+            weights |= {
+                f"blk.{layer}.shortconv.conv.weight": draw.normal(EMBD, _KERNEL, 0.4),
+                f"blk.{layer}.shortconv.in_proj.weight": draw.normal(3 * EMBD, EMBD, 0.2),
+                f"blk.{layer}.shortconv.out_proj.weight": draw.normal(EMBD, EMBD, 0.3, silent=True),
+            }
+    writer = gguf.GGUFWriter(path, "lfm2")
+    writer.add_context_length(n_ctx)
+    writer.add_embedding_length(EMBD)
+    writer.add_block_count(len(n_heads_kv))
+    writer.add_feed_forward_length(FFN)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(n_heads_kv)
+    writer.add_shortconv_l_cache(_KERNEL)
     writer.add_layer_norm_rms_eps(1e-5)
     return _write(writer, weights, path)
 

@@ -20,7 +20,7 @@ from puna.runner.llama.library import LOG, lib
 from puna.runner.protocol import Generation, LoadPlan, Sampling
 from puna.runner.speculate import Speculation
 from tests.fakes.ggufs import NORMAL_TYPE, Vocabulary, make_tiny_llama, make_vocabulary
-from tests.fakes.shapes import make_tiny_mamba, make_tiny_window
+from tests.fakes.shapes import make_tiny_hybrid, make_tiny_mamba, make_tiny_window
 from tests.runner.test_drafts import LENGTH, PROMPTS, Engine, ask, drafted
 from tests.runner.test_engine import answer, order, with_engine
 
@@ -183,6 +183,7 @@ UNFIT: dict[str, tuple[Callable[[Path], Path], str]] = {
         "another kind of token 1",
     ),
     "a state": (make_tiny_mamba, "it keeps a state"),
+    "attention and states": (make_tiny_hybrid, "it keeps a state"),
     "larger": (lambda path: make_tiny_window(path), "it is larger than the model"),
     "damaged": (broken, "failed to load model"),
     "cut short": (cut_short, "failed to load model"),

@@ -13,7 +13,7 @@ from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.model import Model
 from puna.runner.protocol import LoadPlan
 from tests.fakes.ggufs import make_tiny_llama
-from tests.fakes.shapes import make_tiny_mamba, make_tiny_window
+from tests.fakes.shapes import make_tiny_hybrid, make_tiny_mamba, make_tiny_window
 
 N_CTX = 1024
 OTHERS = 1000  # cells of another sequence
@@ -236,7 +236,7 @@ def test_reading_apart_must_pay(
     assert pool._private.pays(MINE, position, count, used) is apart
 
 
-@pytest.mark.parametrize("make", [make_tiny_mamba, make_tiny_window])
+@pytest.mark.parametrize("make", [make_tiny_mamba, make_tiny_hybrid, make_tiny_window])
 def test_other_memories_read_in_the_pool(make: Callable[[Path], Path], tmp_path: Path) -> None:
     model, context = make_context(make(tmp_path / "m.gguf"))
     try:

@@ -12,13 +12,19 @@ import pytest
 from puna.runner.handle import ProcessEngine
 from puna.runner.protocol import LoadPlan
 from tests.fakes.ggufs import make_tiny_llama
-from tests.fakes.shapes import make_tiny_experts, make_tiny_mamba, make_tiny_window
+from tests.fakes.shapes import (
+    make_tiny_experts,
+    make_tiny_hybrid,
+    make_tiny_mamba,
+    make_tiny_window,
+)
 from tests.runner.test_engine import answer, order, with_engine
 
 SHAPES: dict[str, Callable[[Path], Path]] = {
     "full attention": make_tiny_llama,
     "sliding window": make_tiny_window,
     "recurrent": make_tiny_mamba,
+    "attention and states": make_tiny_hybrid,
     "experts": make_tiny_experts,
 }
 STORY = "Tom saw a big red ball and the happy dog ran home . " * 4
