@@ -64,6 +64,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.gguf_open
 	$(BIN)/python -m bench.create_local
 	$(BIN)/python -m bench.render
+	$(BIN)/python -m bench.scan
 	$(BIN)/python -m bench.stream_cost
 	$(BIN)/python -m bench.two_runners
 	$(BIN)/python -m bench.prefix_reuse

@@ -11,6 +11,7 @@ PunaError            500
 ├─ RegistryError     500   NotInRegistry · Denied · RegistryUnreachable · WrongDownload ·
 │                          RetriesExhausted
 ├─ TemplateError     500
+├─ BadToolCall       500
 ├─ ConvertError      500   QuantError
 ├─ ClientError       500   Unreachable (the command line's side)
 └─ Busy              503
@@ -24,6 +25,7 @@ __all__ = [
     "BadManifest",
     "BadModelFile",
     "BadRequest",
+    "BadToolCall",
     "BlobMissing",
     "BlobNotFound",
     "Busy",
@@ -282,6 +284,10 @@ class RetriesExhausted(RegistryError):
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(f"max retries exceeded: {cause}")
+
+
+class BadToolCall(PunaError, ValueError):
+    """A model wrote a tool call that cannot be read."""
 
 
 class TemplateError(PunaError):

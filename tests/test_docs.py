@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from puna.prompt.parsers import NAMED
 from tools.make_docs import OPERATIONS, with_tables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,3 +41,8 @@ def test_the_readme_shows_the_two_commands() -> None:
     readme = (ROOT / "README.md").read_text()
     assert "make run" in readme
     assert "make test" in readme
+
+
+def test_every_parser_is_listed() -> None:
+    page = (ROOT / "docs/templates.md").read_text()
+    assert [name for name in NAMED if f"`{name}`" not in page] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from puna.api.events import Content, Logprob, Thinking, ToolCalls
+from puna.prompt.parsers.scanner import Scanner
 from puna.prompt.tagcalls import TagCallSplitter
 from puna.prompt.thinking import ThinkingSplitter
 from puna.prompt.toolcalls import ToolCallSplitter
@@ -20,8 +21,9 @@ class AnswerParser:
     def __init__(
         self,
         thinking: ThinkingSplitter | None = None,
-        calls: ToolCallSplitter | TagCallSplitter | None = None,
+        calls: ToolCallSplitter | TagCallSplitter | Scanner | None = None,
     ) -> None:
+        """A scanner tells thoughts itself."""
         self._thinking = thinking
         self._calls = calls
 

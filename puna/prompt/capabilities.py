@@ -10,6 +10,7 @@ from typing import TypeGuard
 
 from puna.gguf.describe import Description
 from puna.prompt.layer import LayerTemplate
+from puna.prompt.parsers import by_marks, by_name
 from puna.prompt.thinking import tags_of
 from puna.prompt.toolcalls import writes_calls
 
@@ -27,14 +28,16 @@ def capabilities_of(
     projectors: Sequence[Description | None],
     chat_template: str | None,
     layer: LayerTemplate | None = None,
+    parser: str = "",
 ) -> tuple[str, ...]:
     """The words of `capabilities`, in the reference's order, each once.
 
     `chat_template` is the file's Jinja template where prompts are made with it, else None;
-    likewise `layer`, the manifest's Go template. A projector that cannot be read is None.
+    likewise `layer`, the manifest's Go template. A projector that cannot be read is None. `parser`
+    is the manifest's word for how the model's answers are read.
 
     The reference derives `tools` from any Jinja template that mentions `tools` or `tool_call`. Here
-    it takes one whose calls can be read (toolcalls.py): a promise that is kept.
+    it takes one whose calls can be read (parsers/, toolcalls.py): a promise that is kept.
     """
     words = [*config_capabilities]
     if chat_template is not None:
@@ -45,6 +48,7 @@ def capabilities_of(
         words += projector.capabilities if _is_projector(projector) else ("vision",)
     if layer is not None:
         words += of_layer(layer)
+    words += of_parser(parser)
     if description is not None and description.architecture in _THINKING_FAMILIES:
         words.append("thinking")
     if description is not None and description.architecture in _DEAF:
@@ -58,8 +62,18 @@ def _is_projector(found: Description | None) -> TypeGuard[Description]:
 
 def of_chat_template(chat_template: str) -> list[str]:
     """What a Jinja template makes of its model."""
-    words = ["tools"] if writes_calls(chat_template) else []
-    return [*words, "thinking"] if tags_of(chat_template) else words
+    marks = by_marks(chat_template)
+    calls = writes_calls(chat_template) or (marks is not None and "tools" in chat_template)
+    thinks = tags_of(chat_template) or (marks is not None and marks.thinks(chat_template))
+    return ["tools"] * bool(calls) + ["thinking"] * bool(thinks)
+
+
+def of_parser(name: str) -> list[str]:
+    """What a parser that the manifest names makes of its model."""
+    family = by_name(name)
+    if family is None:
+        return []
+    return ["tools"] * family.has_tools + ["thinking"] * family.has_thinking
 
 
 def of_layer(layer: LayerTemplate) -> list[str]:

@@ -142,6 +142,7 @@ class Catalog:
                 [_projector(each.path) for each in model.projectors],
                 chat_template,
                 layer,
+                model.config.parser,
             ),
             fault,
             _draft_of(model),

@@ -17,7 +17,6 @@ from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
-from puna.prompt.answer import AnswerParser
 from puna.prompt.assemble import (
     FittedPrompt,
     assemble_chat,
@@ -26,13 +25,10 @@ from puna.prompt.assemble import (
     fit_messages,
     forgets_thinking,
 )
-from puna.prompt.layer import LayerTemplate
-from puna.prompt.tagcalls import TagCallSplitter
-from puna.prompt.thinking import ThinkingSplitter, starts_inside, tags_of
-from puna.prompt.toolcalls import ToolCallSplitter
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.scheduler.state import Need
+from puna.service.answers import make_parser
 from puna.service.catalog import Catalog, Entry
 from puna.service.prepare import (
     check_priority,
@@ -46,7 +42,7 @@ from puna.service.prepare import (
     plan_load,
     weights_key,
 )
-from puna.service.templates import layer_for, render_prompt, render_suffix
+from puna.service.templates import render_prompt, render_suffix
 from puna.service.turn import Stopwatch, run_turn
 from puna.threads import in_thread
 
@@ -158,7 +154,7 @@ class Inference:
             if job.order.debug_render_only:
                 yield Rendered(prompt)
                 return
-            parser = _parser(job, prompt)
+            parser = make_parser(job.entry, job.order, job.think, prompt)
             generation = make_generation(
                 prompt, job.order, job.options, job.entry, job.n_ctx(lease), parser.tags
             )
@@ -237,33 +233,6 @@ def _stored_messages(entry: Entry) -> list[Message]:
 def _refuse_images(job: _Job, images: Sequence[bytes]) -> None:
     if images:
         raise Unsupported(f"{quoted(job.order.model)} does not support images")
-
-
-def _parser(job: _Job, prompt: str) -> AnswerParser:
-    """What tells thoughts and calls from content; raw output stays as it is."""
-    if isinstance(job.order, GenerateRequest) and job.order.raw:
-        return AnswerParser()
-    layer = layer_for(job.entry, _own_template(job))
-    tags = tags_of(job.entry.chat_template or "") if layer is None else layer.thinking_tags
-    thinking = None
-    if tags is not None and job.think:
-        opening, closing = tags
-        thinking = ThinkingSplitter(opening, closing, starts_inside(prompt, opening))
-    return AnswerParser(thinking, _call_splitter(layer, _tools(job)))
-
-
-def _call_splitter(
-    layer: LayerTemplate | None, tools: Sequence[Mapping[str, Any]]
-) -> ToolCallSplitter | TagCallSplitter | None:
-    if not tools:
-        return None
-    return ToolCallSplitter() if layer is None else TagCallSplitter(layer.tool_tag, _names(tools))
-
-
-def _names(tools: Sequence[Mapping[str, Any]]) -> list[str]:
-    functions = [tool.get("function") for tool in tools]
-    names = [function.get("name") for function in functions if isinstance(function, dict)]
-    return [name for name in names if isinstance(name, str)]
 
 
 def _own_template(job: _Job) -> str:

@@ -1,0 +1,78 @@
+"""gpt-oss: messages with headers and channels. Facts: prompting spec, 3.21."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode, Turn
+from puna.prompt.parsers.reading import read_object
+
+__all__ = ["HARMONY", "tool_names"]
+
+_CHANNEL = re.compile(r"<\|channel\|>(\S*?)(?=\s|<\||$)")
+_RECIPIENT = re.compile(r"\bto=([^\s<]+)")
+_AS_THEY_ARE = frozenset({"browser.open", "browser.search", "browser.find", "python"})
+_UNUSABLE = re.compile(r"[^\w$]")
+
+
+def tool_names(names: Iterable[str]) -> dict[str, str]:
+    """What each tool is called in prompts: the family's function names are identifiers."""
+    taken: dict[str, int] = {}
+    mapped: dict[str, str] = {}
+    for name in names:
+        usable = name if name in _AS_THEY_ARE else _identifier(name)
+        taken[usable] = count = taken.get(usable, 0) + 1
+        mapped[usable if count == 1 else f"{usable}_{count}"] = name
+    return {name: called for called, name in mapped.items()}
+
+
+def _identifier(name: str) -> str:
+    usable = _UNUSABLE.sub("", re.sub(r"[ \-.]", "_", name)) or "unnamed"
+    return f"_{usable}" if usable[0].isdigit() else usable
+
+
+def _choose(header: str) -> str:
+    """The mode of a message's body."""
+    if _RECIPIENT.search(header):
+        return "call"
+    found = _CHANNEL.search(header)
+    return "thinking" if found and found[1] == "analysis" else "content"
+
+
+def read_call(body: Body) -> Iterator[Found]:
+    """Reads the arguments of the recipient in the header."""
+    found = _RECIPIENT.search(body.head)
+    name = found[1].removeprefix("functions.") if found else ""
+    if not name:
+        raise BadCall("empty function name")
+    called = {each: name for name, each in tool_names(body.tools.names).items()}
+    try:
+        arguments = read_object(json.loads(body.text))
+    except (ValueError, RecursionError) as fault:
+        raise BadCall(f"error parsing tool call: raw='{body.text}', err={fault}") from fault
+    yield called.get(name, name), arguments
+
+
+def _start(turn: Turn) -> str:
+    return {"prefill": "content", "thoughts": "thinking"}.get(turn.last, "header")
+
+
+_ENDS = {"<|end|>": "between", "<|call|>": "between", "<|return|>": "between"}
+_BODY = {**_ENDS, "<|start|>": "header"}
+
+HARMONY = Family(
+    {
+        "header": Mode(Kind.HEAD, {"<|message|>": "content"}, chooses=_choose),
+        "content": Mode(Kind.CONTENT, _BODY, trims=False),
+        "thinking": Mode(Kind.THINKING, _BODY, trims=False),
+        "call": Mode(Kind.CALL, _BODY, read=read_call),
+        "between": Mode(Kind.GAP, {"<|start|>": "header"}),
+    },
+    _start,
+    has_thinking=True,
+    bad=Fault.ERROR,
+    cut=Fault.ERROR,
+    shown=("<|channel|>", "<|constrain|>"),
+)

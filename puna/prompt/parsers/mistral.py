@@ -1,0 +1,67 @@
+"""Mistral's and Ministral's calls, as names with arguments or as a JSON array.
+
+Facts: prompting spec, 3.20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode, Turn
+from puna.prompt.parsers.reading import json_calls, read_json, read_object
+from puna.prompt.parsers.shapes import at_content
+
+__all__ = ["MINISTRAL", "MISTRAL"]
+
+_ID = "[CALL_ID]"
+_CONTENT = {"[TOOL_CALLS]": "name", "[THINK]": "thinking"}
+
+
+def read_named(body: Body) -> Iterator[Found]:
+    """Reads the arguments of the function before them, which may have an id."""
+    name = body.head.partition(_ID)[0].strip()
+    if not name:
+        raise BadCall("empty function name")
+    yield name, read_object(read_json(body.text))
+
+
+def read_declared(body: Body) -> Iterator[Found]:
+    """Likewise, for a function of the request."""
+    for name, arguments in read_named(body):
+        if name not in body.tools.names:
+            raise BadCall(f"tool '{name}' not found")
+        yield name, arguments
+
+
+def _thinks(turn: Turn) -> str:
+    return "thinking" if turn.opens_thinking and turn.think else "content"
+
+
+MINISTRAL = Family(
+    {
+        "content": Mode(Kind.CONTENT, _CONTENT),
+        "thinking": Mode(Kind.THINKING, {"[/THINK]": "content"}, trims=False),
+        "name": Mode(Kind.HEAD, {"[ARGS]": "arguments"}),
+        "arguments": Mode(Kind.CALL, then="content", read=read_declared),
+    },
+    at_content,
+    bad=Fault.ERROR,
+)
+
+MISTRAL = Family(
+    {
+        **MINISTRAL.modes,
+        "content": Mode(Kind.CONTENT, {**_CONTENT, "[TOOL_CALLS]": "form"}),
+        "form": Mode(Kind.CONTENT, {"[": "array"}, otherwise="name"),
+        "name": Mode(Kind.HEAD, {"[ARGS]": "arguments", "{": "arguments"}),
+        "arguments": Mode(Kind.CALL, then="content", read=read_named),
+        "array": Mode(Kind.GAP, {"{": "element", "]": "content"}, blank=" \t\r\n,"),
+        "element": Mode(Kind.CALL, then="array", read=json_calls()),
+    },
+    _thinks,
+    has_thinking=True,
+    bad=Fault.TEXT,
+    cut=Fault.TEXT,
+    shown=(_ID,),
+    opening="[THINK]",
+)

@@ -1,0 +1,92 @@
+"""How a request's answer is read: thoughts, content and tool calls.
+
+By the parser that the manifest names, else by what the template of its prompts shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from puna.api.requests import ChatRequest, GenerateRequest
+from puna.prompt.answer import AnswerParser
+from puna.prompt.layer import LayerTemplate
+from puna.prompt.parsers import Family, Scanner, Turn, by_marks, by_name
+from puna.prompt.parsers.harmony import HARMONY
+from puna.prompt.tagcalls import TagCallSplitter
+from puna.prompt.thinking import ThinkingSplitter, starts_inside, tags_of
+from puna.prompt.toolcalls import ToolCallSplitter
+from puna.service.catalog import Entry
+from puna.service.templates import layer_for
+
+__all__ = ["make_parser"]
+
+_HARMONY_FAMILIES = frozenset({"gptoss", "gpt-oss"})
+
+Order = ChatRequest | GenerateRequest
+Declared = Sequence[Mapping[str, Any]]
+
+
+def make_parser(entry: Entry, order: Order, think: bool | str | None, prompt: str) -> AnswerParser:
+    """What tells thoughts and calls from content; raw output stays as it is."""
+    if isinstance(order, GenerateRequest) and order.raw:
+        return AnswerParser()
+    tools = order.tools if isinstance(order, ChatRequest) else ()
+    layer = layer_for(entry, order.template if isinstance(order, GenerateRequest) else "")
+    family = by_name(entry.model.config.parser) or _detected(entry, layer)
+    if family is not None:
+        turn = Turn(bool(think), bool(tools), _last(order))
+        return AnswerParser(calls=Scanner(family, turn, tools))
+    marks = by_marks(entry.chat_template or "") if layer is None else None
+    if marks is not None and (tools or marks.is_framed):
+        opens = starts_inside(prompt, marks.family.opening) if marks.family.opening else False
+        turn = Turn(bool(think), bool(tools), _last(order), opens)
+        return AnswerParser(calls=Scanner(marks.family, turn, tools, lenient=True))
+    return _by_tags(entry, layer, tools, think, prompt)
+
+
+def _detected(entry: Entry, layer: LayerTemplate | None) -> Family | None:
+    """The family of a model whose manifest names none but whose Go template shows it."""
+    if entry.family not in _HARMONY_FAMILIES or layer is None:
+        return None
+    return HARMONY if "<|start|>" in layer.source and "<|end|>" in layer.source else None
+
+
+def _last(order: Order) -> str:
+    """The role of the last message, `prefill` or `thoughts` of one that the answer goes on with."""
+    if isinstance(order, GenerateRequest) or not order.messages:
+        return ""
+    message = order.messages[-1]
+    if message.role != "assistant":
+        return message.role
+    return "prefill" if message.content else "thoughts" if message.thinking else message.role
+
+
+def _by_tags(
+    entry: Entry,
+    layer: LayerTemplate | None,
+    tools: Declared,
+    think: bool | str | None,
+    prompt: str,
+) -> AnswerParser:
+    """Where nothing is known but the tags that a template shows."""
+    tags = tags_of(entry.chat_template or "") if layer is None else layer.thinking_tags
+    thinking = None
+    if tags is not None and think:
+        opening, closing = tags
+        thinking = ThinkingSplitter(opening, closing, starts_inside(prompt, opening))
+    return AnswerParser(thinking, _call_splitter(layer, tools))
+
+
+def _call_splitter(
+    layer: LayerTemplate | None, tools: Declared
+) -> ToolCallSplitter | TagCallSplitter | None:
+    if not tools:
+        return None
+    return ToolCallSplitter() if layer is None else TagCallSplitter(layer.tool_tag, _names(tools))
+
+
+def _names(tools: Declared) -> list[str]:
+    functions = [tool.get("function") for tool in tools]
+    names = [function.get("name") for function in functions if isinstance(function, dict)]
+    return [name for name in names if isinstance(name, str)]

@@ -1,0 +1,216 @@
+"""Answers of model families, and what they say."""
+
+from __future__ import annotations
+
+from puna.prompt.parsers import Turn
+from tests.prompt.parsers.reading import Sample
+
+OSLO = ("rain", {"city": "Oslo"})
+TWO_DAYS = ("rain", {"city": "Oslo", "days": 2})
+PLAIN = Turn(think=False, has_tools=True, last="user")
+PREFILLED = Turn(think=True, has_tools=True, last="prefill")
+NO_TOOLS = Turn(think=True, last="user")
+
+_JSON = '<tool_call>\n{"name": "rain", "arguments": {"city": "Oslo"}}\n</tool_call>'
+_XML = (
+    "<tool_call>\n<function=rain>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>"
+)
+_GLM = "<tool_call>rain<arg_key>city</arg_key><arg_value>Oslo</arg_value></tool_call>"
+_DEEPSEEK = '<｜tool▁call▁begin｜>rain<｜tool▁sep｜>{"city":"Oslo"}<｜tool▁call▁end｜>'
+_FENCED = (
+    "<｜tool▁call▁begin｜>function<｜tool▁sep｜>rain\n"
+    '```json\n{"city":"Oslo"}\n```<｜tool▁call▁end｜>'
+)
+_CALLS, _CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
+
+SAMPLES: dict[str, dict[str, Sample]] = {
+    "qwen3-coder": {
+        "text and a call": Sample(f"Looking.\n{_XML}", [("content", "Looking."), OSLO]),
+        "what only begins like a tag": Sample(
+            "abc<tool_callfakeout", [("content", "abc<tool_callfakeout")]
+        ),
+        "odd white space": Sample(f"abc\u00a0 {_XML}", [("content", "abc"), OSLO]),
+        "typed values": Sample(
+            '<tool_call><function=rain><parameter=city>\n<b> & "x"\n</parameter>'
+            '<parameter=days>007</parameter><parameter=area>{"r": [1]}</parameter>'
+            "<parameter=else>1</parameter></function></tool_call>",
+            [("rain", {"city": '<b> & "x"', "days": 7, "area": {"r": [1]}, "else": "1"})],
+        ),
+        "calls with text between": Sample(
+            f"a {_XML} b {_XML}\nc\n",
+            [("content", "a"), OSLO, ("content", "b"), OSLO, ("content", "c")],
+        ),
+        "a call that is not closed": Sample("a <tool_call><function=rain>", [("content", "a")]),
+        "the beginning of a tag at the end": Sample("a <tool", [("content", "a <tool")]),
+        "no call, leniently": Sample(
+            "a <tool_call>x</tool_call> b",
+            [("content", "a <tool_call>x</tool_call> b")],
+            lenient=True,
+        ),
+    },
+    "qwen3-thinking": {
+        "all three": Sample(
+            f"Short check.</think>\n\nHi.{_JSON}",
+            [("thinking", "Short check."), ("content", "Hi."), OSLO],
+        ),
+        "an opening tag": Sample(
+            " <think>\nhm </think> four", [("thinking", "hm"), ("content", "four")]
+        ),
+        "a call ends thoughts": Sample(f"hm {_JSON}", [("thinking", "hm"), OSLO]),
+        "thoughts that do not end": Sample("hm <b>", [("thinking", "hm <b>")]),
+        "no thoughts wanted": Sample("a</think>b", [("content", "a</think>b")], PLAIN),
+    },
+    "qwen3": {
+        "a call": Sample(f"Hi.\n{_JSON}\n{_JSON}", [("content", "Hi."), OSLO, OSLO]),
+        "a whole call that is not closed": Sample(_JSON.removesuffix("</tool_call>"), [OSLO]),
+    },
+    "qwen3-vl-thinking": {
+        "opening tags are text": Sample("<think>abc</think>", [("thinking", "<think>abc")]),
+        "thoughts, whatever is wanted": Sample(
+            "A cat.</think>\n\nA cat.", [("thinking", "A cat."), ("content", "A cat.")], PLAIN
+        ),
+    },
+    "qwen3-vl-instruct": {
+        "a call": Sample(f"x {_JSON} y", [("content", "x"), OSLO, ("content", "y")])
+    },
+    "qwen3.5": {
+        "all three": Sample(
+            f"<think>\nhm\n</think>\n\nHi.\n{_XML}", [("thinking", "hm"), ("content", "Hi."), OSLO]
+        ),
+        "a call ends thoughts": Sample(f"hm\n{_XML}", [("thinking", "hm"), OSLO]),
+        "not closed": Sample("hm ", [("thinking", "hm")]),
+        "a prefill": Sample("x</think>", [("content", "x</think>")], PREFILLED),
+    },
+    "nemotron-3-nano": {
+        "all three": Sample(
+            f"hm</think>Hi.\n{_XML}\n", [("thinking", "hm"), ("content", "Hi."), OSLO]
+        ),
+    },
+    "cogito": {
+        "calls": Sample(
+            f"a{_CALLS}{_FENCED}\n{_FENCED}{_CALLS_END}", [("content", "a"), OSLO, OSLO]
+        ),
+        "thoughts": Sample(
+            "hm\n</think>\n\nfour", [("thinking", "hm"), ("content", "four")], NO_TOOLS
+        ),
+        "outputs": Sample("a<｜tool▁outputs▁begin｜>x<｜tool▁outputs▁end｜>b", [("content", "ab")]),
+        "a bad call": Sample(
+            f"{_CALLS}<｜tool▁call▁begin｜>x<｜tool▁call▁end｜>{_CALLS_END}b", [("content", "b")]
+        ),
+    },
+    "deepseek3": {
+        "three calls": Sample(
+            f"hm</think>Hello{_CALLS}{_DEEPSEEK}{_DEEPSEEK}{_DEEPSEEK}{_CALLS_END}",
+            [("thinking", "hm"), ("content", "Hello"), OSLO, OSLO, OSLO],
+        ),
+        "a form of before": Sample(f"{_CALLS}{_FENCED}{_CALLS_END}", [OSLO], PLAIN),
+        "an output": Sample(
+            "a <｜tool▁output▁begin｜> x <｜tool▁output▁end｜> b", [("content", "a x b")], PLAIN
+        ),
+        "no thoughts wanted": Sample("a</think>b", [("content", "a</think>b")], PLAIN),
+        "a bad call": Sample(
+            f"{_CALLS}<｜tool▁call▁begin｜>x<｜tool▁call▁end｜>{_DEEPSEEK}{_CALLS_END}",
+            [OSLO],
+            PLAIN,
+        ),
+    },
+    "glm-4.7": {
+        "all three": Sample(
+            f"ask tool</think>\nHi\n{_GLM}", [("thinking", "ask tool"), ("content", "Hi"), OSLO]
+        ),
+        "types": Sample(
+            "<tool_call>rain\n<arg_key>city</arg_key>\n<arg_value>O&<b></arg_value>\n"
+            "<arg_key>days</arg_key>\n<arg_value>2</arg_value>\n</tool_call>",
+            [("rain", {"city": "O&<b>", "days": 2})],
+            PLAIN,
+        ),
+        "no arguments": Sample("<tool_call>now</tool_call>", [("now", {})], PLAIN),
+        "a missing tag": Sample(
+            "<tool_call>rain city</arg_key><arg_value>Oslo</arg_value></tool_call>", [OSLO], PLAIN
+        ),
+        "keys before values": Sample(
+            "<tool_call>rain<arg_key>city</arg_key><arg_key>days</arg_key>"
+            "<arg_value>Oslo</arg_value><arg_value>2</arg_value></tool_call>",
+            [TWO_DAYS],
+            PLAIN,
+        ),
+        "only the closing tag is missing": Sample(_GLM.removesuffix("_call>"), [OSLO], PLAIN),
+    },
+    "glm-ocr": {
+        "thoughts": Sample("<think>hm</think>Hi", [("thinking", "hm"), ("content", "Hi")], PLAIN),
+        "none": Sample(" Hi", [("content", " Hi")], PLAIN),
+    },
+    "ministral": {
+        "a call": Sample(
+            'Sure.[TOOL_CALLS]rain[ARGS]{"city":"Oslo"}', [("content", "Sure."), OSLO]
+        ),
+        "two": Sample(
+            '[TOOL_CALLS]rain[ARGS]{"city":"a}\\"{\\\\"}[TOOL_CALLS]now[ARGS] {}b',
+            [("rain", {"city": 'a}"{\\'}), ("now", {}), ("content", "b")],
+        ),
+        "thoughts": Sample("[THINK] hm [/THINK] four", [("thinking", " hm "), ("content", "four")]),
+    },
+    "harmony": {
+        "thoughts and a call": Sample(
+            "<|channel|>analysis<|message|>Need data.<|end|><|start|>assistant<|channel|>commentary"
+            ' to=functions.rain <|constrain|>json<|message|>{"city":"Oslo"}',
+            [("thinking", "Need data."), OSLO],
+        ),
+        "a recipient before the channel": Sample(
+            " to=functions.rain<|channel|>commentary<|constrain|>json<|message|>"
+            '{"city":"Oslo"}<|call|>',
+            [OSLO],
+        ),
+        "thoughts and an answer": Sample(
+            "<|channel|>analysis<|message|> hm <|end|>x<|start|>assistant<|channel|>final"
+            "<|message|> four \n",
+            [("thinking", " hm "), ("content", " four \n")],
+        ),
+        "a prefill": Sample(" four<|end|>", [("content", " four")], PREFILLED),
+        "a header that does not end": Sample("<|channel|>ana", []),
+    },
+}
+
+BAD: dict[str, dict[str, tuple[str, str]]] = {
+    "qwen3-coder": {
+        "an open parameter": (
+            "<tool_call><function=rain><parameter=city>Oslo</function></tool_call>",
+            "malformed function call: text that is no parameter",
+        ),
+        "no function": ("<tool_call>rain</tool_call>", "malformed function call: no <function"),
+    },
+    "qwen3": {
+        "no JSON": ("<tool_call>{rain}</tool_call>", "failed to parse JSON: "),
+        "no name": ('<tool_call>{"name":""}</tool_call>', "empty function name"),
+        "a number of too many digits": (
+            f'<tool_call>{{"name":"rain","arguments":{{"n":{"9" * 5000}}}}}</tool_call>',
+            "failed to parse JSON: ",
+        ),
+        "nested too deep": (f"<tool_call>{'[' * 100_000}</tool_call>", "failed to parse JSON: "),
+    },
+    "glm-ocr": {
+        "cut in a value": (
+            "<tool_call>rain<arg_key>city</arg_key><arg_value>Os",
+            "incomplete GLM tool call: an argument is not whole",
+        ),
+        "an argument is missing": (
+            "<tool_call>rain",
+            "incomplete GLM tool call: 'city' is missing",
+        ),
+        "a key too many": (
+            "<tool_call>rain<arg_key>city</arg_key></tool_call>",
+            "mismatched arg_key and arg_value counts: 1 and 0",
+        ),
+        "no name": ("<tool_call></tool_call>", "empty function name"),
+    },
+    "ministral": {
+        "an unknown tool": ("[TOOL_CALLS]snow[ARGS]{}", "tool 'snow' not found"),
+        "no JSON": ("[TOOL_CALLS]rain[ARGS]x", "failed to parse JSON: "),
+    },
+    "harmony": {
+        "no JSON": (
+            "<|channel|>commentary to=functions.rain<|message|>{x",
+            "error parsing tool call: raw='{x', err=",
+        ),
+    },
+}

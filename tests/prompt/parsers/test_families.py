@@ -1,0 +1,118 @@
+"""Every family's answers, wherever they are cut."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.api.events import Content, Logprob
+from puna.errors import BadToolCall
+from puna.prompt.parsers import MARKS, NAMED, Family, Scanner, Turn
+from puna.prompt.parsers.harmony import tool_names
+from puna.prompt.parsers.tools import typed
+from tests.prompt.parsers.reading import TOOLS, Sample, read
+from tests.prompt.parsers.samples import BAD, PLAIN, SAMPLES
+
+FAMILIES = {**NAMED, **{" ".join(marks.texts): marks.family for marks in MARKS}}
+CASES = {
+    f"{family}: {case}": (FAMILIES[family], sample)
+    for family, samples in SAMPLES.items()
+    for case, sample in samples.items()
+}
+BAD_CASES = {
+    f"{family}: {case}": (FAMILIES[family], *bad)
+    for family, cases in BAD.items()
+    for case, bad in cases.items()
+}
+
+
+@pytest.mark.parametrize(("family", "sample"), CASES.values(), ids=CASES)
+def test_an_answer_is_the_same_wherever_it_is_cut(family: Family, sample: Sample) -> None:
+    text = sample.text
+    assert read(family, [text], sample.turn, lenient=sample.lenient) == sample.events
+    assert read(family, text, sample.turn, lenient=sample.lenient) == sample.events
+    for at in range(1, len(text)):
+        pieces = [text[:at], text[at:]]
+        assert read(family, pieces, sample.turn, lenient=sample.lenient) == sample.events
+
+
+@pytest.mark.parametrize(("family", "text", "complaint"), BAD_CASES.values(), ids=BAD_CASES)
+def test_a_call_that_cannot_be_read_is_an_error(family: Family, text: str, complaint: str) -> None:
+    for pieces in ([text], [text[: len(text) // 2], text[len(text) // 2 :]]):
+        with pytest.raises(BadToolCall) as caught:
+            read(family, pieces, PLAIN)
+        assert str(caught.value).startswith(complaint)
+    kept = "".join(str(event[1]) for event in read(family, [text], PLAIN, lenient=True))
+    assert "rain" not in text or "rain" in kept or "Oslo" in text
+    assert kept
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+@given(data=st.data())
+def test_no_text_is_lost_and_nothing_raised(family: Family, data: st.DataObject) -> None:
+    parts = st.sampled_from([*family.tags, " ", "\n", "{", "}", '"', "[", "]", ",", "\\", "W"])
+    text = "".join(data.draw(st.lists(parts, max_size=12)))
+    words = [f"w{at}w" for at in range(text.count("W"))]
+    for word in words:
+        text = text.replace("W", word, 1)
+    turn = data.draw(st.builds(Turn, st.just(True), st.booleans(), st.just(""), st.booleans()))
+    cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=4).map(sorted))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    events = read(family, pieces, turn, lenient=True)
+    assert events == read(family, [text], turn, lenient=True)
+    if not any(mode.chooses for mode in family.modes.values()):  # headers are no content
+        said = str(events)
+        assert [word for word in words if word not in said] == []
+
+
+def test_a_tag_is_all_that_is_waited_for() -> None:
+    scanner = Scanner(NAMED["qwen3-coder"], PLAIN, TOOLS)
+    said = [scanner.push(piece) for piece in ("a", " b", " <", "tool", "x <")]
+    assert said == [
+        [Content("a")],
+        [Content(" b")],
+        [],
+        [],
+        [Content(" <toolx")],
+    ]
+
+
+def test_log_probabilities_leave_with_the_first_text() -> None:
+    one = (Logprob(token="x", logprob=-1.0),)
+    scanner = Scanner(NAMED["qwen3-coder"], PLAIN, TOOLS)
+    assert scanner.push("a", one) == [Content("a", one)]
+    assert scanner.push("<tool", one) == [Content("", one)]
+
+
+VALUES = {
+    "an integer": ("007", ("integer",), 7),
+    "a number": ("1.23e5", ("number",), 123000),
+    "a number that is whole": ("42.0", ("number",), 42),
+    "no boolean": ("maybe", ("boolean",), False),
+    "a boolean": ("TRUE", ("boolean",), True),
+    "either, a number": ("123", ("string", "number"), 123),
+    "either, a text": ("abc", ("string", "number"), "abc"),
+    "no object": ("{bad", ("object",), "{bad"),
+    "null": ("Null", ("string",), None),
+    "nothing known": ("12", (), "12"),
+    "infinity": ("inf", ("number",), "inf"),
+    "beyond 64 bits": ("9" * 30, ("integer",), "9" * 30),
+    "an array": ("[1, 2]", ("array",), [1, 2]),
+}
+
+
+@pytest.mark.parametrize(("raw", "types", "value"), VALUES.values(), ids=VALUES)
+def test_values_by_type(raw: str, types: tuple[str, ...], value: object) -> None:
+    assert (typed(raw, types), type(typed(raw, types))) == (value, type(value))
+
+
+def test_function_names_of_harmony() -> None:
+    names = ["my.func-x", "123", "???", "browser.open"]
+    assert tool_names(names) == {
+        "my.func-x": "my_func_x",
+        "123": "_123",
+        "???": "unnamed",
+        "browser.open": "browser.open",
+    }
+    assert list(tool_names(["a.b", "a-b", "a b"]).values()) == ["a_b", "a_b_2", "a_b_3"]
