@@ -177,10 +177,13 @@ class Scanner:
 
     def _enter(self, name: str, tag: str = "", *, eats: bool = True, is_head: bool = False) -> None:
         mode = self._family.modes[name]
-        self._mode = mode
-        if mode.kind in _COLLECTED and not is_head and not mode.otherwise:
+        if self._mode.otherwise:
+            self._raw.append(tag)
+        elif not is_head:
             self._raw = [self._spaces, tag]
+        if not is_head:
             self._head = ""
+        self._mode = mode
         if mode.then and tag in {"{", "["}:
             self._raw.pop()
             self._held = tag + self._held
