@@ -72,6 +72,7 @@ class Done:
     `cached_tokens` of the `prompt_tokens` were not computed again.
     `context` holds the tokens of prompt and answer where the route returns them, else None.
     `truncated`: something of the prompt or of the answer's beginning was dropped for room.
+    `stop` is the stop word that ended the text, if one did.
     """
 
     reason: DoneReason
@@ -84,6 +85,7 @@ class Done:
     context: tuple[int, ...] | None = None
     cached_tokens: int = 0
     truncated: bool = False
+    stop: str = ""
 
 
 Event = Content | Thinking | ToolCalls | Rendered | Done

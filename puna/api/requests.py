@@ -69,6 +69,8 @@ class _Inference(Struct, kw_only=True):
     keep_alive: KeepAlive | None = None
     options: dict[str, Any] = field(default_factory=dict)
     think: Think | None = None
+    think_if_able: bool = field(default=False, name="_think_if_able")
+    """Whether a wish to think is dropped where the model cannot; for APIs that take it so."""
     truncate: bool | None = None
     shift: bool | None = None
     logprobs: bool = False

@@ -191,7 +191,8 @@ class Finished(Struct, frozen=True, kw_only=True):
     """The end of a generation. Durations in nanoseconds.
 
     `cached_tokens` of the `prompt_tokens` were in the cache and not computed again. Of
-    `drafted_tokens` that were guessed, `accepted_tokens` are part of the answer.
+    `drafted_tokens` that were guessed, `accepted_tokens` are part of the answer. `stop` is the stop
+    word that ended the text.
     """
 
     reason: StopReason
@@ -203,6 +204,7 @@ class Finished(Struct, frozen=True, kw_only=True):
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     truncated: bool = False
+    stop: str = ""
     tokens: tuple[int, ...] | None = None
 
 

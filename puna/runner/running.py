@@ -114,5 +114,6 @@ class Running:
             drafted_tokens=self.n_drafted,
             accepted_tokens=self.n_accepted,
             truncated=self.truncated,
+            stop=self.text.stop,
             tokens=tokens,
         )

@@ -27,8 +27,13 @@ class TextStream(Generic[Tag]):
         self._held = ""
         self._sent = 0  # characters given out so far
         self._tags: list[tuple[int, int, Tag]] = []  # start, end in characters of the whole text
-        self.stopped = False
-        """True once a stop word was found; nothing more is accepted or given out."""
+        self.stop = ""
+        """The stop word that was found; then nothing more is accepted or given out."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop word was found."""
+        return bool(self.stop)
 
     def push(self, piece: bytes, tag: Tag | None = None) -> tuple[str, tuple[Tag, ...]]:
         """Add a token's bytes; return the text that can go out now, and its tags."""
@@ -40,9 +45,9 @@ class TextStream(Generic[Tag]):
         self._held += self._decoder.decode(piece)
         if tag is not None:
             self._tags.append((start, self._sent + len(self._held), tag))
-        cut = self._stop_position(searched)
-        if cut is not None:
-            self.stopped = True
+        found = self._first_stop(searched)
+        if found is not None:
+            cut, self.stop = found
             return self._cut(cut)
         return self._give(len(self._held) - self._overlap())
 
@@ -55,13 +60,14 @@ class TextStream(Generic[Tag]):
         self._tags.clear()
         return text, tags + rest
 
-    def _stop_position(self, searched: int) -> int | None:
+    def _first_stop(self, searched: int) -> tuple[int, str] | None:
+        """The position of the first stop word, and the word; of several there, the longest."""
         found = [
-            position
+            (position, stop)
             for stop in self._stops
             if (position := self._held.find(stop, max(0, searched - len(stop) + 1))) >= 0
         ]
-        return min(found, default=None)
+        return min(found, key=lambda each: (each[0], -len(each[1])), default=None)
 
     def _overlap(self) -> int:
         """How many characters at the end could be the beginning of a stop word."""

@@ -126,6 +126,7 @@ def _join(
     return Services(
         chat=inference.chat,
         generate=inference.generate,
+        count_tokens=inference.count_tokens,
         embed=embedding.embed,
         embeddings=embedding.embeddings,
         tags=listing.tags,

@@ -7,6 +7,7 @@ The wide `except` of the route boundary is here and nowhere else in the server.
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +18,7 @@ from puna.errors import EngineError, PunaError
 from puna.log import fields
 
 __all__ = [
+    "ANTHROPIC",
     "CLOSING",
     "ENVELOPES",
     "INTERNAL",
@@ -62,7 +64,31 @@ def _native_line(fault: Fault) -> bytes:
 
 NATIVE = Envelope(_native_body, _native_line)
 
-ENVELOPES = (("/", NATIVE),)
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+def _anthropic_body(fault: Fault) -> bytes:
+    error = {"type": _ANTHROPIC_TYPES.get(fault.status, "api_error"), "message": fault.message}
+    return msgspec.json.encode(
+        {"type": "error", "error": error, "request_id": f"req_{secrets.token_hex(12)}"}
+    )
+
+
+def _anthropic_event(fault: Fault) -> bytes:
+    return b"event: error\ndata: %b\n\n" % _anthropic_body(fault)
+
+
+ANTHROPIC = Envelope(_anthropic_body, _anthropic_event)
+
+ENVELOPES = (("/v1/messages", ANTHROPIC), ("/", NATIVE))
 """Path prefix to envelope; the first row that fits counts, so longer prefixes come first."""
 
 

@@ -36,6 +36,8 @@ class Services:
 
     chat: Callable[[ChatRequest], AsyncIterator[Event]]
     generate: Callable[[GenerateRequest], AsyncIterator[Event]]
+    count_tokens: Callable[[ChatRequest], Awaitable[int]]
+    """Of the prompt that a chat's request makes."""
     embed: Callable[[EmbedRequest], Awaitable[Embedded]]
     embeddings: Callable[[EmbeddingsRequest], Awaitable[Vector]]
     tags: Callable[[], Awaitable[Sequence[object]]]

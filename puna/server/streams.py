@@ -18,13 +18,14 @@ from puna.errors import EngineError
 from puna.server.faults import CLOSING, Envelope, Fault, attempt
 from puna.server.until import Ending, until_unwanted
 
-__all__ = ["BARE_JSON", "JSON", "NDJSON", "Reply", "Wire"]
+__all__ = ["BARE_JSON", "EVENT_STREAM", "JSON", "NDJSON", "Reply", "Wire"]
 
 E = TypeVar("E")
 
 JSON = b"application/json; charset=utf-8"
 BARE_JSON = b"application/json"
 NDJSON = b"application/x-ndjson"
+EVENT_STREAM = b"text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Wire(Generic[E]):
     envelope: Envelope
     stream_type: bytes = NDJSON
     whole_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Further headers of a stream."""
 
 
 class Reply(Generic[E]):
@@ -89,7 +92,9 @@ class Reply(Generic[E]):
     async def _send_pieces(self, first: E, events: AsyncIterator[E], send: Send) -> None:
         encode = self._wire.piece
         last, piece = first, encode(first)
-        await self._start(200, [(b"content-type", self._wire.stream_type)], send)
+        await self._start(
+            200, [(b"content-type", self._wire.stream_type), *self._wire.headers], send
+        )
         if piece:
             await send(_body(piece, more=True))
         async for event in events:

@@ -88,16 +88,34 @@ class Inference:
             yield self._unload(entry)
             return
         check_runnable(entry, order.model)
-        think = check_thinking(entry, order.model, order.think)
-        if "completion" not in entry.capabilities:
-            raise Unsupported(f"{quoted(order.model)} does not support chat")
-        if order.tools and "tools" not in entry.capabilities:
-            raise Unsupported(f"{entry.name.full} does not support tools")
-        job = self._job(order, entry, think, started)
+        job = self._chat_job(order, entry, started)
         prompt = partial(self._chat_prompt, job, order) if order.messages else None
         async with aclosing(self._serve(job, prompt)) as events:
             async for event in events:
                 yield event
+
+    async def count_tokens(self, order: ChatRequest) -> int:
+        """How many tokens the prompt of a chat has, none of it left out. Loads the model."""
+        started = self._clock.now()
+        entry = await self._catalog.find(order.model)
+        check_runnable(entry, order.model)
+        job = self._chat_job(order, entry, started)
+        async with self._scheduler.lease(job.need) as lease:
+            info = lease.engine.info
+            text = (await self._chat_prompt(job, order, lease, fits=False)).text
+            has_bos = bool(info.bos) and text.startswith(info.bos)
+            return len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
+
+    def _chat_job(self, order: ChatRequest, entry: Entry, started: float) -> _Job:
+        wanted = order.think
+        if order.think_if_able and "thinking" not in entry.capabilities:
+            wanted = None
+        think = check_thinking(entry, order.model, wanted)
+        if "completion" not in entry.capabilities:
+            raise Unsupported(f"{quoted(order.model)} does not support chat")
+        if order.tools and "tools" not in entry.capabilities:
+            raise Unsupported(f"{entry.name.full} does not support tools")
+        return self._job(order, entry, think, started)
 
     async def generate(self, order: GenerateRequest) -> AsyncGenerator[Event, None]:
         """Continue a prompt; without one, load the model or unload it."""
@@ -164,12 +182,15 @@ class Inference:
                 async for event in events:
                     yield event
 
-    async def _chat_prompt(self, job: _Job, order: ChatRequest, lease: Lease) -> FittedPrompt:
+    async def _chat_prompt(
+        self, job: _Job, order: ChatRequest, lease: Lease, *, fits: bool = True
+    ) -> FittedPrompt:
+        """The prompt of a chat; `fits`: so that it fits the context."""
         entry = job.entry
         messages = assemble_chat(entry.model.system, _stored_messages(entry), order.messages)
         if forgets_thinking(entry.family, entry.name.model):
             messages = drop_old_thinking(messages)
-        return await self._render(job, lease, messages)
+        return await self._render(job, lease, messages, fits=fits)
 
     async def _generate_prompt(
         self, job: _Job, order: GenerateRequest, lease: Lease
@@ -196,8 +217,10 @@ class Inference:
         )
         return await self._render(job, lease, messages)
 
-    async def _render(self, job: _Job, lease: Lease, messages: list[Message]) -> FittedPrompt:
-        """The prompt's text, without the oldest messages where they do not fit."""
+    async def _render(
+        self, job: _Job, lease: Lease, messages: list[Message], *, fits: bool = True
+    ) -> FittedPrompt:
+        """The prompt's text, if it is to fit without the oldest messages where they do not."""
         for message in messages:
             _refuse_images(job, message.images)
         info = lease.engine.info
@@ -217,7 +240,7 @@ class Inference:
         async def length_of(text: str) -> int:
             return len(await lease.engine.tokenize(text))
 
-        if job.order.truncate is False or len(messages) <= 1:
+        if not fits or job.order.truncate is False or len(messages) <= 1:
             return FittedPrompt(await text_of(messages))
         return await fit_messages(messages, text_of, length_of, job.n_ctx(lease))
 

@@ -79,4 +79,5 @@ def _done(end: Finished, watch: Stopwatch, *, is_cut: bool) -> Done:
         eval_ns=end.eval_ns,
         context=end.tokens,
         truncated=end.truncated or is_cut,
+        stop=end.stop,
     )

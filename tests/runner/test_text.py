@@ -52,6 +52,22 @@ def test_stop_words_across_token_borders(
     assert said(pieces, stops) == (texts, found)
 
 
+FOUND: dict[str, tuple[list[bytes], str]] = {
+    "none": ([b"hello"], ""),
+    "across tokens": ([b"a\n", b"\nb"], "\n\n"),
+    "the first of two": ([b"two one\n\n"], "two"),
+    "of two at one place the longer": ([b"twofold"], "twofold"),
+}
+
+
+@pytest.mark.parametrize(("pieces", "stop"), FOUND.values(), ids=FOUND)
+def test_the_stop_word_that_was_found(pieces: list[bytes], stop: str) -> None:
+    stream: TextStream[int] = TextStream(["\n\n", "two", "twofold"])
+    for piece in pieces:
+        stream.push(piece)
+    assert (stream.stop, stream.stopped) == (stop, bool(stop))
+
+
 BYTES: dict[str, tuple[list[bytes], list[str]]] = {
     "two bytes": ([b"\xc2", b"\xa2"], ["¢"]),
     "three bytes": ([b"\xe0", b"\xa0", b"\x80"], ["ࠀ"]),

@@ -133,9 +133,14 @@ async def _prune(order: PruneRequest) -> object:
     return {"files": [], "held": 0}
 
 
+async def _count_tokens(order: ChatRequest) -> int:
+    raise ModelNotFound(order.model)
+
+
 NOBODY = Services(
     chat=_chat,
     generate=_generate,
+    count_tokens=_count_tokens,
     embed=_embed,
     embeddings=_embeddings,
     tags=_rows,

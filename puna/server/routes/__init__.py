@@ -1,1 +1,1 @@
-"""The native routes, one file per group."""
+"""The routes, one file per group."""

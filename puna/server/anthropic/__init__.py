@@ -1,0 +1,1 @@
+"""The Anthropic API: its requests as the native ones, and events as its replies."""

@@ -1,0 +1,56 @@
+"""POST /v1/messages and /v1/messages/count_tokens, of the Anthropic API.
+
+Keys and versions in the headers are taken as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from puna.api.anthropic import MessagesRequest
+from puna.api.decode import decode
+from puna.server.anthropic.reply import messages_wire
+from puna.server.anthropic.request import check, to_chat
+from puna.server.body import read_body
+from puna.server.clients import client_of
+from puna.server.faults import ANTHROPIC
+from puna.server.routes.inference import PRIORITY
+from puna.server.services import Kit
+from puna.server.streams import Reply, Wire
+
+__all__ = ["count_tokens", "create"]
+
+
+async def create(request: Request, kit: Kit) -> ASGIApp:
+    """Answer a conversation."""
+    asked = decode(MessagesRequest, await read_body(request))
+    check(asked)
+    order = to_chat(asked)
+    order.priority = request.headers.get(PRIORITY, "")
+    order.client = client_of(request)
+    events = kit.services.chat(order)
+    return Reply(events, messages_wire(asked), stream=asked.stream, closing=kit.closing)
+
+
+async def count_tokens(request: Request, kit: Kit) -> ASGIApp:
+    """Say how long a conversation is."""
+    asked = decode(MessagesRequest, await read_body(request))
+    check(asked, counts=True)
+    order = to_chat(asked)
+
+    async def count() -> AsyncIterator[int]:
+        yield await kit.services.count_tokens(order)
+
+    return Reply(count(), _COUNT, stream=False, closing=kit.closing)
+
+
+_COUNT: Wire[int] = Wire(
+    piece=lambda count: b"",
+    whole=lambda counts: b'{"input_tokens":%d}' % counts[0],
+    is_final=lambda count: True,
+    is_alone=lambda count: True,
+    envelope=ANTHROPIC,
+)

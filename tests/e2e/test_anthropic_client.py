@@ -1,0 +1,234 @@
+"""Anthropic's own Python client, unchanged, against the real server and the model that comes with
+Puna. Facts: compatibility spec, sections 8 and 9.7."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+from anthropic.types import (
+    Message,
+    MessageParam,
+    TextBlock,
+    ThinkingBlock,
+    ThinkingConfigDisabledParam,
+    ThinkingConfigEnabledParam,
+    ToolParam,
+    ToolUseBlock,
+)
+from pydantic import BaseModel
+
+from puna.service.bundled import BUNDLED
+from tests.e2e.server import Server, running_server
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not (BUNDLED / "cria").is_dir(), reason="the package brings no cria"),
+]
+
+LONG = 200  # tokens
+GREEDY = {"temperature": 0}
+QUIET: ThinkingConfigDisabledParam = {"type": "disabled"}
+LOUD: ThinkingConfigEnabledParam = {"type": "enabled", "budget_tokens": 1024}
+WEATHER: ToolParam = {
+    "name": "get_weather",
+    "description": "Get the weather of a city",
+    "input_schema": {
+        "type": "object",
+        "required": ["city"],
+        "properties": {"city": {"type": "string", "description": "The city"}},
+    },
+}
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an empty store."""
+    with running_server(tmp_path_factory.mktemp("home")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=server.url, api_key="any", max_retries=0) as started:
+        yield started
+
+
+def user(text: str) -> MessageParam:
+    return {"role": "user", "content": text}
+
+
+def ask(client: anthropic.Anthropic, *messages: MessageParam, **fields: Any) -> Message:
+    asked: dict[str, Any] = {"thinking": QUIET, "extra_body": GREEDY, "max_tokens": LONG, **fields}
+    reply = client.messages.create(model="cria", messages=messages, **asked)
+    assert isinstance(reply, Message)
+    return reply
+
+
+def text_of(message: Message) -> str:
+    return "".join(block.text for block in message.content if isinstance(block, TextBlock))
+
+
+def test_an_answer(client: anthropic.Anthropic) -> None:
+    reply = ask(client, user("How do I list my models?"))
+    assert "puna list" in text_of(reply)
+    assert (reply.role, reply.model, reply.stop_reason) == ("assistant", "cria", "end_turn")
+    assert (reply.stop_sequence, [block.type for block in reply.content]) == (None, ["text"])
+    assert reply.usage.output_tokens > 3
+
+
+def test_a_prompt_that_was_read_already_is_told(client: anthropic.Anthropic) -> None:
+    question = user("Which command shows what is in memory just now?")
+    before, after = (ask(client, question).usage for _ in range(2))
+    assert after.cache_read_input_tokens
+    assert after.cache_read_input_tokens > after.input_tokens
+    assert _total(before) == _total(after)
+
+
+def _total(usage: Any) -> int:
+    return int(usage.input_tokens + usage.cache_read_input_tokens)
+
+
+def test_a_stream_builds_the_same_message(client: anthropic.Anthropic) -> None:
+    question = user("What is 23 + 14?")
+    whole = ask(client, question, thinking=LOUD)
+    with client.messages.stream(
+        model="cria", messages=[question], max_tokens=LONG, extra_body=GREEDY, thinking=LOUD
+    ) as stream:
+        kinds = [event.type for event in stream]
+        streamed = stream.get_final_message()
+    assert kinds[0] == "message_start"
+    assert kinds[-1] == "message_stop"
+    assert {"thinking", "signature", "text"} < set(kinds)
+    thought, said = streamed.content
+    assert isinstance(thought, ThinkingBlock)
+    assert thought.thinking
+    assert thought.signature
+    assert "37" in text_of(streamed)
+    assert text_of(whole) == text_of(streamed)
+    assert isinstance(whole.content[0], ThinkingBlock)
+    assert whole.content[0].thinking == thought.thinking
+    assert said.type == "text"
+    assert _total(whole.usage) == _total(streamed.usage)
+
+
+def test_the_text_of_a_stream(client: anthropic.Anthropic) -> None:
+    with client.messages.stream(
+        model="cria", messages=[user("Hello!")], max_tokens=LONG, thinking=QUIET
+    ) as stream:
+        pieces = list(stream.text_stream)
+    assert len(pieces) > 1
+    assert "".join(pieces) == text_of(stream.get_final_message())
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a_tool_is_called_and_its_result_is_read(
+    client: anthropic.Anthropic, *, streamed: bool
+) -> None:
+    question = user("What is the weather in Oslo?")
+    if streamed:
+        with client.messages.stream(
+            model="cria",
+            messages=[question],
+            max_tokens=LONG,
+            extra_body=GREEDY,
+            thinking=QUIET,
+            tools=[WEATHER],
+        ) as stream:
+            reply: Message = stream.get_final_message()
+    else:
+        reply = ask(client, question, tools=[WEATHER])
+    (call,) = reply.content
+    assert isinstance(call, ToolUseBlock)
+    assert (call.name, call.input, reply.stop_reason) == (
+        "get_weather",
+        {"city": "Oslo"},
+        "tool_use",
+    )
+    results: MessageParam = {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "Rain, 4 degrees"}],
+    }
+    said: MessageParam = {"role": "assistant", "content": reply.content}
+    answer = ask(client, question, said, results, tools=[WEATHER])
+    assert answer.stop_reason == "end_turn"
+    assert "ain" in text_of(answer)
+
+
+def test_thoughts_can_be_sent_back(client: anthropic.Anthropic) -> None:
+    question = user("What is 23 + 14?")
+    first = ask(client, question, thinking=LOUD)
+    said: MessageParam = {"role": "assistant", "content": first.content}
+    assert text_of(ask(client, question, said, user("What is 2 + 2?"))) != ""
+
+
+def test_a_stop_sequence_is_named(client: anthropic.Anthropic) -> None:
+    reply = ask(client, user("How do I list my models?"), stop_sequences=["never", "list"])
+    assert (reply.stop_reason, reply.stop_sequence) == ("stop_sequence", "list")
+    assert "list" not in text_of(reply)
+
+
+def test_the_longest_answer(client: anthropic.Anthropic) -> None:
+    reply = ask(client, user("How do I list my models?"), max_tokens=2)
+    assert (reply.stop_reason, reply.usage.output_tokens) == ("max_tokens", 2)
+
+
+def test_an_answer_held_to_a_type(client: anthropic.Anthropic) -> None:
+    class Sum(BaseModel):
+        total: int
+
+    reply = client.messages.parse(
+        model="cria",
+        messages=[user("What is 23 + 14?")],
+        max_tokens=LONG,
+        extra_body=GREEDY,
+        thinking=QUIET,
+        output_format=Sum,
+    )
+    assert isinstance(reply.parsed_output, Sum)
+
+
+def test_counting_is_what_the_answer_says(client: anthropic.Anthropic) -> None:
+    question = user("What is the weather in Oslo?")
+    plain = client.messages.count_tokens(model="cria", messages=[question], thinking=QUIET)
+    with_tool = client.messages.count_tokens(
+        model="cria", messages=[question], system="Be brief.", tools=[WEATHER], thinking=QUIET
+    )
+    reply = ask(client, question, system="Be brief.", tools=[WEATHER])
+    assert plain.input_tokens < with_tool.input_tokens == _total(reply.usage)
+
+
+def test_errors_have_the_client_s_own_types(client: anthropic.Anthropic) -> None:
+    with pytest.raises(anthropic.NotFoundError) as missing:
+        client.messages.create(model="nobody", messages=[user("hi")], max_tokens=5)
+    assert missing.value.body == missing.value.response.json()
+    assert missing.value.response.json()["error"] == {
+        "type": "not_found_error",
+        "message": "model 'nobody' not found",
+    }
+    picture: Any = {
+        "type": "image",
+        "source": {"type": "base64", "media_type": "image/png", "data": PIXEL},
+    }
+    with pytest.raises(anthropic.BadRequestError, match="does not support images"):
+        ask(client, {"role": "user", "content": [picture]})
+    with pytest.raises(anthropic.BadRequestError, match="tool_choice"):
+        ask(client, user("hi"), tools=[WEATHER], tool_choice={"type": "any"})
+
+
+def test_every_event_of_a_stream_is_known(server: Server) -> None:
+    body = {"model": "cria", "max_tokens": 50, "stream": True, "messages": [user("Hello!")]}
+    answer = server.request("POST", "/v1/messages?beta=true", body)
+    parts = answer.body.decode().removesuffix("\n\n").split("\n\n")
+    names = [part.split("\n")[0].removeprefix("event: ") for part in parts]
+    data = [json.loads(part.split("\n")[1].removeprefix("data: ")) for part in parts]
+    assert [each["type"] for each in data] == names
+    assert names[:2] == ["message_start", "ping"]
+    assert names[-2:] == ["message_delta", "message_stop"]

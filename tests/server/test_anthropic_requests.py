@@ -1,0 +1,364 @@
+"""The chat that a request of the Anthropic API stands for, check by check of the compatibility
+spec, 8.1 to 8.3 and 9.7."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from puna.api.anthropic import MessagesRequest
+from puna.api.decode import read_value
+from puna.api.requests import ChatRequest, Message
+from puna.errors import BadRequest
+from puna.server.anthropic.request import check, estimate_tokens, to_chat
+
+HI = [{"role": "user", "content": "hi"}]
+PIXEL = base64.b64encode(b"\x89PNG").decode()
+CALL = {"type": "tool_use", "id": "t1", "name": "look", "input": {"at": 1}}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+
+
+def read(**fields: Any) -> MessagesRequest:
+    return read_value(MessagesRequest, {"model": "m", "max_tokens": 5, "messages": HI} | fields)
+
+
+def chat(**fields: Any) -> ChatRequest:
+    return to_chat(read(**fields))
+
+
+def result(content: object = "it", **fields: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": "t1", "content": content} | fields
+
+
+def told(messages: list[Message]) -> list[tuple[str, ...]]:
+    """Role, content and thoughts of each message."""
+    return [(each.role, each.content, *filter(None, [each.thinking])) for each in messages]
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+CONTENT: dict[str, tuple[str, object, list[tuple[str, ...]]]] = {
+    "a string": ("user", "hi", [("user", "hi")]),
+    "blocks of text": ("user", [text("a"), text("b")], [("user", "ab")]),
+    "AM-4 text, then a result": (
+        "user",
+        [text("and?"), result()],
+        [("tool", "it"), ("user", "and?")],
+    ),
+    "AM-4 a result, then text": (
+        "user",
+        [result(), text("and?")],
+        [("tool", "it"), ("user", "and?")],
+    ),
+    "results of another role come after": (
+        "assistant",
+        [result(), text("so")],
+        [("assistant", "so"), ("tool", "it")],
+    ),
+    "AM-5 thoughts alone": (
+        "assistant",
+        [{"type": "thinking", "thinking": "hm", "signature": "s"}],
+        [("assistant", "", "hm")],
+    ),
+    "the last of several thoughts": (
+        "assistant",
+        [{"type": "thinking", "thinking": "a"}, {"type": "thinking", "thinking": "b"}, text("c")],
+        [("assistant", "c", "b")],
+    ),
+    "AM-6 a message without text": ("user", [text("")], []),
+    "AM-7 cache_control": (
+        "user",
+        [text("a") | {"cache_control": {"type": "ephemeral"}}],
+        [("user", "a")],
+    ),
+    "a result of blocks": ("user", [result([text("a"), text("b")])], [("tool", "ab")]),
+    "a result of nothing": ("user", [result(None)], [("tool", "")]),
+    "a result that failed": ("user", [result("no", is_error=True)], [("tool", "Error: no")]),
+    "a result that says it failed": (
+        "user",
+        [result("ERROR 5", is_error=True)],
+        [("tool", "ERROR 5")],
+    ),
+    "redacted thoughts": (
+        "assistant",
+        [{"type": "redacted_thinking", "data": "x"}, text("a")],
+        [("assistant", "a")],
+    ),
+    "a block that nobody knows": ("user", [{"type": "new"}, text("a")], [("user", "a")]),
+    "a document of text": (
+        "user",
+        [
+            {
+                "type": "document",
+                "title": "T",
+                "source": {"type": "text", "media_type": "text/plain", "data": "words"},
+            },
+            text("a"),
+        ],
+        [("user", "T\nwords\n\na")],
+    ),
+    "a document of blocks": (
+        "user",
+        [{"type": "document", "source": {"type": "content", "content": [text("b")]}}],
+        [("user", "b\n\n")],
+    ),
+    "a search result": (
+        "user",
+        [{"type": "search_result", "title": "T", "source": "http://x", "content": [text("b")]}],
+        [("user", "T\nb\n\n")],
+    ),
+    "what a search found": (
+        "assistant",
+        [
+            {
+                "type": "web_search_tool_result",
+                "tool_use_id": "s",
+                "content": [{"type": "web_search_result", "title": "T", "url": "http://x"}],
+            }
+        ],
+        [("tool", "- T: http://x")],
+    ),
+    "a search that failed": (
+        "assistant",
+        [
+            {
+                "type": "web_search_tool_result",
+                "tool_use_id": "s",
+                "content": {"type": "web_search_tool_result_error", "error_code": "unavailable"},
+            }
+        ],
+        [("tool", "web_search_tool_result_error: unavailable")],
+    ),
+    "roles in capitals": ("USER", "hi", [("user", "hi")]),
+    "a system message in between": ("system", "be brief", [("system", "be brief")]),
+}
+
+
+@pytest.mark.parametrize(("role", "content", "messages"), CONTENT.values(), ids=CONTENT)
+def test_content(role: str, content: object, messages: list[tuple[str, ...]]) -> None:
+    assert told(chat(messages=[{"role": role, "content": content}]).messages) == messages
+
+
+SYSTEMS: dict[str, tuple[object, list[tuple[str, ...]]]] = {
+    "text": ("be kind", [("system", "be kind")]),
+    "blocks": ([text("a"), {"type": "image"}, text("b")], [("system", "ab")]),
+    "nothing": ("", []),
+    "another type": (5, []),
+}
+
+
+@pytest.mark.parametrize(("system", "messages"), SYSTEMS.values(), ids=SYSTEMS)
+def test_the_system_prompt(system: object, messages: list[tuple[str, ...]]) -> None:
+    assert told(chat(system=system).messages) == [*messages, ("user", "hi")]
+
+
+def test_calls_and_results_know_each_other() -> None:
+    said = chat(
+        messages=[
+            {"role": "assistant", "content": [CALL]},
+            {"role": "user", "content": [result([text("a"), IMAGE])]},
+        ]
+    ).messages
+    (call,) = said[0].tool_calls
+    assert (call.id, call.function.name, call.function.arguments) == ("t1", "look", {"at": 1})
+    assert (said[1].tool_call_id, said[1].tool_name) == ("t1", "look")
+    assert said[1].images == [b"\x89PNG"]
+
+
+def test_images_are_decoded() -> None:
+    (said,) = chat(messages=[{"role": "user", "content": [IMAGE, text("see")]}]).messages
+    assert (said.content, said.images) == ("see", [b"\x89PNG"])
+
+
+OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "what is left out stays the model's": ({}, {"num_predict": 5}),
+    "X-1 a temperature of 0": ({"temperature": 0}, {"num_predict": 5, "temperature": 0.0}),
+    "sampling": ({"top_p": 0.5, "top_k": 3}, {"num_predict": 5, "top_p": 0.5, "top_k": 3}),
+    "stop words": ({"stop_sequences": ["\n"]}, {"num_predict": 5, "stop": ["\n"]}),
+    "X-3 no stop words": ({"stop_sequences": []}, {"num_predict": 5}),
+    "nulls": ({"temperature": None, "stop_sequences": None}, {"num_predict": 5}),
+}
+
+
+@pytest.mark.parametrize(("fields", "options"), OPTIONS.values(), ids=OPTIONS)
+def test_options(fields: dict[str, Any], options: dict[str, Any]) -> None:
+    assert chat(**fields).options == options
+
+
+THINKING: dict[str, tuple[dict[str, Any], bool | str | None]] = {
+    "AM-3 nothing": ({}, None),
+    "enabled": ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, True),
+    "disabled": ({"thinking": {"type": "disabled"}}, False),
+    "adaptive": ({"thinking": {"type": "adaptive"}}, None),
+    "adaptive, with an effort": (
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}},
+        "medium",
+    ),
+    "effort": ({"output_config": {"effort": " High "}}, "high"),
+    "xhigh": ({"output_config": {"effort": "xhigh"}}, "high"),
+    "max": ({"output_config": {"effort": "max"}}, "max"),
+    "an effort that nobody knows": ({"output_config": {"effort": "heroic"}}, None),
+    "AM-2 enabled before effort": (
+        {"thinking": {"type": "enabled"}, "output_config": {"effort": "low"}},
+        True,
+    ),
+    "AM-2 disabled before effort": (
+        {"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "value"), THINKING.values(), ids=THINKING)
+def test_thinking(fields: dict[str, Any], value: bool | str | None) -> None:
+    order = chat(**fields)
+    assert order.think_if_able
+    assert (order.think.value if order.think else None) == value
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"at": {"type": "integer", "minimum": 1}},
+    "additionalProperties": False,
+}
+TOOL = {"name": "look", "description": "Look there", "input_schema": SCHEMA}
+AS_FUNCTION = {
+    "type": "function",
+    "function": {"name": "look", "description": "Look there", "parameters": SCHEMA},
+}
+
+
+def test_tools_keep_their_schema() -> None:
+    flags = {"strict": True, "defer_loading": True, "cache_control": {"type": "ephemeral"}}
+    assert chat(tools=[TOOL | flags]).tools == [AS_FUNCTION]
+
+
+def test_tools_of_the_api() -> None:
+    tools = [
+        {"type": "web_search_20250305", "name": "web_search"},
+        {"type": "bash_1", "name": "bash"},
+    ]
+    names = [tool["function"]["name"] for tool in chat(tools=tools).tools]
+    assert names == ["bash"]
+
+
+def test_tool_choices() -> None:
+    assert chat(tools=[TOOL], tool_choice={"type": "auto"}).tools == [AS_FUNCTION]
+    assert chat(tools=[TOOL], tool_choice={"type": "none"}).tools == []
+
+
+def test_the_answer_may_be_held_to_a_schema() -> None:
+    form = {"type": "json_schema", "schema": SCHEMA}
+    assert chat(output_config={"format": form}).format == SCHEMA
+    assert chat(output_format=form).format == SCHEMA
+
+
+TOLERATED = {
+    "metadata": {"user_id": "u"},
+    "service_tier": "auto",
+    "container": "c",
+    "context_management": {"edits": []},
+    "mcp_servers": [],
+    "inference_geo": "eu",
+    "cache_control": {"type": "ephemeral"},
+    "speed": "fast",
+    "betas": ["b"],
+}
+
+
+@pytest.mark.parametrize("name", TOLERATED)
+def test_fields_that_change_nothing(name: str) -> None:
+    assert chat(**{name: TOLERATED[name]}) == chat()
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no model": ({"model": ""}, "model is required"),
+    "no length": ({"max_tokens": 0}, "max_tokens is required and must be positive"),
+    "a negative length": ({"max_tokens": -1}, "max_tokens is required and must be positive"),
+    "no messages": ({"messages": []}, "messages is required"),
+    "model before length before messages": (
+        {"model": "", "max_tokens": 0, "messages": []},
+        "model is required",
+    ),
+    "a length that is text": ({"max_tokens": "10"}, "Expected `int`"),
+    "metadata of another type": ({"metadata": "u"}, "Expected `object"),
+    "content of another type": ({"messages": [{"role": "user", "content": 5}]}, "invalid message"),
+    "content that is missing": ({"messages": [{"role": "user"}]}, "invalid message content"),
+    "a block that is text": ({"messages": [{"role": "user", "content": ["a"]}]}, "invalid message"),
+    "a forced call": ({"tool_choice": {"type": "any"}}, 'tool_choice "any" is not supported'),
+    "a call of one tool": (
+        {"tool_choice": {"type": "tool", "name": "look"}},
+        'tool_choice "tool" is not supported',
+    ),
+    "a choice that nobody knows": ({"tool_choice": {"type": "x"}}, 'invalid tool_choice "x"'),
+    "a tool without a name": ({"tools": [{"input_schema": {}}]}, "a tool needs a name"),
+    "another format": ({"output_format": {"type": "xml"}}, 'invalid output format "xml"'),
+}
+
+BAD_BLOCKS: dict[str, tuple[dict[str, Any], str]] = {
+    "a call without an id": (CALL | {"id": ""}, "tool_use block missing required 'id' field"),
+    "a call without a name": (CALL | {"name": ""}, "tool_use block missing required 'name' field"),
+    "an image without a source": ({"type": "image"}, "invalid image source"),
+    "an image at an address": (
+        {"type": "image", "source": {"type": "url", "url": "http://x"}},
+        "invalid image source type: url. Only base64 images are supported.",
+    ),
+    "an image that is no base64": (
+        {"type": "image", "source": {"type": "base64", "data": "?"}},
+        "invalid base64 image data: ",
+    ),
+    "a result with an image without a source": (
+        result([{"type": "image"}]),
+        "invalid tool_result image source",
+    ),
+    "a PDF": (
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": ""},
+        },
+        'documents of type "application/pdf" are not supported: send their text',
+    ),
+}
+BLOCK_REFUSALS = {
+    name: ({"messages": [{"role": "user", "content": [block]}]}, words)
+    for name, (block, words) in BAD_BLOCKS.items()
+}
+ALL_REFUSED = REFUSED | BLOCK_REFUSALS
+
+
+@pytest.mark.parametrize(("fields", "words"), ALL_REFUSED.values(), ids=ALL_REFUSED)
+def test_refusals(fields: dict[str, Any], words: str) -> None:
+    def ask() -> None:
+        order = read(**fields)
+        check(order)
+        to_chat(order)
+
+    with pytest.raises(BadRequest) as refused:
+        ask()
+    assert words in str(refused.value)
+
+
+ESTIMATES: dict[str, tuple[dict[str, Any], int]] = {
+    "a little": ({}, 1),
+    "text": ({"messages": [{"role": "user", "content": "x" * 396}]}, 100),
+    "a system prompt": ({"system": "x" * 394}, 100),
+    "blocks": ({"messages": [{"role": "user", "content": [text("x" * 396), IMAGE]}]}, 100),
+}
+
+
+@pytest.mark.parametrize(("fields", "tokens"), ESTIMATES.values(), ids=ESTIMATES)
+def test_the_estimate_is_a_quarter_of_the_bytes(fields: dict[str, Any], tokens: int) -> None:
+    assert estimate_tokens(read(**fields)) == tokens
+
+
+def test_the_estimate_counts_calls_results_and_tools() -> None:
+    said = [
+        {"role": "assistant", "content": [CALL]},
+        {"role": "user", "content": [result("x" * 99)]},
+    ]
+    assert estimate_tokens(read(messages=said)) > 25
+    assert estimate_tokens(read(tools=[TOOL])) > estimate_tokens(read()) + 20
