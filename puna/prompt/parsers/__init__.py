@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from puna.prompt.parsers import deepseek, glm, harmony, mistral, qwen
+from puna.prompt.parsers import (
+    cohere,
+    deepseek,
+    gemma,
+    glm,
+    harmony,
+    liquid,
+    mistral,
+    olmo,
+    qwen,
+)
 from puna.prompt.parsers.family import Family, Turn
 from puna.prompt.parsers.scanner import Scanner
 
@@ -29,6 +39,14 @@ NAMED = {
     "glm-ocr": glm.GLM_OCR,
     "ministral": mistral.MINISTRAL,
     "harmony": harmony.HARMONY,
+    "gemma4": gemma.GEMMA4,
+    "gemma4-no-thinking": gemma.GEMMA4_NO_THINKING,
+    "functiongemma": gemma.FUNCTION_GEMMA,
+    "lfm2": liquid.LFM2,
+    "lfm2-thinking": liquid.LFM2_THINKING,
+    "olmo3": olmo.OLMO3,
+    "olmo3-think": olmo.OLMO3_THINK,
+    "cohere": cohere.COHERE,
 }
 """The manifest's `parser`."""
 
@@ -55,6 +73,12 @@ MARKS = (
     Marks(("<function=", "<tool_call>"), qwen.QWEN35),
     Marks(("<｜tool▁calls▁begin｜>",), deepseek.DEEPSEEK3),
     Marks(("[TOOL_CALLS]",), mistral.MISTRAL, "[THINK]", is_framed=True),
+    Marks(("<|tool_call>", "<|channel>"), gemma.GEMMA4, "<|channel>", is_framed=True),
+    Marks(("<start_function_call>",), gemma.FUNCTION_GEMMA),
+    Marks(("<|tool_call_start|>",), liquid.LFM2_THINKING),
+    Marks(("<function_calls>", "environment"), olmo.OLMO3),
+    Marks(("<|START_ACTION|>",), cohere.COHERE, "<|START_THINKING|>", is_framed=True),
+    Marks(("Action:", "tool_name"), cohere.COMMAND_R),
 )
 """The first whose texts a chat template has tells its family."""
 

@@ -11,6 +11,8 @@ PLAIN = Turn(think=False, has_tools=True, last="user")
 PREFILLED = Turn(think=True, has_tools=True, last="prefill")
 NO_TOOLS = Turn(think=True, last="user")
 
+Q = '<|"|>'
+
 _JSON = '<tool_call>\n{"name": "rain", "arguments": {"city": "Oslo"}}\n</tool_call>'
 _XML = (
     "<tool_call>\n<function=rain>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>"
@@ -168,6 +170,122 @@ SAMPLES: dict[str, dict[str, Sample]] = {
         ),
         "a prefill": Sample(" four<|end|>", [("content", " four")], PREFILLED),
         "a header that does not end": Sample("<|channel|>ana", []),
+    },
+    "gemma4": {
+        "thoughts and a call": Sample(
+            "<|channel>thought\nneed tool<channel|>"
+            f"<|tool_call>call:rain{{city:{Q}Oslo{Q},days:2}}<tool_call|>",
+            [("thinking", "need tool"), TWO_DAYS],
+        ),
+        "thoughts that nobody wanted": Sample(
+            "<|channel>thought\nhm<channel|>four", [("content", "four")], PLAIN
+        ),
+        "two channels": Sample(
+            "<|channel>thought\na<channel|><|channel>thoughts<channel|>b",
+            [("thinking", "athoughts"), ("content", "b")],
+        ),
+        "markers behind a call": Sample(
+            f"a <|tool_call>call:rain{{city:{Q}Oslo{Q}}}<tool_call|> <tool_call|><|tool_response>b",
+            [("content", "a"), OSLO, ("content", "b")],
+        ),
+        "quotes, keys and backslashes in a text": Sample(
+            f'<|tool_call>call:rain{{city:{Q}C:\\a "b",days:1{Q}}}<tool_call|>',
+            [("rain", {"city": 'C:\\a "b",days:1'})],
+        ),
+        "nested values": Sample(
+            f"<|tool_call>call:rain{{area:{{a:[1,2.5,null],b:true}},city:{Q}{Q}}}<tool_call|>",
+            [("rain", {"area": {"a": [1, 2.5, None], "b": True}, "city": ""})],
+        ),
+        "a text and a call that are not closed": Sample(
+            f"<|tool_call>call:rain{{city:{Q}Oslo", [OSLO]
+        ),
+        "a number that is not closed": Sample("<|tool_call>call:rain{days:1", []),
+        "single quotes": Sample("<|tool_call>call:rain{city:'Oslo'}<tool_call|>", [OSLO]),
+        "a text without quotes": Sample(
+            "<|tool_call>call:rain{city:New York, NY,days:2}<tool_call|>",
+            [("rain", {"city": "New York, NY", "days": 2})],
+        ),
+        "after a result": Sample(
+            "hm<channel|>four",
+            [("thinking", "hm"), ("content", "four")],
+            Turn(think=True, has_tools=True, last="tool"),
+        ),
+    },
+    "functiongemma": {
+        "a call": Sample(
+            "a <start_function_call>call:rain{city:<escape>Oslo<escape>,days:2}"
+            "<end_function_call> b",
+            [("content", "a "), TWO_DAYS, ("content", " b")],
+        ),
+        "no call": Sample("<start_function_call>rain<end_function_call>b", [("content", "b")]),
+    },
+    "lfm2": {
+        "a call and text": Sample(
+            "<|tool_call_start|>[rain(city='Oslo', days=2)]<|tool_call_end|>Checking.",
+            [TWO_DAYS, ("content", "Checking.")],
+        ),
+        "kinds of values": Sample(
+            '<|tool_call_start|>[f(a=True, b=None, c=[1, "x"], d={"k": -2.5}, e=word), now()]'
+            "<|tool_call_end|>",
+            [
+                ("f", {"a": True, "b": None, "c": [1, "x"], "d": {"k": -2.5}, "e": "word"}),
+                ("now", {}),
+            ],
+        ),
+        "JSON": Sample(
+            '<|tool_call_start|>[{"name": "rain", "arguments": {"city": "Oslo"}}]<|tool_call_end|>',
+            [OSLO],
+        ),
+        "a bad block": Sample("<|tool_call_start|>[rain(]<|tool_call_end|>b", [("content", "b")]),
+    },
+    "lfm2-thinking": {
+        "thoughts": Sample(
+            " <think>A</think>B</think>C", [("thinking", "A"), ("content", "B</think>C")]
+        ),
+        "none": Sample("four", [("content", "four")]),
+        "the beginning of a tag": Sample("<thi", [("content", "<thi")]),
+        "none wanted": Sample("<think>A", [("content", "<think>A")], PLAIN),
+    },
+    "olmo3": {
+        "calls": Sample(
+            'a\n<function_calls>\nrain(city="Oslo", days=2)\nnow()\n</function_calls>',
+            [("content", "a\n"), TWO_DAYS, ("now", {})],
+        ),
+        "escapes": Sample(
+            r'<function_calls>rain(city="a\"\n\\")</function_calls>', [("rain", {"city": 'a"\n\\'})]
+        ),
+        "a bad line": Sample("<function_calls>now()\nx</function_calls>b", [("content", "b")]),
+    },
+    "olmo3-think": {
+        "thoughts": Sample("hm </think>\nfour ", [("thinking", "hm"), ("content", "four")]),
+        "a prefill": Sample("four</think>", [("content", "four</think>")], PREFILLED),
+    },
+    "cohere": {
+        "thoughts and calls": Sample(
+            "ask <|END_THINKING|><|START_ACTION|>["
+            '{"tool_call_id":"0","tool_name":"rain","parameters":{"city":"Oslo"}}, '
+            '{"tool_call_id":"1","tool_name":"now","parameters":{}}]<|END_ACTION|>',
+            [("thinking", "ask"), OSLO, ("now", {})],
+        ),
+        "a text": Sample(
+            "ask<|END_THINKING|> <|START_TEXT|> four <|END_TEXT|><|END_OF_TURN_TOKEN|>",
+            [("thinking", "ask"), ("content", " four ")],
+        ),
+        "no block": Sample("four <|x", [("content", "four <|x")], PLAIN),
+        "a bad call": Sample(
+            '<|START_ACTION|>[{"x":1},{"tool_name":"now"}]<|END_ACTION|>', [("now", {})], PLAIN
+        ),
+    },
+    "Action: tool_name": {
+        "an action": Sample(
+            'Plan: look.\nAction: ```json\n[\n    {"tool_name": "rain", '
+            '"parameters": {"city": "Oslo"}}\n]```',
+            [("content", "Plan: look."), OSLO],
+        ),
+        "an answer": Sample(
+            'Action: ```json\n[{"tool_name": "directly_answer", "parameters": {}}]\n```\nfour',
+            [("content", "four")],
+        ),
     },
 }
 
