@@ -15,7 +15,7 @@ import multiprocessing
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ from tests.server.scripted import NOBODY, client
 def talking(tokens: int) -> Services:
     """Services whose chat says `tokens` words, one in each turn of the loop."""
 
-    async def chat(order: object) -> AsyncIterator[Event]:
+    async def chat(order: object) -> AsyncGenerator[Event, None]:
         word = Content(" token")
         for _ in range(tokens):
             await asyncio.sleep(0)

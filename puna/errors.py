@@ -2,7 +2,8 @@
 
 PunaError            500
 ├─ BadRequest        400   InvalidName · InvalidDigest · DigestMismatch · InvalidOption ·
-│                          ModelfileError · BadModelFile · Unsupported · TooLarge (413)
+│                          InvalidField · ContextExceeded · ModelfileError · BadModelFile ·
+│                          Unsupported · TooLarge (413)
 ├─ Forbidden         403   ReadOnlyModel
 ├─ NotFound          404   ModelNotFound · BlobNotFound
 ├─ Cancelled         499
@@ -31,6 +32,7 @@ __all__ = [
     "Busy",
     "Cancelled",
     "ClientError",
+    "ContextExceeded",
     "ConvertError",
     "Denied",
     "DigestMismatch",
@@ -38,6 +40,7 @@ __all__ = [
     "EngineError",
     "Forbidden",
     "InvalidDigest",
+    "InvalidField",
     "InvalidName",
     "InvalidOption",
     "ModelNotFound",
@@ -98,10 +101,13 @@ def quoted(text: str) -> str:
 class PunaError(Exception):
     """Anything Puna reports to a person or a client.
 
-    `status` is the HTTP status it means, `str(error)` the text that goes out.
+    `status` is the HTTP status it means, `str(error)` the text that goes out. `code` and `param`
+    say it to programs, where an API has a place for them: what is wrong, and with which field.
     """
 
     status = 500
+    code = ""
+    param = ""
 
 
 class BadRequest(PunaError, ValueError):
@@ -136,6 +142,21 @@ class InvalidOption(BadRequest):
     """An option of the wrong type. The reference answers 500 here."""
 
     status = 500
+
+
+class InvalidField(BadRequest):
+    """A field of a request with a value that means nothing, or nothing here."""
+
+    def __init__(self, message: str, param: str, code: str = "invalid_value") -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class ContextExceeded(BadRequest):
+    """A prompt or an input that does not fit into the context and must not be cut."""
+
+    code = "context_length_exceeded"
 
 
 class ModelfileError(BadRequest):
@@ -182,10 +203,12 @@ class NotFound(PunaError, LookupError):
 
 
 class ModelNotFound(NotFound):
-    """No manifest under that name. `name` is spelled as the route demands."""
+    """No manifest under that name. `name` is spelled as the route demands, and so is `message`."""
 
-    def __init__(self, name: str) -> None:  # a str: errors stand below models
-        super().__init__(f"model '{name}' not found")
+    code = "model_not_found"
+
+    def __init__(self, name: str, message: str = "") -> None:  # a str: errors stand below models
+        super().__init__(message or f"model '{name}' not found")
         self.name = name
 
 

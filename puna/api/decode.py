@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import msgspec
 
 from puna.api.fields import read_field
-from puna.errors import BadRequest
+from puna.errors import BadRequest, InvalidField
 
 __all__ = ["decode", "read_value"]
 
@@ -57,7 +57,10 @@ def read_value(kind: type[T], value: Mapping[str, Any]) -> T:
 def _explained(error: msgspec.ValidationError) -> BadRequest:
     """Our own errors come out of the conversion wrapped; they go on as they were."""
     cause = error.__cause__
-    return cause if isinstance(cause, BadRequest) else BadRequest(f"json: {error}")
+    if isinstance(cause, BadRequest):
+        return cause
+    _, _, place = str(error).partition("at `$.")
+    return InvalidField(f"json: {error}", place.removesuffix("`"), "invalid_type")
 
 
 def _parse(body: bytes) -> Any:

@@ -21,11 +21,19 @@ __all__ = [
     "PullRequest",
     "PushRequest",
     "ShowRequest",
+    "Token",
+    "Tokens",
     "ToolCall",
 ]
 
 
 Token = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
+class Tokens(tuple[int, ...]):
+    """An input for embeddings that is in tokens already; no JSON value becomes one by itself."""
+
+    __slots__ = ()
 
 
 class FunctionCall(Struct, kw_only=True):
@@ -82,9 +90,10 @@ class _Inference(Struct, kw_only=True):
 
 
 class GenerateRequest(_Inference, kw_only=True):
-    """POST /api/generate."""
+    """POST /api/generate. `tokens`, from other APIs, are a prompt that is in tokens already."""
 
     prompt: str = ""
+    tokens: list[Token] = field(default_factory=list, name="_tokens")
     suffix: str = ""
     system: str = ""
     template: str = ""

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from puna.errors import BadRequest, EngineError, PunaError
+from puna.errors import BadRequest, ContextExceeded, EngineError, PunaError
 from puna.runner.llama.model import Model, Pooling
 from puna.runner.protocol import Embedding, Embeddings
 from puna.runner.wire import Embedded, Refused
@@ -104,15 +104,15 @@ def fit_text(text: Text, n_ctx: int, n_batch: int | None, *, truncate: bool) -> 
     """
     frame = text.n_head + text.n_tail
     if n_ctx <= frame:
-        raise BadRequest(NO_ROOM)
+        raise ContextExceeded(NO_ROOM)
     most = n_ctx if n_batch is None else min(n_ctx, n_batch)
     length = len(text.tokens)
     if length <= most:
         return text.tokens
     if not truncate:
-        raise BadRequest(TOO_LONG)
+        raise ContextExceeded(TOO_LONG)
     if most <= frame:
-        raise BadRequest(NO_REST)
+        raise ContextExceeded(NO_REST)
     return text.tokens[: most - text.n_tail] + text.tokens[length - text.n_tail :]
 
 

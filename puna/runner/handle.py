@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from puna.config import FOREVER
 from puna.errors import (
     BadRequest,
+    ContextExceeded,
     EngineDied,
     EngineError,
     OutOfMemory,
@@ -270,8 +271,8 @@ class ProcessEngine:
                     self._deliver(piece.id, piece.piece)
                 for end in ended:
                     self._deliver(end.id, end.result)
-            case Refused(id, status, text):
-                self._deliver(id, _refusal(status, text))
+            case Refused(id):
+                self._deliver(id, _refusal(message))
             case Embedded(id) | Tokens(id) | Text(id):
                 self._deliver(id, message)
             case Resized(size, size_vram):
@@ -336,5 +337,8 @@ def _as_error(answer: _Answer) -> PunaError:
     return answer if isinstance(answer, PunaError) else EngineError("the runner gave no answer")
 
 
-def _refusal(status: int, text: str) -> PunaError:
-    return BadRequest(text) if 400 <= status < 500 else EngineError(text)
+def _refusal(refused: Refused) -> PunaError:
+    if refused.code == ContextExceeded.code:
+        return ContextExceeded(refused.message)
+    kind = BadRequest if 400 <= refused.status < 500 else EngineError
+    return kind(refused.message)

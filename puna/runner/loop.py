@@ -357,7 +357,7 @@ class Loop:
     def _fail(self, failed: list[Running], error: PunaError) -> None:
         self._tell()  # what they said comes before their error
         for each in failed:
-            self._deliver(Refused(each.id, error.status, str(error)))
+            self._deliver(Refused(each.id, error.status, str(error), error.code))
             self._cells.release(each.sequence)
             self._leave(each)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from puna.api.events import Logprob
-from puna.errors import BadRequest
+from puna.errors import BadRequest, ContextExceeded
 from puna.runner.batch import prompt_limit
 from puna.runner.llama.sampler import Sampler
 from puna.runner.protocol import Finished, Generation, Priority, StopReason
@@ -30,12 +30,12 @@ def fit_prompt(tokens: list[int], order: Generation, n_ctx: int, *, adds_bos: bo
     if len(tokens) <= n_ctx - 1:
         return tokens
     if not order.truncate or not order.shift:
-        raise BadRequest(NO_ROOM)
+        raise ContextExceeded(NO_ROOM)
     keep = order.n_keep if order.n_keep < 0 else order.n_keep + adds_bos
     limit = prompt_limit(n_ctx, keep)
     keep = min(keep if keep >= 0 else limit, limit)
     if limit < 1:
-        raise BadRequest(NO_ROOM)
+        raise ContextExceeded(NO_ROOM)
     tail = limit - keep
     return tokens[:keep] + (tokens[-tail:] if tail else [])
 

@@ -152,6 +152,7 @@ class Refused(Struct, tag="refused", frozen=True):
     id: int
     status: int
     message: str
+    code: str = ""
 
 
 class Step(Struct, tag="step", frozen=True):

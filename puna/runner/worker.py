@@ -226,7 +226,7 @@ class Worker:
             self._refuse(id, error)
 
     def _refuse(self, id: int, error: PunaError) -> None:
-        self._wire.send(Refused(id, error.status, str(error)))
+        self._wire.send(Refused(id, error.status, str(error), error.code))
 
     def _detokenize(self, id: int, tokens: tuple[int, ...]) -> None:
         self._wire.send(Text(id, self._model.detokenize(tokens)))

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from puna.server.access import AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules
 from puna.server.faults import Fault, attempt, envelope_for
-from puna.server.routes import blobs, embedding, health, inference, messages, models, upkeep
+from puna.server.routes import blobs, embedding, health, inference, messages, models, openai, upkeep
 from puna.server.services import Kit, Services
 from puna.server.streams import JSON
 from puna.server.table import Elsewhere, Found, Missing, NotAllowed, Row, Table
@@ -47,6 +47,11 @@ ROUTES = (
     Row("POST", "/api/blobs/{digest}", blobs.upload),
     Row("POST", "/v1/messages", messages.create),
     Row("POST", "/v1/messages/count_tokens", messages.count_tokens),
+    Row("POST", "/v1/chat/completions", openai.chat),
+    Row("POST", "/v1/completions", openai.completions),
+    Row("POST", "/v1/embeddings", openai.embeddings),
+    Row("GET", "/v1/models", openai.models),
+    Row("GET", "/v1/models/{model:path}", openai.model),
 )
 
 _PLAIN = {"content-type": "text/plain"}

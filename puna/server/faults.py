@@ -23,6 +23,7 @@ __all__ = [
     "ENVELOPES",
     "INTERNAL",
     "NATIVE",
+    "OPENAI",
     "Envelope",
     "Fault",
     "attempt",
@@ -36,10 +37,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What went wrong, in the client's terms."""
+    """What went wrong, in the client's terms; `code` and `param` where they are known."""
 
     status: int
     message: str
+    code: str = ""
+    param: str = ""
 
 
 INTERNAL = Fault(500, "internal server error")
@@ -88,7 +91,23 @@ def _anthropic_event(fault: Fault) -> bytes:
 
 ANTHROPIC = Envelope(_anthropic_body, _anthropic_event)
 
-ENVELOPES = (("/v1/messages", ANTHROPIC), ("/", NATIVE))
+_OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
+
+
+def _openai_body(fault: Fault) -> bytes:
+    kind = _OPENAI_TYPES.get(fault.status, "api_error")
+    told = {"message": fault.message, "type": kind}
+    names = {"param": fault.param or None, "code": fault.code or None}
+    return msgspec.json.encode({"error": told | names})
+
+
+def _openai_piece(fault: Fault) -> bytes:
+    return b"data: %b\n\n" % _openai_body(fault)
+
+
+OPENAI = Envelope(_openai_body, _openai_piece)
+
+ENVELOPES = (("/v1/messages", ANTHROPIC), ("/v1/", OPENAI), ("/", NATIVE))
 """Path prefix to envelope; the first row that fits counts, so longer prefixes come first."""
 
 
@@ -109,6 +128,7 @@ def _fault_of(error: Exception) -> Fault:
     if isinstance(error, PunaError):
         if isinstance(error, EngineError):
             log.error("request failed", extra=fields(error=error))
-        return Fault(error.status, str(error) or type(error).__name__)
+        message = str(error) or type(error).__name__
+        return Fault(error.status, message, error.code, error.param)
     log.error("unexpected error", exc_info=error)
     return INTERNAL

@@ -4,7 +4,7 @@ them."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from puna.api.events import Event, Progress
@@ -34,8 +34,8 @@ class Services:
     Rows and `show`'s answer are anything msgspec can write as a JSON object.
     """
 
-    chat: Callable[[ChatRequest], AsyncIterator[Event]]
-    generate: Callable[[GenerateRequest], AsyncIterator[Event]]
+    chat: Callable[[ChatRequest], AsyncGenerator[Event, None]]
+    generate: Callable[[GenerateRequest], AsyncGenerator[Event, None]]
     count_tokens: Callable[[ChatRequest], Awaitable[int]]
     """Of the prompt that a chat's request makes."""
     embed: Callable[[EmbedRequest], Awaitable[Embedded]]

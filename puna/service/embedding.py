@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from puna.api.requests import EmbeddingsRequest, EmbedRequest
+from puna.api.requests import EmbeddingsRequest, EmbedRequest, Tokens
 from puna.config import Settings
-from puna.errors import BadRequest, EngineError, ModelNotFound, NotFound, quoted
+from puna.errors import BadRequest, EngineError, ModelNotFound, quoted
 from puna.runner.protocol import Embedding
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
@@ -72,7 +72,8 @@ class Embed:
         async with self._model(await self._find(order.model), order) as use:
             if not inputs:
                 return Embedded([])
-            asked = Embedding(inputs=inputs, n_ctx=use.n_ctx, truncate=order.truncate is not False)
+            texts = await _texts(use.lease, inputs)
+            asked = Embedding(inputs=texts, n_ctx=use.n_ctx, truncate=order.truncate is not False)
             result = await use.lease.engine.embed(asked)
             vectors = []
             for number, raw in enumerate(result.vectors, 1):
@@ -100,7 +101,8 @@ class Embed:
         try:
             entry = await self._catalog.find(raw)
         except ModelNotFound as missing:
-            raise NotFound(f"model {quoted(raw)} not found, try pulling it first") from missing
+            message = f"model {quoted(raw)} not found, try pulling it first"
+            raise ModelNotFound(raw, message) from missing
         check_runnable(entry, raw)
         return entry
 
@@ -116,14 +118,25 @@ class Embed:
             yield _Use(lease, min(options.num_ctx or loaded, loaded))
 
 
-def read_inputs(value: Any) -> tuple[str, ...]:
-    """The texts of `input`: a text, a list of them, or nothing. Raises BadRequest."""
+async def _texts(lease: Lease, inputs: tuple[str | Tokens, ...]) -> tuple[str, ...]:
+    return tuple(
+        [
+            await lease.engine.detokenize(each) if isinstance(each, Tokens) else each
+            for each in inputs
+        ]
+    )
+
+
+def read_inputs(value: Any) -> tuple[str | Tokens, ...]:
+    """The inputs: a text, a list of texts (or, from other APIs, Tokens), or nothing. Raises
+    BadRequest.
+    """
     match value:
         case None | "":
             return ()
         case str():
             return (value,)
-        case list() if all(isinstance(each, str) for each in value):
+        case list() if all(isinstance(each, str | Tokens) for each in value):
             return tuple(value)
     raise BadRequest("invalid input type")
 

@@ -126,7 +126,8 @@ class Inference:
         if not order.model.strip():
             raise ModelNotFound(order.model)
         entry = await self._catalog.find(order.model)
-        if not order.prompt and _unloads(order):
+        is_empty = not order.prompt and not order.tokens
+        if is_empty and _unloads(order):
             yield self._unload(entry)
             return
         check_runnable(entry, order.model)
@@ -140,7 +141,7 @@ class Inference:
         if order.suffix and "insert" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support insert")
         job = self._job(order, entry, think, started)
-        prompt = partial(self._generate_prompt, job, order) if order.prompt else None
+        prompt = None if is_empty else partial(self._generate_prompt, job, order)
         async with aclosing(self._serve(job, prompt)) as events:
             async for event in events:
                 yield event
@@ -196,6 +197,8 @@ class Inference:
         self, job: _Job, order: GenerateRequest, lease: Lease
     ) -> FittedPrompt:
         _refuse_images(job, order.images)
+        if order.tokens:
+            return FittedPrompt(await lease.engine.detokenize(order.tokens))
         if order.raw:
             return FittedPrompt(order.prompt)
         if order.suffix:

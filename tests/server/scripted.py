@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from puna.api.events import Event, Progress
@@ -30,10 +30,10 @@ NOON = 1_767_268_800_120_000_000
 """2026-01-01T12:00:00.12Z in nanoseconds."""
 
 
-def said(*script: Event | Exception) -> Callable[[object], AsyncIterator[Event]]:
+def said(*script: Event | Exception) -> Callable[[object], AsyncGenerator[Event, None]]:
     """A chat or generate that yields the events and raises the exceptions of a script."""
 
-    async def events(order: object) -> AsyncIterator[Event]:
+    async def events(order: object) -> AsyncGenerator[Event, None]:
         for item in script:
             await asyncio.sleep(0)
             if isinstance(item, Exception):
@@ -66,7 +66,7 @@ class Held:
         self.cancelled = False
         self.cleaned = asyncio.Event()
 
-    async def __call__(self, order: object) -> AsyncIterator[Event]:
+    async def __call__(self, order: object) -> AsyncGenerator[Event, None]:
         try:
             for item in self.script:
                 yield item
@@ -80,14 +80,14 @@ class Held:
             self.cleaned.set()
 
 
-async def _chat(order: ChatRequest) -> AsyncIterator[Event]:
+async def _chat(order: ChatRequest) -> AsyncGenerator[Event, None]:
     if not order.model:
         raise BadRequest("model is required")
     raise ModelNotFound(order.model)
     yield
 
 
-async def _generate(order: GenerateRequest) -> AsyncIterator[Event]:
+async def _generate(order: GenerateRequest) -> AsyncGenerator[Event, None]:
     raise ModelNotFound(order.model)
     yield
 

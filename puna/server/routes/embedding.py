@@ -6,7 +6,6 @@ A client that hangs up ends the work. Facts: API spec, sections 9 and 10.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,8 +16,8 @@ from puna.api.decode import decode
 from puna.api.requests import EmbeddingsRequest, EmbedRequest
 from puna.server.body import read_body
 from puna.server.faults import NATIVE
+from puna.server.routes.replies import worked_reply
 from puna.server.services import Kit
-from puna.server.streams import Reply, Wire
 from puna.service.embedding import Embedded, Vector
 
 __all__ = ["embed", "embeddings"]
@@ -45,7 +44,7 @@ async def embed(request: Request, kit: Kit) -> ASGIApp:
     async def body() -> bytes:
         return await _embed_body(order.model, await kit.services.embed(order))
 
-    return _reply(body, kit)
+    return worked_reply(body, kit, NATIVE)
 
 
 async def embeddings(request: Request, kit: Kit) -> ASGIApp:
@@ -55,7 +54,7 @@ async def embeddings(request: Request, kit: Kit) -> ASGIApp:
     async def body() -> bytes:
         return b'{"embedding":%b}' % _json(await kit.services.embeddings(order))
 
-    return _reply(body, kit)
+    return worked_reply(body, kit, NATIVE)
 
 
 async def _embed_body(model: str, result: Embedded) -> bytes:
@@ -76,21 +75,3 @@ async def _embed_body(model: str, result: Embedded) -> bytes:
 
 def _json(vector: Vector) -> bytes:
     return _encode(vector.tolist())
-
-
-def _reply(body: Callable[[], Awaitable[bytes]], kit: Kit) -> ASGIApp:
-    """An answer of one piece, which is worked for only as long as somebody waits for it."""
-
-    async def once() -> AsyncIterator[bytes]:
-        yield await body()
-
-    return Reply(once(), _WHOLE, stream=False, closing=kit.closing)
-
-
-_WHOLE: Wire[bytes] = Wire(
-    piece=bytes,
-    whole=lambda bodies: bodies[0],
-    is_final=lambda body: True,
-    is_alone=lambda body: True,
-    envelope=NATIVE,
-)

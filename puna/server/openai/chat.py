@@ -1,0 +1,289 @@
+"""The bytes of /v1/chat/completions. Facts: compatibility spec, 2.5 to 2.7."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType, field
+
+from puna.api.events import (
+    Content,
+    Done,
+    Event,
+    Logprob,
+    Rendered,
+    Thinking,
+    ToolCalls,
+)
+from puna.api.requests import ToolCall
+from puna.server.faults import OPENAI
+from puna.server.native import collect
+from puna.server.openai.choices import Numbered
+from puna.server.openai.replies import (
+    END,
+    FINGERPRINT,
+    DebugInfo,
+    Usage,
+    bytes_of,
+    encode,
+    new_id,
+    sse,
+    usage_of,
+)
+from puna.server.streams import EVENT_STREAM, Wire
+
+__all__ = ["chat_wire"]
+
+
+class Called(Struct):
+    """The function of a call; the arguments are JSON inside a text."""
+
+    name: str
+    arguments: str
+
+
+class Call(Struct, kw_only=True):
+    """One call."""
+
+    id: str
+    index: int
+    type: str = "function"
+    function: Called
+
+
+class TopLogprob(Struct):
+    """An alternative."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class TokenLogprob(Struct):
+    """A token, how likely it was, and the likeliest instead of it."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+    top_logprobs: list[TopLogprob]
+
+
+class ChoiceLogprobs(Struct):
+    """The tokens of an answer or of a piece."""
+
+    content: list[TokenLogprob]
+    refusal: None = None
+
+
+class Delta(Struct, kw_only=True, omit_defaults=True):
+    """What is new. Clients read one of the two names of reasoning."""
+
+    role: str = ""
+    content: str | UnsetType = UNSET
+    reasoning: str = ""
+    reasoning_content: str = ""
+    tool_calls: list[Call] = field(default_factory=list)
+
+
+class ChunkChoice(Struct, kw_only=True):
+    """A choice's part of a chunk."""
+
+    index: int
+    delta: Delta
+    finish_reason: str | None = None
+    logprobs: ChoiceLogprobs | UnsetType = UNSET
+
+
+class Chunk(Struct, kw_only=True):
+    """One event of a stream."""
+
+    id: str
+    object: str = "chat.completion.chunk"
+    created: int
+    model: str
+    system_fingerprint: str = FINGERPRINT
+    choices: list[ChunkChoice]
+    usage: Usage | UnsetType = UNSET
+
+
+class ReplyMessage(Struct, kw_only=True, omit_defaults=True):
+    """A whole answer."""
+
+    role: str
+    content: str
+    reasoning: str = ""
+    reasoning_content: str = ""
+    tool_calls: list[Call] = field(default_factory=list)
+
+
+class ReplyChoice(Struct, kw_only=True):
+    """One of the answers."""
+
+    index: int
+    message: ReplyMessage
+    finish_reason: str | None
+    logprobs: ChoiceLogprobs | UnsetType = UNSET
+
+
+class Completion(Struct, kw_only=True):
+    """The reply that is not streamed."""
+
+    id: str
+    object: str = "chat.completion"
+    created: int
+    model: str
+    system_fingerprint: str = FINGERPRINT
+    choices: list[ReplyChoice]
+    usage: Usage
+    debug_info: DebugInfo | UnsetType = field(default=UNSET, name="_debug_info")
+
+
+def chat_wire(model: str, created: int, choices: int, *, include_usage: bool) -> Wire[Numbered]:
+    """How the answer is written. `model` is spelled as the client did."""
+    wire = _Chat(model, created, choices, include_usage=include_usage)
+    return Wire(
+        piece=wire.piece,
+        whole=wire.whole,
+        is_final=lambda told: isinstance(told[1], Done | Rendered),
+        is_alone=lambda told: isinstance(told[1], Rendered),
+        envelope=OPENAI,
+        stream_type=EVENT_STREAM,
+    )
+
+
+class _Chat:
+    def __init__(self, model: str, created: int, choices: int, *, include_usage: bool) -> None:
+        self._id = new_id("chatcmpl")
+        self._model = model
+        self._created = created
+        self._include_usage = include_usage
+        self._has_begun = [False] * choices
+        self._calls = [0] * choices
+        self._ends: dict[int, Done] = {}
+
+    def piece(self, told: Numbered) -> bytes:
+        index, event = told
+        match event:
+            case Content(text, logprobs):
+                if not text and not logprobs:
+                    return b""
+                return self._chunk(index, Delta(content=text), logprobs)
+            case Thinking(text, logprobs):
+                delta = Delta(content="", reasoning=text, reasoning_content=text)
+                return self._chunk(index, delta, logprobs)
+            case ToolCalls(calls):
+                made = _calls(calls, self._calls[index])
+                self._calls[index] += len(made)
+                return self._chunk(index, Delta(content="", tool_calls=made))
+            case Done():
+                return self._end(index, event)
+            case Rendered():
+                return b""
+
+    def _chunk(self, index: int, delta: Delta, logprobs: tuple[Logprob, ...] = ()) -> bytes:
+        if not self._has_begun[index]:
+            self._has_begun[index] = True
+            delta.role = "assistant"
+        choice = ChunkChoice(index=index, delta=delta, logprobs=_logprobs(logprobs))
+        return self._sse([choice])
+
+    def _end(self, index: int, done: Done) -> bytes:
+        out = b"" if self._has_begun[index] else self._chunk(index, Delta(content=""))
+        reason = _reason(done, has_called=self._calls[index] > 0)
+        out += self._sse([ChunkChoice(index=index, delta=Delta(), finish_reason=reason)])
+        self._ends[index] = done
+        if len(self._ends) < len(self._has_begun):
+            return out
+        if self._include_usage:
+            out += self._sse([], usage_of(self._ends.values()))
+        return out + END
+
+    def _sse(self, choices: list[ChunkChoice], usage: Usage | UnsetType = UNSET) -> bytes:
+        return sse(
+            Chunk(
+                id=self._id,
+                created=self._created,
+                model=self._model,
+                choices=choices,
+                usage=usage,
+            )
+        )
+
+    def whole(self, events: Sequence[Numbered]) -> bytes:
+        if isinstance(events[-1][1], Rendered):
+            return self._rendered(events[-1][1])
+        split: list[list[Event]] = [[] for _ in self._has_begun]
+        for index, event in events:
+            split[index].append(event)
+        answers = [_answer(index, each) for index, each in enumerate(split)]
+        return encode(
+            Completion(
+                id=self._id,
+                created=self._created,
+                model=self._model,
+                choices=[choice for choice, _ in answers],
+                usage=usage_of(done for _, done in answers),
+            )
+        )
+
+    def _rendered(self, event: Rendered) -> bytes:
+        message = ReplyMessage(role="assistant", content="")
+        return encode(
+            Completion(
+                id=self._id,
+                created=self._created,
+                model=self._model,
+                choices=[ReplyChoice(index=0, message=message, finish_reason=None)],
+                usage=usage_of([]),
+                debug_info=DebugInfo(event.text, event.image_count),
+            )
+        )
+
+
+def _answer(index: int, events: Sequence[Event]) -> tuple[ReplyChoice, Done]:
+    answer = collect(events)
+    done = answer.last if isinstance(answer.last, Done) else Done("stop")
+    message = ReplyMessage(
+        role="assistant",
+        content=answer.text,
+        reasoning=answer.thinking,
+        reasoning_content=answer.thinking,
+        tool_calls=_calls(answer.tool_calls, 0),
+    )
+    choice = ReplyChoice(
+        index=index,
+        message=message,
+        finish_reason=_reason(done, has_called=bool(answer.tool_calls)),
+        logprobs=_logprobs(answer.logprobs),
+    )
+    return choice, done
+
+
+def _reason(done: Done, *, has_called: bool) -> str:
+    return "tool_calls" if done.reason == "stop" and has_called else done.reason
+
+
+def _calls(calls: Sequence[ToolCall], first: int) -> list[Call]:
+    return [
+        Call(
+            id=call.id,
+            index=at,
+            function=Called(call.function.name, _text(call.function.arguments)),
+        )
+        for at, call in enumerate(calls, first)
+    ]
+
+
+def _text(arguments: dict[str, Any]) -> str:
+    return msgspec.json.encode(arguments).decode()
+
+
+def _logprobs(tokens: Sequence[Logprob]) -> ChoiceLogprobs | UnsetType:
+    return ChoiceLogprobs([_token(each) for each in tokens]) if tokens else UNSET
+
+
+def _token(each: Logprob) -> TokenLogprob:
+    top = [TopLogprob(other.token, other.logprob, bytes_of(other)) for other in each.top_logprobs]
+    return TokenLogprob(each.token, each.logprob, bytes_of(each), top)

@@ -1,0 +1,111 @@
+"""The messages of a chat, translated. Facts: compatibility spec, 2.2, 2.3 and 9.2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from puna.api.fields import ImageData
+from puna.api.openai import ChatMessage, MessageToolCall
+from puna.api.requests import FunctionCall, Message, ToolCall
+from puna.errors import BadRequest, InvalidField, quoted
+
+__all__ = ["read_messages"]
+
+_IMAGES = (
+    "data:image/jpeg;base64,",
+    "data:image/jpg;base64,",
+    "data:image/png;base64,",
+    "data:image/webp;base64,",
+    "data:;base64,",
+)
+_REMOTE = "image URLs are not currently supported, please use base64 encoded data instead"
+_GO_KINDS = {
+    type(None): "<nil>",
+    bool: "bool",
+    int: "float64",
+    float: "float64",
+    dict: "map[string]interface {}",
+}
+_ROLES = {"developer": "system", "function": "tool"}
+
+
+def read_messages(messages: Sequence[ChatMessage]) -> list[Message]:
+    """One native message for each. Raises InvalidField."""
+    names = {
+        call.id: call.function.name for message in messages for call in message.tool_calls or ()
+    }
+    return [
+        _read_message(message, names, f"messages.{number}")
+        for number, message in enumerate(messages)
+    ]
+
+
+def _read_message(message: ChatMessage, names: dict[str, str], place: str) -> Message:
+    role = message.role.lower()
+    role = _ROLES.get(role, role)
+    text, images = _read_content(message, f"{place}.content")
+    tool_name = message.name or names.get(message.tool_call_id, "")
+    return Message(
+        role=role,
+        content=text,
+        thinking=message.reasoning or message.reasoning_content,
+        images=images,
+        tool_calls=[_read_call(call, f"{place}.tool_calls") for call in message.tool_calls or ()],
+        tool_name=tool_name if role == "tool" else "",
+        tool_call_id=message.tool_call_id,
+    )
+
+
+def _read_content(message: ChatMessage, param: str) -> tuple[str, list[ImageData]]:
+    content = message.content
+    if isinstance(content, str):
+        return content, []
+    if isinstance(content, list):
+        parts = [_read_part(part, param) for part in content]
+        text = "\n".join(part for part in parts if not isinstance(part, ImageData))
+        return text, [part for part in parts if isinstance(part, ImageData)]
+    if message.tool_calls is None:
+        kind = _GO_KINDS.get(type(content), "unknown")
+        raise InvalidField(f"invalid message content type: {kind}", param)
+    return "", []
+
+
+def _read_part(part: Any, param: str) -> str | ImageData:
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return text
+        case {"type": "image_url", "image_url": {"url": str(url)} | str(url)}:
+            return _read_image(url, param)
+        case {"type": "input_audio"}:
+            raise InvalidField("audio input is not supported", param, "unsupported_value")
+        case {"type": str(kind)} if kind not in {"text", "image_url"}:
+            raise InvalidField(
+                f"invalid message format: parts of type {quoted(kind[:40])} are not supported",
+                param,
+                "unsupported_value",
+            )
+    raise InvalidField("invalid message format", param)
+
+
+def _read_image(url: str, param: str) -> ImageData:
+    if url.startswith(("http://", "https://")):
+        raise InvalidField(_REMOTE, param, "unsupported_value")
+    for prefix in _IMAGES:
+        if url.startswith(prefix):
+            try:
+                return ImageData.parse(url[len(prefix) :])
+            except BadRequest:
+                break
+    raise InvalidField("invalid image input", param)
+
+
+def _read_call(call: MessageToolCall, param: str) -> ToolCall:
+    try:
+        arguments = json.loads(call.function.arguments or "{}")
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        raise InvalidField("invalid tool call arguments", param)
+    return ToolCall(id=call.id, function=FunctionCall(name=call.function.name, arguments=arguments))

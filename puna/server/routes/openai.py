@@ -1,0 +1,120 @@
+"""The routes of the OpenAI API: completions, embeddings and models, under /v1/."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from puna.api.decode import decode
+from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
+from puna.api.requests import ChatRequest, GenerateRequest, ShowRequest
+from puna.models.name import DEFAULT_NAMESPACE, split_name
+from puna.server.body import read_body
+from puna.server.clients import client_of
+from puna.server.faults import OPENAI
+from puna.server.openai.chat import chat_wire
+from puna.server.openai.choices import together
+from puna.server.openai.completion import completion_wire
+from puna.server.openai.embedding import embedding_body
+from puna.server.openai.orders import chat_orders, embed_order, generate_orders
+from puna.server.openai.tool_choice import first_call, forced_call, read_tool_choice
+from puna.server.routes.inference import PRIORITY
+from puna.server.routes.replies import json_reply, worked_reply
+from puna.server.services import Kit
+from puna.server.streams import Reply
+
+__all__ = ["chat", "completions", "embeddings", "model", "models"]
+
+SECOND_NS = 1_000_000_000
+
+
+class ModelCard(Struct, kw_only=True):
+    """A model, as it is listed."""
+
+    id: str
+    object: str = "model"
+    created: int
+    owned_by: str
+
+
+class _Row(Struct):
+    model: str = ""
+    modified_at: str = ""
+
+
+async def chat(request: Request, kit: Kit) -> ASGIApp:
+    """Answer a conversation."""
+    asked = decode(ChatCompletionRequest, await read_body(request))
+    choice = read_tool_choice(asked.tools, asked.tool_choice)
+    answers = []
+    for order in chat_orders(asked, choice):
+        _sign(order, request, asked.priority)
+        events = kit.services.chat(order)
+        if choice.schema is not None:
+            events = forced_call(events)
+        answers.append(events if asked.parallel_tool_calls else first_call(events))
+    wire = chat_wire(
+        asked.model, kit.now() // SECOND_NS, len(answers), include_usage=asked.include_usage
+    )
+    return Reply(together(answers), wire, stream=asked.stream, closing=kit.closing)
+
+
+async def completions(request: Request, kit: Kit) -> ASGIApp:
+    """Continue one or several prompts."""
+    asked = decode(CompletionRequest, await read_body(request))
+    orders = generate_orders(asked)
+    for order in orders:
+        _sign(order, request, asked.priority)
+    wire = completion_wire(
+        asked.model,
+        kit.now() // SECOND_NS,
+        [order.prompt if asked.echo else "" for order in orders],
+        asked.n,
+        include_usage=asked.include_usage,
+    )
+    answers = [kit.services.generate(order) for order in orders]
+    return Reply(together(answers), wire, stream=asked.stream, closing=kit.closing)
+
+
+def _sign(order: ChatRequest | GenerateRequest, request: Request, priority: str) -> None:
+    order.priority = priority or request.headers.get(PRIORITY, "")
+    order.client = client_of(request)
+
+
+async def embeddings(request: Request, kit: Kit) -> ASGIApp:
+    """A vector for each input."""
+    asked = decode(EmbeddingRequest, await read_body(request))
+    order = embed_order(asked)
+
+    async def body() -> bytes:
+        return await embedding_body(asked, await kit.services.embed(order))
+
+    return worked_reply(body, kit, OPENAI)
+
+
+async def models(request: Request, kit: Kit) -> Response:
+    """The installed models."""
+    rows = [_row(each) for each in await kit.services.tags()]
+    return json_reply({"object": "list", "data": [_card(row.model, row) for row in rows]})
+
+
+async def model(request: Request, kit: Kit) -> Response:
+    """One installed model, under the name that was asked for."""
+    name = request.path_params["model"]
+    shown = await kit.services.show(ShowRequest(model=name), "")
+    return json_reply(_card(name, _row(shown)))
+
+
+def _row(value: object) -> _Row:
+    return msgspec.convert(value, _Row, from_attributes=True)
+
+
+def _card(name: str, row: _Row) -> ModelCard:
+    created = int(datetime.fromisoformat(row.modified_at).timestamp())
+    owner = split_name(name).namespace or DEFAULT_NAMESPACE
+    return ModelCard(id=name, created=created, owned_by=owner)
