@@ -8,20 +8,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from puna.prompt.parsers import (
+    arrays,
     cohere,
     deepseek,
     gemma,
+    glimmer,
     glm,
     harmony,
+    invoke,
+    kimi,
+    laguna,
     liquid,
+    llama,
     mistral,
     olmo,
     qwen,
+    seed,
 )
-from puna.prompt.parsers.family import Family, Turn
+from puna.prompt.parsers.family import Family, Kind, Mode, Turn
 from puna.prompt.parsers.scanner import Scanner
 
 __all__ = ["MARKS", "NAMED", "Family", "Marks", "Scanner", "Turn", "by_marks", "by_name"]
+
+PASSTHROUGH = Family(
+    {"content": Mode(Kind.CONTENT, trims=False)}, lambda turn: "content", has_tools=False
+)
 
 NAMED = {
     "qwen3-coder": qwen.QWEN3_CODER,
@@ -47,6 +58,10 @@ NAMED = {
     "olmo3": olmo.OLMO3,
     "olmo3-think": olmo.OLMO3_THINK,
     "cohere": cohere.COHERE,
+    "laguna": laguna.LAGUNA,
+    "poolside-v1": laguna.POOLSIDE,
+    "glimmer": glimmer.GLIMMER,
+    "passthrough": PASSTHROUGH,
 }
 """The manifest's `parser`."""
 
@@ -76,8 +91,20 @@ MARKS = (
     Marks(("<|tool_call>", "<|channel>"), gemma.GEMMA4, "<|channel>", is_framed=True),
     Marks(("<start_function_call>",), gemma.FUNCTION_GEMMA),
     Marks(("<|tool_call_start|>",), liquid.LFM2_THINKING),
+    Marks(("<|tool_list_start|>",), liquid.LFM2_THINKING),
     Marks(("<function_calls>", "environment"), olmo.OLMO3),
     Marks(("<|START_ACTION|>",), cohere.COHERE, "<|START_THINKING|>", is_framed=True),
+    Marks(("<atem:function_calls>", "<|start|>"), glimmer.GLIMMER, "to=self", is_framed=True),
+    Marks(("<|tool_calls_section_begin|>",), kimi.KIMI_K2),
+    Marks(("<minimax:tool_call>",), invoke.MINIMAX),
+    Marks(("｜DSML｜", "function_calls"), invoke.DEEPSEEK32),
+    Marks(("<tool_calls>", "</tool_calls>"), invoke.MINIMAX_M1),
+    Marks(("<TOOLCALL>",), arrays.NEMOTRON_NANO2),
+    Marks(("<|tool|>", "<|/tool|>"), arrays.PHI4),
+    Marks(("<|tool_call|>",), arrays.GRANITE3),
+    Marks(("<|python_tag|>", ".call("), llama.LLAMA3),
+    Marks(('{"name": function name, "parameters": ',), llama.LLAMA3),
+    Marks(("<seed:tool_call>",), seed.SEED_OSS, "<seed:think>"),
     Marks(("Action:", "tool_name"), cohere.COMMAND_R),
 )
 """The first whose texts a chat template has tells its family."""

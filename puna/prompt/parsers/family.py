@@ -97,6 +97,8 @@ class Mode:
     tags: Mapping[str, str] = field(default_factory=dict)
     otherwise: str = ""
     then: str = ""
+    unread: str = ""
+    """Where it leads instead of `then` when the value was no call and is content."""
     trims: bool = True
     """White space beside its tags is no text."""
     blank: str = SPACE

@@ -156,8 +156,9 @@ class Scanner:
         return False
 
     def _finish(self, pieces: list[Piece]) -> None:
-        following = self._mode.then
-        self._enter(following, eats=self._close("", pieces))
+        mode = self._mode
+        is_call = self._close("", pieces)
+        self._enter(mode.then if is_call or not mode.unread else mode.unread, eats=is_call)
 
     def _leave(self, tag: str, pieces: list[Piece]) -> None:
         """A tag of the mode came."""

@@ -11,6 +11,9 @@ PLAIN = Turn(think=False, has_tools=True, last="user")
 PREFILLED = Turn(think=True, has_tools=True, last="prefill")
 NO_TOOLS = Turn(think=True, last="user")
 
+NOW: tuple[str, dict[str, object]] = ("now", {})
+ATEM = '<atem:function_calls>\n<atem:invoke name="rain">\n'
+ATEM_END = "</atem:invoke>\n</atem:function_calls>"
 Q = '<|"|>'
 
 _JSON = '<tool_call>\n{"name": "rain", "arguments": {"city": "Oslo"}}\n</tool_call>'
@@ -211,6 +214,11 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             Turn(think=True, has_tools=True, last="tool"),
         ),
     },
+    "gemma4-no-thinking": {
+        "a call": Sample(
+            f"a <|tool_call>call:rain{{city:{Q}Oslo{Q}}}<tool_call|>", [("content", "a"), OSLO]
+        ),
+    },
     "functiongemma": {
         "a call": Sample(
             "a <start_function_call>call:rain{city:<escape>Oslo<escape>,days:2}"
@@ -287,9 +295,162 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             [("content", "four")],
         ),
     },
+    "laguna": {
+        "thoughts and a call": Sample(
+            "<think>hm </think>\n\n<tool_call>rain\n<arg_key>city</arg_key>\n"
+            "<arg_value>Oslo</arg_value>\n</tool_call>",
+            [("thinking", "hm"), OSLO],
+        ),
+        "a name with JSON": Sample('\n<tool_call>rain {"city": "Oslo"}</tool_call>', [OSLO], PLAIN),
+        "all in JSON": Sample(
+            '<tool_call>{"name": "rain", "arguments": {"city": "Oslo"}}</tool_call>', [OSLO], PLAIN
+        ),
+        "thoughts that nobody wanted": Sample(
+            " a </think> b<think>c</think>d", [("content", "abd")], PLAIN
+        ),
+    },
+    "poolside-v1": {
+        "a name alone": Sample("hm<tool_call>now</tool_call>", [("thinking", "hm"), NOW])
+    },
+    "glimmer": {
+        "thoughts and a call": Sample(
+            " to=self<|message|>use tool<|eom|><|start|>assistant to=rain<|message|>"
+            f'{ATEM}<atem:parameter name="city">Oslo</atem:parameter>\n{ATEM_END}<|eot|>',
+            [("thinking", "use tool"), OSLO],
+        ),
+        "markers inside a call": Sample(
+            f' to=rain<|message|>{ATEM}<atem:parameter name="city">a<|eom|>b</atem:parameter>'
+            f"{ATEM_END}<|eot|>",
+            [("rain", {"city": "a<|eom|>b"})],
+        ),
+        "thoughts that nobody wanted": Sample(
+            " to=self<|message|>hm<|eom|><|start|>assistant<|message|> four<|eot|>",
+            [("content", " four")],
+            PLAIN,
+        ),
+    },
+    "passthrough": {"anything": Sample(" <think>\n" + _JSON, [("content", " <think>\n" + _JSON)])},
+    "<|python_tag|> .call(": {
+        "an object": Sample(' {"name": "rain", "parameters": {"city": "Oslo"}}', [OSLO]),
+        "several": Sample(
+            '{"name": "now", "parameters": {}}; {"name": "now", "parameters": null}\n', [NOW, NOW]
+        ),
+        "behind the tag": Sample(
+            'a <|python_tag|>{"name": "rain", "parameters": {"city": "Oslo"}}',
+            [("content", "a"), OSLO],
+        ),
+        "code": Sample('<|python_tag|>rain.call(city="Oslo")<|eom_id|>', [OSLO]),
+        "an answer in JSON": Sample(
+            '{"name": "Bob", "age": 1}\n; {', [("content", '{"name": "Bob", "age": 1}\n; {')]
+        ),
+        "text": Sample(" a {b}", [("content", " a {b}")]),
+        "without tools": Sample(
+            '{"name": "now"}', [("content", '{"name": "now"}')], Turn(think=True)
+        ),
+    },
+    "<|tool|> <|/tool|>": {
+        "an array": Sample(
+            'a <|tool_call|>[{"name": "rain", "arguments": {"city": "Oslo"}}, {"name": "now"}]'
+            "<|/tool_call|>",
+            [("content", "a"), OSLO, NOW],
+        ),
+        "functools": Sample('functools[{"name": "now", "arguments": {}}]', [NOW]),
+    },
+    "<|tool_call|>": {
+        "an array": Sample(
+            'hm</think><|tool_call|>[{"name": "now"}] b',
+            [("thinking", "hm"), NOW, ("content", "b")],
+        ),
+    },
+    "<TOOLCALL>": {
+        "an array": Sample(
+            'hm\n</think>\n<TOOLCALL>[{"name": "now", "arguments": {}}]</TOOLCALL>',
+            [("thinking", "hm"), NOW],
+        ),
+        "no call": Sample("<TOOLCALL>[x]</TOOLCALL>b", [("content", "xb")], PLAIN, lenient=True),
+    },
+    "<|tool_calls_section_begin|>": {
+        "calls": Sample(
+            "hm</think>a<|tool_calls_section_begin|><|tool_call_begin|>functions.rain:0"
+            '<|tool_call_argument_begin|>{"city":"Oslo"}<|tool_call_end|><|tool_call_begin|>now:1'
+            "<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
+            [("thinking", "hm"), ("content", "a"), OSLO, NOW],
+        ),
+        "no call": Sample(
+            "<|tool_calls_section_begin|><|tool_call_begin|>x<|tool_call_end|>",
+            [("content", "<|tool_call_begin|>x<|tool_call_end|>")],
+            PLAIN,
+        ),
+    },
+    "<minimax:tool_call>": {
+        "calls": Sample(
+            'hm</think>\n<minimax:tool_call>\n<invoke name="rain">\n<parameter name="city">Oslo'
+            '</parameter>\n<parameter name="days">2</parameter>\n</invoke>\n<invoke name="now">\n'
+            "</invoke>\n</minimax:tool_call>",
+            [("thinking", "hm"), TWO_DAYS, NOW],
+        ),
+        "values without types": Sample(
+            '<minimax:tool_call><invoke name="f"><parameter name="a">[1]</parameter>'
+            '<parameter name="b">x</parameter></invoke></minimax:tool_call>',
+            [("f", {"a": [1], "b": "x"})],
+            PLAIN,
+        ),
+    },
+    "｜DSML｜ function_calls": {
+        "a call": Sample(
+            'a\n<｜DSML｜function_calls>\n<｜DSML｜invoke name="rain">\n'
+            '<｜DSML｜parameter name="city" string="true">Oslo</｜DSML｜parameter>\n'
+            "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+            [("content", "a"), OSLO],
+            PLAIN,
+        ),
+    },
+    "<tool_calls> </tool_calls>": {
+        "lines": Sample(
+            '<tool_calls>\n{"name": "rain", "arguments": {"city": "Oslo"}}\n{"name": "now"}\n'
+            "</tool_calls>",
+            [OSLO, NOW],
+            PLAIN,
+        ),
+    },
+    "<seed:tool_call>": {
+        "a call": Sample(
+            "<seed:think>hm</seed:think>"
+            + _XML.replace("<tool", "<seed:tool").replace("</tool", "</seed:tool"),
+            [("thinking", "hm"), OSLO],
+        ),
+    },
+    "[TOOL_CALLS]": {
+        "an array": Sample(
+            'a [TOOL_CALLS] [{"name": "rain", "arguments": {"city": "Oslo"}}, {"name": "now"}]',
+            [("content", "a"), OSLO, NOW],
+        ),
+        "a name and an id": Sample(
+            '[TOOL_CALLS]rain[CALL_ID]123456789[ARGS]{"city": "Oslo"}', [OSLO]
+        ),
+        "a name alone": Sample('[TOOL_CALLS]rain{"city": "Oslo"}', [OSLO]),
+    },
 }
 
 BAD: dict[str, dict[str, tuple[str, str]]] = {
+    "laguna": {
+        "bad JSON": (
+            "<tool_call>rain {x}</tool_call>",
+            "failed to parse Laguna JSON tool call: failed to parse JSON: ",
+        ),
+        "no name": ("<tool_call> </tool_call>", "empty Laguna tool call name"),
+    },
+    "glimmer": {
+        "another function": (
+            f" to=now<|message|>{ATEM}{ATEM_END}",
+            'Glimmer recipient "now" does not match ATEM invoke "rain"',
+        ),
+        "an unknown function": (
+            f" to=snow<|message|>{ATEM.replace('rain', 'snow')}{ATEM_END}",
+            'undeclared Glimmer function "snow"',
+        ),
+        "no block": (" to=rain<|message|>Oslo<|eot|>", "parse Glimmer call to rain: "),
+    },
     "qwen3-coder": {
         "an open parameter": (
             "<tool_call><function=rain><parameter=city>Oslo</function></tool_call>",

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from puna.api.events import Content, Logprob
 from puna.errors import BadToolCall
-from puna.prompt.parsers import MARKS, NAMED, Family, Scanner, Turn
+from puna.prompt.capabilities import of_chat_template
+from puna.prompt.parsers import MARKS, NAMED, Family, Marks, Scanner, Turn, by_marks
 from puna.prompt.parsers.harmony import tool_names
 from puna.prompt.parsers.tools import typed
 from tests.prompt.parsers.reading import TOOLS, Sample, read
@@ -83,6 +84,20 @@ def test_log_probabilities_leave_with_the_first_text() -> None:
     scanner = Scanner(NAMED["qwen3-coder"], PLAIN, TOOLS)
     assert scanner.push("a", one) == [Content("a", one)]
     assert scanner.push("<tool", one) == [Content("", one)]
+
+
+def test_every_family_has_samples() -> None:
+    shown = {id(FAMILIES[name]) for name in SAMPLES}
+    assert [name for name, family in FAMILIES.items() if id(family) not in shown] == []
+
+
+@pytest.mark.parametrize("marks", MARKS, ids=lambda marks: marks.texts[0])
+def test_marks_tell_a_family(marks: Marks) -> None:
+    template = f"{{% if tools %}}{marks.thinking}{{% endif %}}" + "".join(marks.texts)
+    assert by_marks(template) is marks
+    assert by_marks(template.replace(marks.texts[0], "")) is not marks
+    assert "tools" in of_chat_template(template)
+    assert ("thinking" in of_chat_template(template)) is bool(marks.thinking)
 
 
 VALUES = {

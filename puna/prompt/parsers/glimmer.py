@@ -1,0 +1,70 @@
+"""Glimmer: messages to recipients, calls in a block of XML. Facts: prompting spec, 3.17."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode
+from puna.prompt.parsers.reading import parameters
+from puna.prompt.parsers.tools import typed
+
+__all__ = ["GLIMMER"]
+
+_RECIPIENT = re.compile(r"\bto=(\S+)")
+_BLOCK = re.compile(
+    r'\s*<atem:function_calls>\s*<atem:invoke name="([^"]*)">(.*)</atem:invoke>\s*', re.DOTALL
+)
+_PARAMETER = re.compile(r'\s*<atem:parameter name="([^"]+)">(.*?)</atem:parameter>', re.DOTALL)
+
+
+def _recipient(header: str) -> str:
+    found = _RECIPIENT.search(header)
+    return found[1] if found else "user"
+
+
+def _choose(header: str) -> str:
+    """The mode of a message's body."""
+    return {"self": "thinking", "user": "content"}.get(_recipient(header), "call")
+
+
+def read_call(body: Body) -> Iterator[Found]:
+    """Reads the block of a message to a tool."""
+    name = _recipient(body.head)
+    found = _BLOCK.fullmatch(body.text)
+    if found is None:
+        raise BadCall(f"parse Glimmer call to {name}: no block of calls")
+    invoked = found[1].replace("<|message|>", "").strip()
+    if not invoked:
+        raise BadCall("empty Glimmer function name")
+    if invoked != name and _spaced(invoked) != name:
+        raise BadCall(f'Glimmer recipient "{name}" does not match ATEM invoke "{invoked}"')
+    if invoked not in body.tools.names:
+        raise BadCall(f'undeclared Glimmer function "{invoked}"')
+    pairs = parameters(_PARAMETER, "<atem:parameter ", found[2])
+    yield invoked, {key: typed(raw, body.tools.types(invoked, key)) for key, raw in pairs}
+
+
+def _spaced(name: str) -> str:
+    """`ns.fn` where the function's own name has its namespace."""
+    return f"{name.partition('.')[0]}.{name}"
+
+
+_ENDS = {"<|eom|>": "between", "<|eot|>": "between", "<|start|>": "header"}
+
+GLIMMER = Family(
+    {
+        "header": Mode(Kind.HEAD, {"<|message|>": "content"}, chooses=_choose),
+        "content": Mode(Kind.CONTENT, _ENDS, trims=False),
+        "thinking": Mode(Kind.THINKING, _ENDS, trims=False),
+        "call": Mode(
+            Kind.CALL, {"</atem:function_calls>": "between", "<|eot|>": "between"}, read=read_call
+        ),
+        "between": Mode(Kind.GAP, {"<|start|>": "header"}),
+    },
+    lambda turn: "header",
+    has_thinking=True,
+    bad=Fault.ERROR,
+    cut=Fault.ERROR,
+    hides_thinking=True,
+)
