@@ -65,6 +65,11 @@ class Entry:
             self.description.architecture if self.description else ""
         )
 
+    @property
+    def renderer(self) -> str:
+        """The built-in renderer that makes its prompts, if one does."""
+        return "" if self.chat_template is not None else self.model.config.renderer
+
 
 def parse_reference(raw: str) -> Name:
     """The name in a model reference, without `:local`.
@@ -158,8 +163,13 @@ class Catalog:
     def _templates(
         self, model: Model, description: Description | None
     ) -> tuple[str | None, LayerTemplate | None]:
-        """The Jinja or the Go template, whichever makes the model's prompts, if it has any."""
+        """The Jinja or the Go template, whichever makes the model's prompts, if one does.
+
+        Beside the name of a renderer a Go template is for insertion alone.
+        """
         chat_template = description.chat_template if description else None
+        if model.config.renderer:
+            return chat_template, None
         layer = _layer_of(model)
         if chat_template is None or layer is None:
             return chat_template, layer

@@ -1,7 +1,7 @@
-"""Which template renders a model's prompts.
+"""What makes a model's prompts.
 
-The Jinja template of its weights or the Go template of its manifest, as the catalog chose, or the
-bare prompt where there is neither. This is the door for built-in renderers.
+The Jinja template of its weights, the built-in renderer or the Go template of its manifest, as the
+catalog chose, or the bare prompt where there is none of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from puna.api.requests import Message
 from puna.prompt.jinja import ChatTemplate
 from puna.prompt.layer import PLAIN, LayerTemplate
+from puna.prompt.renderers import render, resolve
 from puna.service.catalog import Entry
 
 __all__ = ["layer_for", "render_prompt", "render_suffix", "shown_template"]
@@ -24,11 +25,11 @@ def shown_template(entry: Entry) -> str:
 
 def layer_for(entry: Entry, template: str = "") -> LayerTemplate | None:
     """The Go template for a request, which may bring one; None where the weights' Jinja template
-    is used. Raises TemplateError when it does not parse.
+    or a renderer is used. Raises TemplateError when it does not parse.
     """
     if template:
         return LayerTemplate.parse(template)
-    if entry.chat_template is not None:
+    if entry.chat_template is not None or entry.renderer:
         return None
     return entry.layer or LayerTemplate.parse(entry.model.template or PLAIN)
 
@@ -46,11 +47,15 @@ def render_prompt(
     """The text of a prompt. It may take a while: call it in a thread.
 
     `template` is the request's own. Raises TemplateError when the template cannot be used, or
-    fails.
+    fails, and for a renderer that nobody knows.
     """
     layer = layer_for(entry, template)
     if layer is not None:
         return layer.render_chat(messages, tools=tools, think=think)
+    if entry.renderer:
+        size = entry.description.parameter_count if entry.description else 0
+        name = resolve(entry.renderer, f"{entry.name.model}:{entry.name.tag}", size)
+        return render(name, messages, tools=tools, think=think)
     compiled = ChatTemplate.compile(entry.chat_template or "")
     return compiled.render(messages, tools=tools, bos=bos, eos=eos, think=think)
 

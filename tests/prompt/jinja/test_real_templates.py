@@ -16,6 +16,7 @@ from msgspec import convert
 from puna.api.requests import Message
 from puna.errors import TemplateError
 from puna.prompt.jinja import ChatTemplate
+from puna.prompt.renderers import render
 
 FOLDER = Path(__file__).parents[3] / "build" / "engine-templates"
 FILES = sorted(FOLDER.glob("*.jinja"))
@@ -162,9 +163,9 @@ def theirs(source: str, chat: Chat) -> str | None:
     wish: dict[str, Any] = {} if think is None else {"enable_thinking": think is not False}
     if isinstance(think, str):
         wish["reasoning_effort"] = think
-    render: Callable[..., str] = tokenizer.apply_chat_template
+    apply: Callable[..., str] = tokenizer.apply_chat_template
     try:
-        return render(
+        return apply(
             messages,
             tools=tools or None,
             chat_template=source,
@@ -193,3 +194,64 @@ def test_prompts_are_those_of_transformers(path: Path) -> None:
 
 def plain(prompts: dict[str, str | None]) -> dict[str, str | None]:
     return {name: prompt and unescape(prompt) for name, prompt in prompts.items()}
+
+
+PLAIN: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather",
+        "parameters": {
+            "type": "object",
+            "required": ["city"],
+            "properties": {"city": {"type": "string", "description": "Where"}},
+        },
+    },
+}
+"""A tool that all write alike."""
+
+VENDORS = {
+    "gemma4-large": ("google-gemma-4-31B-it", "<bos>"),
+    "glimmer": ("muse-glimmer", "<|begin_of_text|>"),
+    "laguna": ("poolside-Laguna-XS.2", "〈|EOS|〉"),
+    "nemotron-3-nano": ("NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", ""),
+    "qwen3-coder": ("Qwen3-Coder", ""),
+    "qwen3.5": ("Qwen3.5-4B", ""),
+}
+"""Built-in renderers, and the templates that their formats come from."""
+
+DIFFERS = {
+    # another wording before the tools, and a line break before calls
+    "qwen3-coder": {name for name, (chat, tools, _) in CHATS.items() if tools or CALL in chat},
+    # a level of effort is not what this template asks for
+    "glimmer": {name for name, (_, _, think) in CHATS.items() if think in (False, "low")},
+    # what opens a thought after a result
+    "gemma4-large": {"a result, thinking", "calls again"},
+    # no empty thought where thinking is off
+    "qwen3.5": {"a result, no thinking"},
+}
+"""Chats in which the reference, and so Puna, writes something else than the template."""
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_built_in_renderers_write_what_the_vendors_templates_do(name: str) -> None:
+    stem, bos = VENDORS[name]
+    template = ChatTemplate.compile((FOLDER / f"{stem}.jinja").read_text(encoding="utf-8"))
+    different = set()
+    for chat, (messages, tools, think) in CHATS.items():
+        read = [convert(simple(message), Message) for message in messages]
+        declared = [PLAIN] if tools else []
+        expected = template.render(read, tools=declared, think=think, bos=bos)
+        if render(name, read, tools=declared, think=think) != expected:
+            different.add(chat)
+    assert different <= DIFFERS.get(name, set())
+
+
+def simple(message: dict[str, Any]) -> dict[str, Any]:
+    """The message without what vendors and the reference write in different ways."""
+    calls = [
+        {**call, "function": {"name": call["function"]["name"], "arguments": {"city": "Oslo"}}}
+        for call in message.get("tool_calls", [])
+    ]
+    text = message["content"].strip()
+    return {**message, "content": text, "tool_name": message.get("name", ""), "tool_calls": calls}
