@@ -13,7 +13,10 @@ WORTH = 1.1
 BEARABLE = 1.25
 """Where somebody has no draft, the others' may stretch the decode this far."""
 
-_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # that are weighed against each other
+_FEW = (1, 2, 3, 4, 6)  # drafted tokens that are weighed against each other, and
+_WIDTHS = (8, 16, 32, 48, 64)
+"""as many as make a decode so wide: engines compute in blocks, a decode of 17 tokens costs a third
+more than one of 16."""
 
 Cost = Callable[[int], float | None]
 """What a decode of so many tokens takes, None as long as nothing like it was seen."""
@@ -49,7 +52,7 @@ def plan_drafts(
     best, size = WORTH * n_streams / plain, 0
     limit = plain * BEARABLE if len(chances) < n_streams else float("inf")
     brought, summed = float(n_streams), 0
-    for count in _SIZES:
+    for count in _sizes(n_streams):
         if count > min(room, len(likeliest)):
             break
         brought += sum(chance for chance, _ in likeliest[summed:count])
@@ -64,3 +67,8 @@ def plan_drafts(
     for _, key in likeliest[:size]:
         counts[key] = counts.get(key, 0) + 1
     return Plan(counts, best if size else n_streams / plain)
+
+
+def _sizes(n_streams: int) -> list[int]:
+    wide = {width - n_streams for width in _WIDTHS if width > n_streams}
+    return sorted(wide.union(_FEW))

@@ -18,7 +18,7 @@ __all__ = ["Speculation"]
 
 log = logging.getLogger(__name__)
 
-MOST = 24  # tokens drafted for one sequence
+MOST = 31  # tokens drafted for one sequence: a decode of 32 with the one that is certain
 
 _PLAIN_EVERY = 32  # decodes: one goes without drafts, to know what that costs now
 _READ = 4096  # tokens read in one step: a long prompt must not hold up everybody else

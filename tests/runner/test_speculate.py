@@ -24,13 +24,13 @@ def line(fixed: float, each: float) -> Cost:
 FREE, DEAR, HALF = line(100, 0.1), line(0, 100), line(100, 40)
 
 PLANS: dict[str, tuple[list[list[float]], int, Cost, int, list[int]]] = {
-    "free and sure: as many as there are": ([SURE], 1, FREE, 99, [24]),
+    "free and sure: a decode of 16, where there are too few for 32": ([SURE], 1, FREE, 99, [15]),
     "free and sure: as many as fit": ([SURE], 1, FREE, 5, [4]),
     "no room": ([SURE], 1, FREE, 0, []),
     "what costs as much as it brings": ([SURE], 1, DEAR, 99, []),
     "likely, at some cost": ([LIKELY], 1, HALF, 99, [2]),
     "rarely right": ([RARE], 1, HALF, 99, []),
-    "each as long as it is good": ([SURE, RARE], 2, line(100, 10), 99, [24]),
+    "each as long as it is good": ([SURE, RARE], 2, line(100, 10), 99, [14]),
     "others do not wait for a draft": ([SURE], 3, line(100, 40), 99, [1]),
     "nothing is known of the cost": ([SURE], 1, lambda _: None, 99, []),
 }
