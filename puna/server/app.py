@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from puna.server.access import AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules
-from puna.server.faults import Fault, attempt, envelope_for
+from puna.server.faults import NATIVE, Fault, attempt, envelope_for
 from puna.server.routes import blobs, embedding, health, inference, messages, models, openai, upkeep
 from puna.server.services import Kit, Services
 from puna.server.streams import JSON
@@ -88,10 +88,22 @@ class _Dispatch:
             case Elsewhere(other):
                 return _redirect(request, other)
             case NotAllowed(methods):
-                headers = _PLAIN | {"allow": ", ".join(methods)}
-                return Response("405 method not allowed", 405, headers)
+                allowed = {"allow": ", ".join(methods)}
+                return _no_route(405, "405 method not allowed", path, allowed)
             case Missing():
-                return Response("404 page not found", 404, _PLAIN)
+                return _no_route(404, "404 page not found", path)
+
+
+def _no_route(status: int, text: str, path: str, headers: dict[str, str] | None = None) -> Response:
+    """Plain text, as the reference has it; other APIs' clients read their own envelope."""
+    envelope = envelope_for(path)
+    if envelope is NATIVE:
+        return Response(text, status, _PLAIN | (headers or {}))
+    return Response(
+        envelope.body(Fault(status, text)),
+        status,
+        {"content-type": JSON.decode()} | (headers or {}),
+    )
 
 
 def _redirect(request: Request, path: str) -> Response:

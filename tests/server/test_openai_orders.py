@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from puna.api.decode import decode
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
@@ -215,6 +218,12 @@ REFUSED = [
         "response_format",
         id="both",
     ),
+    pytest.param(
+        {"tools": [{"function": 5}], "tool_choice": "required"},
+        "tools",
+        "a name and a JSON Schema object",
+        id="no function",
+    ),
     pytest.param({"modalities": ["audio"]}, "modalities", "text only", id="speech"),
     pytest.param({"temperature": "hot"}, "temperature", "float", id="type"),
     pytest.param({"max_tokens": "10"}, "max_tokens", "int", id="text for a number"),
@@ -338,3 +347,32 @@ def test_refused_inputs(body: dict[str, Any], message: str) -> None:
     with pytest.raises(BadRequest) as caught:
         embed_order(decode(EmbeddingRequest, json.dumps(body).encode()))
     assert str(caught.value) == message
+
+
+KEYS = [
+    *("messages", "tools", "tool_choice", "response_format", "stop", "n", "prompt", "input"),
+    *("reasoning", "logit_bias", "stream_options", "chat_template_kwargs", "modalities", "echo"),
+]
+WORDS = [
+    *("role", "content", "type", "text", "image_url", "url", "tool_calls", "function", "name"),
+    *("arguments", "parameters", "required", "json_schema", "schema", "allowed_tools", "mode"),
+    *("user", "assistant", "json_object", "effort", "none", "auto", PIXEL),
+]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.floats(0, 2) | st.sampled_from(WORDS),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6))
+def test_whatever_is_asked_is_understood_or_refused(body: dict[str, Any]) -> None:
+    raw = json.dumps(body).encode()
+    with suppress(BadRequest):
+        chat_all(body)
+    with suppress(BadRequest):
+        completion(**body)
+    with suppress(BadRequest):
+        embed_order(decode(EmbeddingRequest, raw))

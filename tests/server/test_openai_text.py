@@ -167,3 +167,24 @@ def test_models() -> None:
     for name, owner in [("mine", "library"), ("host.example/me/mine:v1", "me")]:
         shown = run(app.request("GET", f"/v1/models/{name}")).json
         assert shown == card | {"id": name, "owned_by": owner}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/files", 404),
+        ("GET", "/v1/chat/completions", 405),
+        pytest.param("HEAD", "/v1/models", 405, id="MD-4"),
+    ],
+)
+def test_what_is_not_there_is_said_in_the_form_of_the_api(
+    method: str, path: str, status: int
+) -> None:
+    reply = run(client().request(method, path))
+    assert reply.status == status
+    assert reply.json["error"]["message"].startswith(str(status))
+
+
+def test_what_is_not_there_under_messages_is_said_as_anthropic_does() -> None:
+    reply = run(client().request("GET", "/v1/messages"))
+    assert (reply.status, reply.header("allow"), reply.json["type"]) == (405, "POST", "error")

@@ -74,12 +74,19 @@ def _forced(tools: Sequence[dict[str, Any]]) -> Choice:
 
 
 def _call_schema(tool: dict[str, Any]) -> dict[str, Any]:
-    parameters = tool.get("function", {}).get("parameters") or _ANYTHING
-    if not isinstance(parameters, dict):
-        raise InvalidField("the parameters of a tool must be a JSON Schema object", "tools")
+    match tool:
+        case {"function": {"name": str(name), "parameters": dict(parameters)}} if parameters:
+            pass
+        case {"function": {"name": str(name), "parameters": None | {}}}:
+            parameters = _ANYTHING
+        case {"function": {"name": str(name)} as function} if "parameters" not in function:
+            parameters = _ANYTHING
+        case _:
+            message = "a tool that must be called needs a name and a JSON Schema object"
+            raise InvalidField(message, "tools")
     return {
         "type": "object",
-        "properties": {"name": {"const": _name(tool)}, "arguments": parameters},
+        "properties": {"name": {"const": name}, "arguments": parameters},
         "required": ["name", "arguments"],
         "additionalProperties": False,
     }
