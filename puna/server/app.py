@@ -16,7 +16,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from puna.server.access import AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules
 from puna.server.faults import NATIVE, Fault, attempt, envelope_for
-from puna.server.routes import blobs, embedding, health, inference, messages, models, openai, upkeep
+from puna.server.routes import (
+    blobs,
+    embedding,
+    health,
+    inference,
+    messages,
+    models,
+    openai,
+    texts,
+    upkeep,
+)
 from puna.server.services import Kit, Services
 from puna.server.streams import JSON
 from puna.server.table import Elsewhere, Found, Missing, NotAllowed, Row, Table
@@ -31,6 +41,11 @@ ROUTES = (
     Row("POST", "/api/chat", inference.chat),
     Row("POST", "/api/embed", embedding.embed),
     Row("POST", "/api/embeddings", embedding.embeddings),
+    Row("POST", "/v1/rerank", texts.rerank),
+    Row("POST", "/rerank", texts.rerank),
+    Row("POST", "/api/rerank", texts.rerank),
+    Row("POST", "/api/tokenize", texts.tokenize),
+    Row("POST", "/api/detokenize", texts.detokenize),
     Row("GET HEAD", "/api/tags", models.tags),
     Row("GET", "/api/ps", models.ps),
     Row("POST", "/api/show", models.show),

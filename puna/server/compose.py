@@ -35,6 +35,7 @@ from puna.service.pull import Pull
 from puna.service.push import Push
 from puna.service.registries import Registries
 from puna.service.show import Show
+from puna.service.texts import Texts
 from puna.service.update import Update
 from puna.service.upkeep import Upkeep
 from puna.threads import in_thread
@@ -120,6 +121,7 @@ def _join(
     catalog = Catalog(library, go_template=settings.go_template)
     inference = Inference(catalog, scheduler, clock, settings)
     embedding = Embed(catalog, scheduler, clock, settings)
+    texts = Texts(catalog, scheduler, settings)
     listing = Listing(catalog, scheduler)
     management = Management(library)
     upkeep = Upkeep(library, scheduler.files)
@@ -129,6 +131,9 @@ def _join(
         count_tokens=inference.count_tokens,
         embed=embedding.embed,
         embeddings=embedding.embeddings,
+        rerank=texts.rerank,
+        tokenize=texts.tokenize,
+        detokenize=texts.detokenize,
         tags=listing.tags,
         running=listing.running,
         show=Show(catalog).show,

@@ -20,8 +20,10 @@ from puna.api.requests import (
     PushRequest,
     ShowRequest,
 )
+from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
 from puna.api.upkeep import PruneRequest, Updated, UpdateRequest, Verified, VerifyRequest
 from puna.service.embedding import Embedded, Vector
+from puna.service.texts import Ranked
 
 __all__ = ["Kit", "Services"]
 
@@ -40,6 +42,9 @@ class Services:
     """Of the prompt that a chat's request makes."""
     embed: Callable[[EmbedRequest], Awaitable[Embedded]]
     embeddings: Callable[[EmbeddingsRequest], Awaitable[Vector]]
+    rerank: Callable[[RerankRequest], Awaitable[Ranked]]
+    tokenize: Callable[[TokenizeRequest], Awaitable[list[int]]]
+    detokenize: Callable[[DetokenizeRequest], Awaitable[str]]
     tags: Callable[[], Awaitable[Sequence[object]]]
     running: Callable[[], Awaitable[Sequence[object]]]
     show: Callable[[ShowRequest, str], Awaitable[object]]

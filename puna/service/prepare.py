@@ -11,6 +11,7 @@ from puna.api.fields import Think
 from puna.api.options import Options, merge_options
 from puna.api.requests import ChatRequest, EmbeddingsRequest, EmbedRequest, GenerateRequest
 from puna.api.responses import Details
+from puna.api.texts import TextRequest
 from puna.config import Settings
 from puna.errors import BadModelFile, BadRequest, EngineError, NotFound, Unsupported, quoted
 from puna.runner.protocol import Generation, LoadPlan, Priority, Sampling, SpeculationKind
@@ -174,7 +175,7 @@ def _within(value: int, least: int, most: int) -> int:
 def make_need(
     entry: Entry,
     plan: LoadPlan,
-    order: ChatRequest | GenerateRequest | EmbedRequest | EmbeddingsRequest,
+    order: ChatRequest | GenerateRequest | EmbedRequest | EmbeddingsRequest | TextRequest,
 ) -> Need:
     """What to ask the scheduler for."""
     return Need(

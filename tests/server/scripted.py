@@ -15,6 +15,7 @@ from puna.api.requests import (
     EmbedRequest,
     GenerateRequest,
 )
+from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
 from puna.api.upkeep import PruneRequest
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound
@@ -22,6 +23,7 @@ from puna.server.app import make_app
 from puna.server.checks import HostRules, IPAddress, parse_origins
 from puna.server.services import Services
 from puna.service.embedding import Embedded, Vector
+from puna.service.texts import Ranked
 from tests.fakes.asgi import Client
 
 T = TypeVar("T")
@@ -100,6 +102,18 @@ async def _embeddings(order: EmbeddingsRequest) -> Vector:
     raise ModelNotFound(order.model)
 
 
+async def _rerank(order: RerankRequest) -> Ranked:
+    raise ModelNotFound(order.model)
+
+
+async def _tokenize(order: TokenizeRequest) -> list[int]:
+    raise ModelNotFound(order.model)
+
+
+async def _detokenize(order: DetokenizeRequest) -> str:
+    raise ModelNotFound(order.model)
+
+
 async def _rows() -> Sequence[object]:
     return []
 
@@ -143,6 +157,9 @@ NOBODY = Services(
     count_tokens=_count_tokens,
     embed=_embed,
     embeddings=_embeddings,
+    rerank=_rerank,
+    tokenize=_tokenize,
+    detokenize=_detokenize,
     tags=_rows,
     running=_rows,
     show=_show,

@@ -164,6 +164,7 @@ def test_a_preflight_is_answered() -> None:
     assert found["access-control-max-age"] == "43200"
     assert found["access-control-allow-methods"] == "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
     assert found["access-control-allow-headers"].startswith("Authorization,Content-Type,User-Agent")
+    assert ",X-Api-Key,Anthropic-Version," in found["access-control-allow-headers"]
     assert found["access-control-allow-headers"].endswith(
         "X-Stainless-Poll-Helper,X-Stainless-Retry-Count,X-Stainless-Runtime,"
         "X-Stainless-Runtime-Version,X-Stainless-Timeout"
