@@ -205,6 +205,15 @@ def test_counting_is_what_the_answer_says(client: anthropic.Anthropic) -> None:
     assert plain.input_tokens < with_tool.input_tokens == _total(reply.usage)
 
 
+def test_models(client: anthropic.Anthropic) -> None:
+    ask(client, user("Hello!"))  # it is installed when it is first asked for
+    (listed,) = client.models.list()
+    assert (listed.type, listed.id) == ("model", "cria:latest")
+    assert client.models.retrieve(listed.id) == listed
+    with pytest.raises(anthropic.NotFoundError):
+        client.models.retrieve("nobody")
+
+
 def test_errors_have_the_client_s_own_types(client: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.NotFoundError) as missing:
         client.messages.create(model="nobody", messages=[user("hi")], max_tokens=5)

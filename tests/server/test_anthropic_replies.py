@@ -305,6 +305,24 @@ def test_who_asks_and_how_urgent_it_is_go_along() -> None:
     assert priority == "low"
 
 
+def test_models_for_who_sends_a_version() -> None:
+    async def tags() -> list[object]:
+        return [{"model": name, "modified_at": "2026-01-01T12:00:00Z"} for name in ("a:1", "b:2")]
+
+    headers = {"anthropic-version": "2023-06-01"}
+    page = run(client(tags=tags).request("GET", "/v1/models?limit=1", headers=headers)).json
+    assert page.pop("data")[0] == {
+        "type": "model",
+        "id": "a:1",
+        "display_name": "a:1",
+        "created_at": "2026-01-01T12:00:00Z",
+        "lifecycle": "active",
+    }
+    assert page == {"has_more": False, "first_id": "a:1", "last_id": "b:2"}
+    empty = run(client().request("GET", "/v1/models", headers=headers)).json
+    assert empty == {"data": [], "has_more": False, "first_id": None, "last_id": None}
+
+
 def test_counting() -> None:
     async def count(order: ChatRequest) -> int:
         return len(order.messages[0].content)

@@ -14,6 +14,7 @@ from puna.api.decode import decode
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
 from puna.api.requests import ChatRequest, GenerateRequest, ShowRequest
 from puna.models.name import DEFAULT_NAMESPACE, split_name
+from puna.server.anthropic.models import ModelInfo, model_page, speaks_anthropic
 from puna.server.body import read_body
 from puna.server.clients import client_of
 from puna.server.faults import OPENAI
@@ -100,6 +101,8 @@ async def embeddings(request: Request, kit: Kit) -> ASGIApp:
 async def models(request: Request, kit: Kit) -> Response:
     """The installed models."""
     rows = [_row(each) for each in await kit.services.tags()]
+    if speaks_anthropic(request):
+        return json_reply(model_page([_info(row.model, row) for row in rows]))
     return json_reply({"object": "list", "data": [_card(row.model, row) for row in rows]})
 
 
@@ -107,7 +110,12 @@ async def model(request: Request, kit: Kit) -> Response:
     """One installed model, under the name that was asked for."""
     name = request.path_params["model"]
     shown = await kit.services.show(ShowRequest(model=name), "")
-    return json_reply(_card(name, _row(shown)))
+    row = _row(shown)
+    return json_reply(_info(name, row) if speaks_anthropic(request) else _card(name, row))
+
+
+def _info(name: str, row: _Row) -> ModelInfo:
+    return ModelInfo(id=name, display_name=name, created_at=row.modified_at)
 
 
 def _row(value: object) -> _Row:
