@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from puna.runner.riders import LEAST, Riders
+from puna.runner.riders import Riders
 
 __all__ = ["Pace"]
 
@@ -36,9 +36,7 @@ class Pace:
             return n_batch
         if self._since_plain >= _PAUSE:
             return 0
-        if self._decode is None:
-            return min(LEAST, n_batch)
-        return min(self._riders.count, n_batch)
+        return self._riders.ask(n_streams, n_batch)
 
     @property
     def reading(self) -> float | None:

@@ -8,16 +8,16 @@ long, and kept where it was cheap enough.
 
 from __future__ import annotations
 
-__all__ = ["LADDER", "LEAST", "MOST", "STRETCH", "Riders"]
+__all__ = ["LEAST", "MOST", "STRETCH", "WIDTHS", "Riders"]
 
-LADDER = (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
-"""The numbers that are tried."""
+WIDTHS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
+"""Tokens in a decode, streams' and riders', that are tried: whole blocks of engines."""
 
-LEAST = LADDER[0]  # a prompt must get on, however slow the machine
+LEAST = 4  # riders: a prompt must get on, however slow the machine
 STRETCH = 1.8
 """A decode with riders may take this many times one that has none."""
 
-MOST = 2.5
+MOST = 2.9
 """What a trial may take at worst, if each rider costs as much as those before."""
 
 _TOO_MUCH = 1.15  # times what is allowed: from there on it is fewer
@@ -27,23 +27,25 @@ _OUTLIER = 2.0  # times what was expected: more than that is the machine's affai
 
 
 class Riders:
-    """The number that was found to be cheap enough. Costs are what a decode takes longer for them,
+    """As many as were found to be cheap enough. Costs are what a decode takes longer for them,
     as a part of what it takes without."""
 
     def __init__(self) -> None:
-        self._at = 0  # of the ladder
-        self._trial = False  # whether the next number of the ladder is being tried
+        self._at = 0  # of the widths
+        self._trial = False  # whether the next width is being tried
+        self._streams = self._asked = 0
         self._cost: float | None = None
         self._wait = _SOON
 
-    @property
-    def count(self) -> int:
-        """Riders for the next decode."""
-        return LADDER[self._at + self._trial]
+    def ask(self, n_streams: int, n_most: int) -> int:
+        """Riders for the next decode, `n_most` at most."""
+        self._streams = n_streams
+        self._asked = min(self._count(self._at + self._trial), n_most)
+        return self._asked
 
     def learn(self, count: int, cost: float) -> None:
         """Take in what riders cost. A number that was not asked for says nothing."""
-        if count != self.count:
+        if count != self._asked:
             return
         allowed = STRETCH - 1
         if self._trial:
@@ -56,8 +58,13 @@ class Riders:
         self._wait -= 1
         if self._cost > allowed * _TOO_MUCH and self._at:
             self._at, self._cost, self._wait = self._at - 1, None, _LATER
-        elif self._wait <= 0 and self._at + 1 < len(LADDER):
-            self._trial = self._cost * LADDER[self._at + 1] / LADDER[self._at] <= MOST - 1
+        elif self._wait <= 0 and self._at + 1 < len(WIDTHS):
+            self._trial = self._cost * self._count(self._at + 1) <= count * (MOST - 1)
+
+    def _count(self, at: int) -> int:
+        """What fills a width, or the first wider one in which there is room for some."""
+        fits = (width - self._streams for width in WIDTHS[at:] if width - self._streams >= LEAST)
+        return next(fits, LEAST)
 
 
 def _mixed(average: float | None, newest: float) -> float:
