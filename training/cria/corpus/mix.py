@@ -39,7 +39,7 @@ MIX: dict[str, Skill] = {
     "sums": Skill(arithmetic.make, 32, 0.3),
     "world": Skill(world.make, 13, 0.3),
     "stories": Skill(stories.make, 4, 0.25),
-    "tools": Skill(tools.make, 36, 0.3),
+    "tools": Skill(tools.make, 50, 0.3),
     "reasoning": Skill(reasoning.make, 4, 0.6),
     "json": Skill(structured.make, 6, 0.25),
     "dialogue": Skill(dialogue.make, 8, 0.25),

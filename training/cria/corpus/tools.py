@@ -75,6 +75,8 @@ HELD_TEMPLATES = (
 
 _MORE_REQUESTS = lexicon.sections("tool_asks")
 TEMPLATES = (*_REQUESTS, *_MORE_REQUESTS["made up"])
+_TERSE = {1: _MORE_REQUESTS["terse one"], 2: _MORE_REQUESTS["terse two"]}
+"""By the number of arguments: requests that name the tool by one word, and no argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,11 @@ def _made_up(rng: Rng, vocabulary: Vocabulary, new: bool) -> _Task:
         f"{capitalised(verb)} {adjective}{noun} {' and '.join(values)}".strip(),
     ))  # fmt: skip
     tool = _tool(rng, _name(rng, verb, noun, adjective.strip()), about, args)
+    if not new and len(values) in _TERSE and rng.random() < 0.3:
+        template, said = pick(rng, _TERSE[len(values)]), ""
+    first, *rest = [spelt(value) for value in values.values()] or [""]
     request = template.format(
+        a=first, b=" ".join(rest),
         verb=verb, Verb=capitalised(verb), noun=adjective + noun,
         Noun=capitalised(adjective + noun), args=said, tool=tool.name,
     )  # fmt: skip
