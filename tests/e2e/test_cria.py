@@ -52,8 +52,8 @@ def user(text: str) -> dict[str, Any]:
 def test_it_comes_when_it_is_run_and_comes_back(start: Start) -> None:
     server = start()
     assert "cria" not in puna("list", env=server.env).stdout
-    said = puna("run", "cria", "What is the capital of France?", env=server.env)
-    assert (said.returncode, "Paris" in said.stdout) == (0, True)
+    said = puna("run", "cria", "What is the capital of Japan?", env=server.env)
+    assert (said.returncode, "Tokyo" in said.stdout) == (0, True)
     assert "cria:latest" in puna("list", env=server.env).stdout
     assert "cria, the small model" in puna("show", "cria", env=server.env).stdout
     assert puna("rm", "cria", env=server.env).stdout == "deleted 'cria'\n"
