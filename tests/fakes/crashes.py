@@ -26,12 +26,13 @@ from puna.models.library import Library
 from puna.models.name import Name
 from puna.models.second import SecondStore
 from puna.service.create import Create
-from tests.fakes.ggufs import Tensor, pack_gguf
+from tests.fakes.ggufs import Raw, Tensor, Value, pack_gguf
 from tests.fakes.pulls import nothing_to_pull
 
 __all__ = ["WORKS", "Crasher", "make_stores", "open_library"]
 
 NOW = 2_000_000_000.0
+U16 = 2
 CALLS = {"posix", "fcntl", "_io"}
 TRACED = ("/puna/models/", "/puna/service/", "/puna/gguf/")
 
@@ -86,6 +87,17 @@ def _create_linked(place: Path) -> None:
         create(library, "new", files={"a.gguf": str(adopted.digest)}, system="x")
 
 
+def _create_from_parts(place: Path, *, keep: bool) -> None:
+    library = open_library(place)
+    files = {}
+    for index, name in enumerate(("m-00001-of-00002.gguf", "m-00002-of-00002.gguf")):
+        numbers: dict[str, Value] = {"split.no": Raw(U16, index), "split.count": Raw(U16, 2)}
+        first: dict[str, Value] = {} if index else {"general.architecture": "llama"}
+        raw = pack_gguf({**first, **numbers}, [Tensor(f"blk.{index}.weight")])
+        files[name] = str(library.blobs.add(raw).digest)
+    create(library, "new", files=files, keep_parts=keep)
+
+
 def _delete(name: str) -> Work:
     return lambda place: (open_library(place).delete(Name.parse(name)), None)[1]
 
@@ -101,6 +113,8 @@ WORKS: Mapping[str, Work] = {
     "create from a lent model": lambda place: create(
         open_library(place), "new", **{"from": "lent"}
     ),
+    "create by merging parts": lambda place: _create_from_parts(place, keep=False),
+    "create of parts that stay": lambda place: _create_from_parts(place, keep=True),
     "replace a model": lambda place: install(open_library(place), "c", 6),
     "delete the last user of a blob": _delete("c"),
     "delete a parent": _delete("a"),
