@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from puna.api.events import Progress
 from puna.api.options import merge_options
-from puna.errors import BadManifest, BadModelFile, BadRequest, RegistryError, StoreError
+from puna.errors import BadManifest, BadModelFile, BadRequest, Denied, RegistryError, StoreError
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.models.digest import Digest
 from puna.models.layers import encode_params, parse_params
@@ -27,16 +27,18 @@ from puna.service.fetching import Fetching
 from puna.service.registries import Registries
 from puna.threads import in_thread_to_the_end
 
-__all__ = ["HubPull"]
+__all__ = ["HubPlan", "HubPull"]
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 _Steps = AsyncGenerator[Progress, None]
 
 
 @dataclass(slots=True)
-class _Plan:
+class HubPlan:
     """What a model is made of: its large files, and the texts beside them in the repository."""
 
+    name: Name
+    hub: Hub
     choice: Choice
     template: str = ""
     system: str = ""
@@ -60,18 +62,24 @@ class HubPull:
         self._fetching = fetching
         self._registries = registries
 
-    async def install(self, name: Name, *, insecure: bool) -> _Steps:
+    async def plan(self, name: Name, *, insecure: bool) -> HubPlan:
+        """Find out what to fetch, and fetch what is small.
+
+        Raises Denied where the repository is closed to us, RegistryError.
+        """
+        return await _plan(self._registries.hub(name, insecure=insecure), name)
+
+    async def install(self, plan: HubPlan) -> _Steps:
         """Install a model under its name; nothing is visible before all of it is there.
 
         Raises RegistryError, StoreError.
         """
-        hub = self._registries.hub(name, insecure=insecure)
-        plan = await _plan(hub, name)
+        name, hub = plan.name, plan.hub
         known = {file.digest for _, file in plan.files if file.digest is not None}
         with contextlib.ExitStack() as stack:
             await in_thread_to_the_end(stack.enter_context, self._library.holding(known))
             for media_type, file in plan.files:
-                async with aclosing(self._fetch(hub, plan, media_type, file)) as progresses:
+                async with aclosing(self._fetch(plan, media_type, file)) as progresses:
                     async for progress in progresses:
                         yield progress
             yield Progress(status="verifying sha256 digest")  # it was hashed while it came in
@@ -84,7 +92,7 @@ class HubPull:
         """Whether the repository's files are those of an installed model, as far as that is known
         without fetching them. Raises RegistryError.
         """
-        plan = await _plan(self._registries.hub(stored.name, insecure=insecure), stored.name)
+        plan = await self.plan(stored.name, insecure=insecure)
         digests = {file.digest for _, file in plan.files}
         texts = [text.encode() for text in (plan.template, plan.system) if text]
         if plan.params:
@@ -92,11 +100,11 @@ class HubPull:
         digests.update(Digest.of(text) for text in texts)
         return digests <= stored.manifest.digests
 
-    async def _fetch(self, hub: Hub, plan: _Plan, media_type: str, file: HubFile) -> _Steps:
+    async def _fetch(self, plan: HubPlan, media_type: str, file: HubFile) -> _Steps:
         """Have one file in the store, telling how far it is."""
         if file.digest is not None:
             layer = Layer(media_type, file.digest, file.size)
-            async with aclosing(self._fetching.fetch(layer, hub.source(file))) as progresses:
+            async with aclosing(self._fetching.fetch(layer, plan.hub.source(file))) as progresses:
                 async for progress in progresses:
                     yield progress
             plan.digests[file] = file.digest
@@ -105,12 +113,12 @@ class HubPull:
 
         async def copy() -> Digest:
             with self._library.blobs.writer() as writer:
-                await hub.copy(file, writer)
+                await plan.hub.copy(file, writer)
                 return (await in_thread_to_the_end(writer.commit)).digest
 
-        plan.digests[file] = await hub.retry.call(copy)
+        plan.digests[file] = await plan.hub.retry.call(copy)
 
-    def _write(self, name: Name, plan: _Plan) -> Stored:
+    def _write(self, name: Name, plan: HubPlan) -> Stored:
         builder = ModelBuilder(self._library)
         for media_type, file in plan.files:
             builder.add_file(media_type, plan.digests[file])
@@ -122,7 +130,7 @@ class HubPull:
         builder.store()
         return self._library.read(self._library.write(name, builder.finish()))
 
-    def _describe(self, plan: _Plan) -> Description:
+    def _describe(self, plan: HubPlan) -> Description:
         """What the weights are. Raises StoreError where the files are not what they should be."""
         paths = [self._library.blobs.path(plan.digests[file]) for file in plan.choice.weights]
         projector = plan.choice.projector
@@ -138,15 +146,16 @@ class HubPull:
         return description
 
 
-async def _plan(hub: Hub, name: Name) -> _Plan:
-    """Find out what to fetch, and fetch what is small. Raises RegistryError."""
+async def _plan(hub: Hub, name: Name) -> HubPlan:
     try:
         files = await hub.files()
-        plan = _Plan(choose(files, name.tag))
+        plan = HubPlan(name, hub, choose(files, name.tag))
         plan.template = await _text(hub, files, "template")
         plan.system = await _text(hub, files, "system")
         plan.params = (await _text(hub, files, "params")).encode()
         _check_params(plan.params)
+    except Denied:
+        raise
     except (RegistryError, BadModelFile, BadManifest, BadRequest) as cause:
         raise RegistryError(f"pull model manifest: {cause}") from cause
     return plan

@@ -15,6 +15,7 @@ from puna.api.requests import PullRequest
 from puna.config import Settings
 from puna.errors import (
     BadManifest,
+    Denied,
     ModelNotFound,
     RegistryError,
     StoreError,
@@ -64,7 +65,7 @@ class Pull:
             yield Progress(status="success")
             return
         if self._registries.is_hub(name):
-            steps = self.install_from_hub(name, insecure=order.insecure)
+            steps = await self._from_hub(session, insecure=order.insecure)
         else:
             steps = self.install(session, await _manifest(session))
         async with aclosing(steps) as progresses:
@@ -72,13 +73,30 @@ class Pull:
                 yield progress
         yield Progress(status="success")
 
+    async def _from_hub(self, session: Session, *, insecure: bool) -> _Steps:
+        """What the Hub has; where it is closed to those without a token, what its registry has for
+        our key.
+        """
+        name = session.name
+        try:
+            plan = await self._hub.plan(name, insecure=insecure)
+        except Denied as closed:
+            if self._registries.knows_us_by_key(name):
+                with contextlib.suppress(RegistryError, BadManifest):
+                    return self.install(session, await fetch_manifest(session))
+            raise RegistryError(f"pull model manifest: {closed}") from closed
+        return self._replacing(name, self._hub.install(plan))
+
     def install(self, session: Session, fetched: Fetched) -> _Steps:
         """Install what a registry has under the session's name."""
         return self._replacing(session.name, self._install(session, fetched))
 
-    def install_from_hub(self, name: Name, *, insecure: bool) -> _Steps:
+    async def install_from_hub(self, name: Name, *, insecure: bool) -> _Steps:
         """Install what the Hugging Face Hub has under this name."""
-        return self._replacing(name, self._hub.install(name, insecure=insecure))
+        plan = await self._hub.plan(name, insecure=insecure)
+        async with aclosing(self._replacing(name, self._hub.install(plan))) as progresses:
+            async for progress in progresses:
+                yield progress
 
     async def has_hub_version(self, stored: Stored, *, insecure: bool) -> bool:
         """Whether what is installed is what the Hub has, as far as that is known unfetched."""

@@ -6,8 +6,8 @@ from puna.config import Settings
 from puna.models.name import Name
 from puna.models.registry.auth import Authority, Credentials
 from puna.models.registry.credentials import read_credentials
-from puna.models.registry.hub import Hub, is_hub
-from puna.models.registry.origin import Registry
+from puna.models.registry.hub import HOME, Hub, is_hub
+from puna.models.registry.origin import Registry, origin_of
 from puna.models.registry.session import Session
 from puna.threads import in_thread
 
@@ -36,6 +36,12 @@ class Registries:
     def is_hub(self, name: Name) -> bool:
         """Whether a model of this name is to be had from the Hugging Face Hub."""
         return is_hub(name, self._endpoint)
+
+    def knows_us_by_key(self, name: Name) -> bool:
+        """Whether the Hub may be asked as a registry: it is no mirror, and we have no token."""
+        host = name.host.lower()
+        is_home = host == origin_of(self._endpoint).authority or self._endpoint == HOME
+        return is_home and not self._token
 
     def hub(self, name: Name, *, insecure: bool) -> Hub:
         """The repository of the Hub that a name means, read with the token from the settings."""

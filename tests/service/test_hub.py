@@ -19,6 +19,7 @@ from puna.models.name import Name
 from tests.fakes.ggufs import make_tiny_llama, pack_gguf
 from tests.fakes.http_server import Reply, ScriptedServer
 from tests.fakes.hub import FakeHub, fake_hub
+from tests.fakes.registry_client import pack_model
 from tests.fakes.splits import make_split_llama
 from tests.service.pulling import UNIT, Puller, until
 from tests.service.pulling import play as play_there
@@ -240,6 +241,28 @@ def test_on_this_machine_a_token_may_be_sent_over_http(
         assert {seen.authorization for seen in hub.requests("hub")} == {"Bearer hf_good"}
 
     play(hub, tmp_path, scene, hf_token="hf_good")
+
+
+def test_a_closed_repository_may_know_our_key(tmp_path: Path, weights: bytes) -> None:
+    """As the reference gets at private repositories: through the Hub's registry."""
+    packed = pack_model(("model", weights))
+    replies = {f"GET /v2/org/m/blobs/{digest}": Reply(raw) for digest, raw in packed.blobs.items()}
+    replies["GET /v2/org/m/manifests/latest"] = Reply(packed.raw)
+    replies["GET /api/models/org/m/tree/main?recursive=true"] = Reply(b"who?", status=401)
+    with ScriptedServer(dict(replies)) as server:
+        name = f"127.0.0.1:{server.port}/org/m"
+
+        async def scene(place: Puller) -> None:
+            await place.pull(name)
+            assert model(place, name).weights
+
+        async def closed(place: Puller) -> None:
+            status, text = await complaint(place.pull(name))
+            assert status == 500
+            assert text.startswith("pull model manifest: unauthorized: access denied: HF_TOKEN")
+
+        play_there(tmp_path, scene, hf_endpoint=server.url)
+        play_there(tmp_path / "other", closed, hf_endpoint=server.url, hf_token="hf_bad")
 
 
 # -- what goes wrong

@@ -27,7 +27,9 @@ from puna.models.registry.session import BlobSource, Session
 from puna.models.registry.transport import Reply, refusal
 from puna.threads import in_thread, in_thread_to_the_end
 
-__all__ = ["HOSTS", "Hub", "is_hub"]
+__all__ = ["HOME", "HOSTS", "Hub", "is_hub"]
+
+HOME = "https://huggingface.co"
 
 HOSTS = frozenset({"hf.co", "huggingface.co"})
 REVISION = "main"
