@@ -172,12 +172,12 @@ class Unsupported(BadRequest):
 
 
 class TooLarge(BadRequest):
-    """A request body of more than `limit` bytes."""
+    """A request, or `what` of it, of more than `limit` bytes."""
 
     status = 413
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"request body too large: at most {limit} bytes are accepted")
+    def __init__(self, limit: int, what: str = "request body") -> None:
+        super().__init__(f"{what} too large: at most {limit} bytes are accepted")
 
 
 class Forbidden(PunaError, PermissionError):

@@ -5,10 +5,9 @@ Facts: API spec, section 3.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
+from puna.api.images import ImageData
 from puna.config import FOREVER
 from puna.errors import BadRequest, quoted
 from puna.fmt import MAX_NANOSECONDS, SECOND, BadDuration, parse_duration
@@ -76,21 +75,6 @@ class Think:
         raise BadRequest(
             'think must be a boolean or string ("high", "medium", "low", "max", true, or false)'
         )
-
-
-class ImageData(bytes):
-    """An image's bytes, sent as standard base64."""
-
-    @classmethod
-    def parse(cls, value: Any) -> ImageData:
-        """Decode padded base64; line breaks inside are skipped. Raises BadRequest."""
-        if not isinstance(value, str):
-            raise BadRequest("images must be base64 strings")
-        text = value.replace("\n", "").replace("\r", "")
-        try:
-            return cls(base64.b64decode(text, validate=True))
-        except (binascii.Error, ValueError):
-            raise BadRequest("illegal base64 data: images are sent as plain base64") from None
 
 
 def read_field(kind: type, value: Any) -> Any:

@@ -36,6 +36,7 @@ from puna.service.prepare import (
     check_structure,
     check_thinking,
     check_top_logprobs,
+    check_vision,
     make_generation,
     make_need,
     make_options,
@@ -115,6 +116,7 @@ class Inference:
             raise Unsupported(f"{quoted(order.model)} does not support chat")
         if order.tools and "tools" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support tools")
+        check_vision(entry, order.model, [image for m in order.messages for image in m.images])
         return self._job(order, entry, think, started)
 
     async def generate(self, order: GenerateRequest) -> AsyncGenerator[Event, None]:
@@ -140,6 +142,7 @@ class Inference:
             raise Unsupported(f"{quoted(order.model)} does not support generate")
         if order.suffix and "insert" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support insert")
+        check_vision(entry, order.model, order.images)
         job = self._job(order, entry, think, started)
         prompt = None if is_empty else partial(self._generate_prompt, job, order)
         async with aclosing(self._serve(job, prompt)) as events:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.api.fields import Think
+from puna.api.images import check_images
 from puna.api.options import Options, merge_options
 from puna.api.requests import ChatRequest, EmbeddingsRequest, EmbedRequest, GenerateRequest
 from puna.api.responses import Details
@@ -24,6 +25,7 @@ __all__ = [
     "check_structure",
     "check_thinking",
     "check_top_logprobs",
+    "check_vision",
     "details_of",
     "make_generation",
     "make_need",
@@ -98,6 +100,15 @@ def check_thinking(entry: Entry, raw: str, think: Think | None) -> bool | str | 
     if think is not None and think.enabled:
         raise BadRequest(f"{quoted(raw)} does not support thinking")
     return None if think is None else False
+
+
+def check_vision(entry: Entry, raw: str, images: Sequence[bytes]) -> None:
+    """Raises Unsupported when images are shown to a model that cannot see, BadRequest or TooLarge
+    when they are none, or too many or too large.
+    """
+    if images and "vision" not in entry.capabilities:
+        raise Unsupported(f"{quoted(raw)} does not support images")
+    check_images(images)
 
 
 def make_options(entry: Entry, wanted: Mapping[str, Any]) -> Options:
