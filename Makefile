@@ -3,7 +3,7 @@
 # make test-templates   chat templates of real models, against transformers' rendering of them
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
-# make crashes   kill work on the model store at 1,000 random points (KILLS=n), and 200 pulls (PULL_KILLS=n)
+# make crashes   kill work on the model store at 1,000 random points (KILLS=n), 200 pulls (PULL_KILLS=n), 200 pushes (PUSH_KILLS=n)
 # make fuzz   feed 100,000 broken headers, manifests, Modelfiles and names to what reads them (INPUTS=n)
 # make bench  measure; PEER=path/to/llama-server also measures against that (see bench/README.md)
 # make train-cria, export-cria, eval-cria   the model that comes with Puna (training/cria/README.md)
@@ -49,10 +49,12 @@ PEER ?= $(LLAMA_SERVER)
 
 KILLS ?= 1000
 PULL_KILLS ?= 200
+PUSH_KILLS ?= 200
 
 crashes: $(VENV)/installed-dev
 	$(BIN)/python -m tests.models.test_crashes $(KILLS)
 	$(BIN)/python -m tests.e2e.kill_pulls $(PULL_KILLS)
+	$(BIN)/python -m tests.e2e.kill_pushes $(PUSH_KILLS)
 
 INPUTS ?= 100000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,10 +45,12 @@ class UploadHandler(BaseHTTPRequestHandler):
         """What comes with the request, or its beginning."""
         left = int(self.headers.get("content-length") or 0)
         left = left if limit is None else min(left, limit)
-        body = bytearray()
+        body, speed = bytearray(), self.registry.bytes_per_second
         while left > 0 and (piece := self.rfile.read(min(left, READ))):
             body += piece
             left -= len(piece)
+            if speed:
+                time.sleep(len(piece) / speed)
         return bytes(body)
 
     def write(self) -> None:

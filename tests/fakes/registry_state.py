@@ -74,6 +74,7 @@ class FaultyRegistry:
     link_uses: int = 1_000_000
     ranges: bool = True
     bytes_per_second: float = 0.0
+    """How fast blobs are served, and bodies read, unless it is 0."""
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     """`manifest`, `token` or `blob` to what goes wrong with the next requests; of those who write,
     `head`, `start`, `part`, `status`, `commit`, `manifest` and `object`."""
