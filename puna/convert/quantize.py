@@ -7,26 +7,21 @@ runs.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import re
-import signal
-import sys
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
 
 import msgspec
 
-from puna.config import child_environment
+from puna.convert.working import work_in_child
 from puna.errors import QuantError
 from puna.gguf.reader import read_header
 from puna.gguf.tensors import TensorInfo
 
-__all__ = ["LEVELS", "Order", "Quantization", "Said", "is_source", "parse_level", "quantize"]
+__all__ = ["LEVELS", "Order", "Quantization", "is_source", "parse_level", "quantize"]
 
 LEVELS = ("F32", "F16", "BF16", "Q8_0", "Q4_K_S", "Q4_K_M")
 _SOURCES = frozenset({"F32", "F16", "BF16"})
@@ -53,7 +48,7 @@ _BETTER: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """Tensors, by architecture, that four bits would harm: what they get instead."""
 
 _FOUR_BITS = ("Q4_K_S", "Q4_K_M")
-_LAST_WORDS = 64 * 1024  # bytes of the child's stderr that are looked at
+CHILD = "puna.convert.quantizer"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -63,17 +58,6 @@ class Order(msgspec.Struct, frozen=True):
     target: str
     level: str
     overrides: tuple[tuple[str, str], ...] = ()
-
-
-class Said(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the child's: tensors done and in all, or why it failed."""
-
-    done: int = 0
-    total: int = 0
-    failure: str = ""
-
-
-_SAID = msgspec.json.Decoder(Said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,54 +93,10 @@ async def quantize(work: Quantization) -> AsyncGenerator[float, None]:
     Raises QuantError, OSError and BadModelFile for a source that cannot be read.
     """
     order = await asyncio.to_thread(_order, work)
-    with tempfile.TemporaryFile() as words:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "puna.convert.quantizer",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=words,
-            env=child_environment(),
-        )
-        try:
-            async for said in _talk(process, order):
-                if said.failure:
-                    raise QuantError(f"cannot quantize: {said.failure}")
-                yield said.done / max(said.total, 1)
-            if await process.wait() != 0:
-                raise QuantError(f"the quantizer ended: {_cause(process.returncode, words)}")
-        finally:
-            _kill(process)
-            await process.wait()
-
-
-async def _talk(process: asyncio.subprocess.Process, order: Order) -> AsyncIterator[Said]:
-    """Give the child its order; what it says, as long as it says anything."""
-    if process.stdin is None or process.stdout is None:
-        raise QuantError("the quantizer has no pipes")
-    with contextlib.suppress(ConnectionError):  # it died: its exit status tells more
-        process.stdin.write(msgspec.json.encode(order))
-        await process.stdin.drain()
-        process.stdin.close()
-    while line := await process.stdout.readline():
-        yield _SAID.decode(line)
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    # not Process.kill(): it polls first, and so takes the exit status from asyncio's watcher
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-
-
-def _cause(code: int | None, words: IO[bytes]) -> str:
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-code).name}"
-    words.seek(0)
-    lines = words.read(_LAST_WORDS).decode("utf-8", "replace").strip().splitlines()
-    return f"exit status {code}" + "".join(f": {line}" for line in lines[-1:])
+    child = work_in_child(CHILD, order, "quantizer", QuantError, "quantize")
+    async with aclosing(child) as fractions:
+        async for fraction in fractions:
+            yield fraction
 
 
 def _order(work: Quantization) -> Order:

@@ -17,7 +17,8 @@ import msgspec
 from llama_cpp import llama_cpp as _bindings
 
 from puna.child import die_with_parent
-from puna.convert.quantize import Order, Said
+from puna.convert.quantize import Order
+from puna.convert.working import Said
 from puna.discover.cpu import worker_threads
 from puna.gguf.types import FILE_TYPES, TENSOR_TYPES
 

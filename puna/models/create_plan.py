@@ -6,12 +6,13 @@ Facts: models spec, section 20.4. Files are named here, hashed and sent by the c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from puna.errors import ModelfileError
 from puna.gojson import Json
+from puna.models.checkpoint_files import adapter_files, model_files
 from puna.models.local_files import expand, files_at
 from puna.models.modelfile import Command, Modelfile
 from puna.models.parameters import parameter_values
@@ -71,7 +72,7 @@ def make_create_plan(modelfile: Modelfile, base: Path) -> CreatePlan:
     return CreatePlan(
         from_=from_,
         files=files,
-        adapters=_existing(_all(commands, "adapter")[-1:], base),
+        adapters=_existing(_all(commands, "adapter")[-1:], base, adapter_files),
         drafts=drafts,
         template=_last(commands, "template"),
         system=_last(commands, "system"),
@@ -110,11 +111,13 @@ def _drafts(commands: tuple[Command, ...], base: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(_existing(_all(commands, "draft"), base)))
 
 
-def _existing(texts: list[str], base: Path) -> tuple[Path, ...]:
+def _existing(
+    texts: list[str], base: Path, in_folder: Callable[[Path], tuple[Path, ...]] = model_files
+) -> tuple[Path, ...]:
     files: list[Path] = []
     for text in texts:
         try:
-            files += files_at(expand(text, base))
+            files += files_at(expand(text, base), in_folder)
         except FileNotFoundError as cause:
             raise ModelfileError(f"{expand(text, base)}: no such file or directory") from cause
     return tuple(files)

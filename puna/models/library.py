@@ -26,6 +26,7 @@ from puna.models.name import Name
 from puna.models.origins import Origins
 from puna.models.scan import name_of, read_raw, scan_manifests
 from puna.models.second import SecondStore
+from puna.models.workspace import remove_abandoned
 
 __all__ = ["Library", "Stored"]
 
@@ -226,6 +227,8 @@ class Library:
         """
         work = upkeep.find_garbage if dry_run else upkeep.prune
         with self._lock.held():
+            if not dry_run:
+                remove_abandoned(self.root)
             wanted = upkeep.Wanted(now, older_than, keep | self._holds.find())
             return work(self.manifests, self.blobs.folder, wanted)
 

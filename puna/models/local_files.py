@@ -1,21 +1,20 @@
 """Local files that a Modelfile names: how a path is completed and which files of a folder count.
 
-Facts: models spec, sections 15.6 and 20.5. Folders of safetensors come with conversion. One part of
-a split model stands for all of them, which lie beside it.
+Facts: models spec, sections 15.6 and 20.5. One part of a split model stands for all of them, which
+lie beside it. What counts in a folder is said in checkpoint_files.py.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from puna.errors import ModelfileError
 from puna.gguf.split import parse_part_name
+from puna.models.checkpoint_files import is_gguf_file, model_files
 
 __all__ = ["expand", "files_at", "request_names"]
-
-GGUF_MAGIC = b"GGUF"
 
 
 def expand(text: str, base: Path) -> Path:
@@ -30,16 +29,18 @@ def expand(text: str, base: Path) -> Path:
     return Path(os.path.normpath(base / path))
 
 
-def files_at(path: Path) -> tuple[Path, ...]:
-    """The file at `path`, with the other parts of its model if it is one; or the weights in the
-    folder there.
+def files_at(
+    path: Path, in_folder: Callable[[Path], tuple[Path, ...]] = model_files
+) -> tuple[Path, ...]:
+    """The file at `path`, with the other parts of its model if it is one; or those that count in
+    the folder there.
 
     Raises FileNotFoundError, and ModelfileError for a part that is missing, a folder without
     weights or with a link that leads out of it.
     """
     # os.path, because a model's name may be too long for a file's, which Path reports by raising
     if os.path.isdir(path):
-        return _weights_in(path)
+        return in_folder(path)
     if not os.path.isfile(path):
         if os.path.exists(path):
             raise ModelfileError(f"{path} is neither a file nor a folder")
@@ -49,30 +50,13 @@ def files_at(path: Path) -> tuple[Path, ...]:
 
 def _with_parts(path: Path) -> tuple[Path, ...]:
     part = parse_part_name(path.name)
-    if part is None or not _is_gguf(path):
+    if part is None or not is_gguf_file(path):
         return (path,)
     paths = tuple(path.with_name(name) for name in part.siblings)
     for each in paths:
         if not os.path.isfile(each):
             raise ModelfileError(f"{each}: no such file: {path.name} needs all {part.count} parts")
     return paths
-
-
-def _weights_in(folder: Path) -> tuple[Path, ...]:
-    root = folder.resolve()
-    files = sorted(path for path in folder.glob("*.gguf") if not path.is_dir())
-    for path in files:
-        if not path.resolve().is_relative_to(root):
-            hint = "; download with --local-dir to get files" if ".cache" in path.parts else ""
-            raise ModelfileError(f"insecure path: {path.relative_to(folder)}{hint}")
-    if not files or not all(map(_is_gguf, files)):
-        raise ModelfileError("no Modelfile or safetensors files found")
-    return tuple(files)
-
-
-def _is_gguf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(GGUF_MAGIC)) == GGUF_MAGIC
 
 
 def request_names(paths: Sequence[Path]) -> dict[str, Path]:

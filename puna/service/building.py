@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from puna.api.options import merge_options
 from puna.api.requests import Message
@@ -16,10 +18,12 @@ from puna.errors import BadRequest, InvalidOption, TemplateError, quoted
 from puna.fmt import human_number
 from puna.gguf.describe import Description
 from puna.gojson import Fields, Json
+from puna.models.blobs import Adopted
 from puna.models.digest import Digest
 from puna.models.image_config import DraftConfig, ImageConfig, encode_image_config
 from puna.models.layers import Model, encode_messages, encode_params
 from puna.models.library import Library
+from puna.models.linking import Way
 from puna.models.manifest import (
     CONFIG,
     LICENSE,
@@ -38,7 +42,10 @@ __all__ = ["ModelBuilder"]
 
 
 class ModelBuilder:
-    """Collects layers. Nothing is written before `store`, when everything has been checked."""
+    """Collects layers. Nothing is written before `store`, when everything has been checked, but for
+    weights that are made anew: nobody removes those before the `with` is left, and where it fails
+    they go with it.
+    """
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -48,6 +55,21 @@ class ModelBuilder:
         self._texts: dict[Digest, bytes] = {}
         self.config = ImageConfig(model_format="gguf")
         self._params: Mapping[str, Json] = {}
+        self._holds = ExitStack()
+        self._made: set[Digest] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._holds.close()
+        if error is not None and self._made:
+            self._library.remove_unreferenced(self._made)
 
     def inherit(self, parent: Model) -> None:
         """Take over an installed model: its layers, shared and not copied."""
@@ -69,14 +91,26 @@ class ModelBuilder:
         size = self._library.blobs.refresh(digest)
         self.layers.append(Layer(media_type, digest, size, from_=name))
 
-    def exchange(self, before: Digest, after: Digest, size: int, *, is_new: bool) -> None:
-        """Let another blob take the place of one: the same weights in another form."""
+    def add_made(self, media_type: str, blob: Adopted) -> None:
+        """Add a blob that was made for this model."""
+        self._keep(blob)
+        self.layers.append(Layer(media_type, blob.digest, blob.size))
+
+    def exchange(self, before: Digest, blob: Adopted) -> None:
+        """Let a blob take the place of one: the same weights in another form."""
+        self._keep(blob)
         self.layers = [
-            replace(layer, digest=after, size=size, from_="") if layer.digest == before else layer
+            replace(layer, digest=blob.digest, size=blob.size, from_="")
+            if layer.digest == before
+            else layer
             for layer in self.layers
         ]
-        if is_new:
-            self.created.add(after)
+
+    def _keep(self, blob: Adopted) -> None:
+        self._holds.enter_context(self._library.holding({blob.digest}))
+        if blob.way is not Way.PRESENT:
+            self.created.add(blob.digest)
+            self._made.add(blob.digest)
 
     def drop(self, digests: Collection[Digest]) -> None:
         """Leave layers out again."""

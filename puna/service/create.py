@@ -1,7 +1,6 @@
 """Making a model: from uploaded files or from an installed one, step by step with progress.
 
-Facts: API spec, section 17; models spec, section 15. Door for what comes later: a folder of
-safetensors is refused by name in `_files`.
+Facts: API spec, section 17; models spec, section 15.
 """
 
 from __future__ import annotations
@@ -25,22 +24,25 @@ from puna.errors import (
 )
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.gguf.reader import is_gguf
+from puna.models.checkpoint_files import is_checkpoint
 from puna.models.digest import Digest
 from puna.models.layers import Weights, load_model
 from puna.models.library import Library
 from puna.models.manifest import ADAPTER, DRAFT, MODEL, PROJECTOR, Manifest
 from puna.models.name import Name, Source, split_source
+from puna.models.workspace import is_relative
 from puna.service.building import ModelBuilder
+from puna.service.converting import Convert, Converting, are_checkpoint, no_converter
 from puna.service.defaults import set_defaults, set_stop
-from puna.service.quantizing import Quantizing, Rewrite
+from puna.service.quantizing import Quantizing, Work
 from puna.service.splits import Given, group_parts, is_stored
-from puna.threads import in_thread
+from puna.threads import in_thread, in_thread_to_the_end
 
 __all__ = ["Create"]
 
 _MEDIA_TYPES = {"model": MODEL, "projector": PROJECTOR, "adapter": ADAPTER}
 
-_Step = Progress | Rewrite
+_Step = Progress | Work
 _Steps = Generator[_Step, None, None]
 _Pull = Callable[[PullRequest], AsyncIterator[Progress]]
 
@@ -48,9 +50,12 @@ _Pull = Callable[[PullRequest], AsyncIterator[Progress]]
 class Create:
     """Answers create requests."""
 
-    def __init__(self, library: Library, settings: Settings, pull: _Pull) -> None:
+    def __init__(
+        self, library: Library, settings: Settings, pull: _Pull, convert: Convert = no_converter
+    ) -> None:
         """`pull` fetches a model to build upon that is not here."""
         self._library = library
+        self._converting = Converting(library, convert)
         self._settings = settings
         self._pull = pull
 
@@ -74,7 +79,7 @@ class Create:
                         yield progress
         finally:
             with suppress(ValueError):  # a thread is at a step: what it gives then is for nobody
-                steps.close()
+                await in_thread_to_the_end(steps.close)
 
     def _has(self, raw: str) -> bool:
         """Whether a model to build upon is here, or is none that could be pulled."""
@@ -114,20 +119,20 @@ class Create:
 
     def _make(self, name: Name, order: CreateRequest) -> Generator[_Step, None, frozenset[Digest]]:
         """Install the model; returns the blobs of what had its name before."""
-        builder = ModelBuilder(self._library)
         quantizing = Quantizing(self._library, order)
-        yield from self._base(builder, quantizing, order)
-        yield from self._adapter(builder, quantizing, order.adapters or {})
-        yield from self._drafts(builder, quantizing, order.draft_files or {})
-        _apply(builder, order)
-        yield from quantizing.steps(builder)
-        builder.store()
-        for layer in builder.layers:
-            verb = "creating new" if layer.digest in builder.created else "using existing"
-            yield Progress(status=f"{verb} layer {layer.digest}")
-        manifest = builder.finish()
-        yield Progress(status="writing manifest")
-        return self._install(name, manifest)
+        with ModelBuilder(self._library) as builder:
+            yield from self._base(builder, quantizing, order)
+            yield from self._adapter(builder, quantizing, order.adapters or {})
+            yield from self._drafts(builder, quantizing, order.draft_files or {})
+            _apply(builder, order)
+            yield from quantizing.steps(builder)
+            builder.store()
+            for layer in builder.layers:
+                verb = "creating new" if layer.digest in builder.created else "using existing"
+                yield Progress(status=f"{verb} layer {layer.digest}")
+            manifest = builder.finish()
+            yield Progress(status="writing manifest")
+            return self._install(name, manifest)
 
     def _base(self, builder: ModelBuilder, quantizing: Quantizing, order: CreateRequest) -> _Steps:
         if order.from_:
@@ -171,11 +176,14 @@ class Create:
         if not order.files:
             raise BadRequest("unknown type")
         given = []
-        for file_name, text in sorted(order.files.items()):
-            digest = self._uploaded(text)
+        digests = {name: self._uploaded(text) for name, text in sorted(order.files.items())}
+        if self._are_checkpoint(digests):
+            # what else is wrong is found before the work
+            _apply(ModelBuilder(self._library), order)
+            yield from self._converting.add_model(builder, quantizing, digests)
+            return
+        for file_name, digest in digests.items():
             path = self._library.blobs.path(digest)
-            if file_name.endswith(".safetensors"):
-                raise Unsupported("safetensors files cannot be converted yet: send a GGUF file")
             if not is_gguf(path):
                 if file_name.endswith(".gguf"):
                     raise BadRequest("supplied file was not in GGUF format")
@@ -212,6 +220,10 @@ class Create:
         if first.media_type == MODEL:
             builder.describe(description)
 
+    def _are_checkpoint(self, files: Mapping[str, Digest]) -> bool:
+        paths = {name: self._library.blobs.path(digest) for name, digest in files.items()}
+        return are_checkpoint(paths)
+
     def _describe(self, parts: list[Given]) -> Description:
         return describe_parts([self._library.blobs.path(part.digest) for part in parts])
 
@@ -220,10 +232,14 @@ class Create:
     ) -> _Steps:
         if not adapters:
             return
-        if len(adapters) > 1:
+        if len(adapters) > 1 and not any(map(is_checkpoint, adapters)):
             raise BadRequest("only one adapter is currently supported")
         if not builder.has_weights:
             raise BadRequest("no base model was found")
+        digests = {name: self._uploaded(text) for name, text in sorted(adapters.items())}
+        if self._are_checkpoint(digests):
+            yield from self._converting.add_adapter(builder, digests)
+            return
         yield from self._ggufs(builder, quantizing, ADAPTER, adapters)
 
     def _drafts(
@@ -294,7 +310,7 @@ def _check(order: CreateRequest) -> Name:
     """The name, when everything that can be checked at once is right (API spec, 17.2)."""
     for files in (order.files, order.draft_files):
         for file_name, digest in (files or {}).items():
-            if not _is_relative(file_name):
+            if not is_relative(file_name):
                 raise BadRequest("file path must be relative")
             if not digest:
                 raise InvalidDigest
@@ -309,11 +325,6 @@ def _check(order: CreateRequest) -> Name:
     if order.remote_host:
         raise Unsupported("remote models are not supported")
     return name
-
-
-def _is_relative(path: str) -> bool:
-    parts = path.split("/")
-    return "\0" not in path and all(part not in {"", ".", ".."} for part in parts)
 
 
 def _licenses(value: object) -> list[str]:

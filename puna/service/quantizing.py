@@ -10,11 +10,12 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from puna.api.events import Progress
 from puna.api.requests import CreateRequest
 from puna.convert.quantize import Quantization, is_source, parse_level, quantize
-from puna.errors import QuantError, StoreFull
+from puna.errors import ConvertError, QuantError, StoreFull
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.gguf.merge import Merge, plan_merge
 from puna.models.blobs import Adopted
@@ -25,14 +26,21 @@ from puna.models.manifest import DRAFT, MODEL
 from puna.service.building import ModelBuilder
 from puna.service.splits import NO_DIGEST, merge_steps
 
-__all__ = ["Quantizing", "Rewrite"]
+__all__ = ["Quantizing", "Work", "described", "explain", "free_bytes"]
 
 _FULL = 16 << 20  # bytes: less than a tensor's worth of room
 
 
+class Work(Protocol):
+    """What takes long and belongs on the event loop: whoever runs the steps does it."""
+
+    def run(self) -> AsyncGenerator[Progress, None]:
+        """Do it, with events on the way."""
+
+
 @dataclass(frozen=True, slots=True)
-class Rewrite:
-    """Work that takes long and belongs on the event loop: whoever runs the steps does it."""
+class _Rewrite:
+    """A file of `size` bytes to be quantised."""
 
     quantization: Quantization
     size: int
@@ -52,11 +60,16 @@ class Rewrite:
                     )
         except QuantError as failure:
             folder = work.target.parent
-            raise explain(failure, folder, shutil.disk_usage(folder).free) from failure
+            raise explain(failure, folder, free_bytes(folder)) from failure
 
 
-def explain(failure: QuantError, folder: Path, free: int) -> QuantError | StoreFull:
-    """The failure, or that the disk is full, which libllama does not say."""
+def free_bytes(folder: Path) -> int:
+    """Room on the folder's disk."""
+    return shutil.disk_usage(folder).free
+
+
+def explain(failure: ConvertError, folder: Path, free: int) -> ConvertError | StoreFull:
+    """The failure, or that the disk is full, which a child process may not be able to say."""
     if free < _FULL:
         return StoreFull(f"no space left on the disk of {folder}: free some and retry")
     return failure
@@ -109,46 +122,49 @@ class Quantizing:
 
     def _note(self, planned: _Planned) -> Description:
         self._planned.append(planned)
-        level, description = planned.level, planned.description
-        return replace(description, file_type=level, quantization=level) if level else description
+        return described(planned.description, planned.level)
 
-    def steps(self, builder: ModelBuilder) -> Generator[Progress | Rewrite, None, None]:
+    def level_after_conversion(self, found: str, otherwise: str) -> str:
+        """What to quantise a converted model of type `found` to, "" for nothing."""
+        level = self._level or otherwise
+        return level if level != found else ""
+
+    def steps(self, builder: ModelBuilder) -> Generator[Progress | Work, None, None]:
         """Put rewritten weights in the place of the planned ones."""
         blobs = self._library.blobs
         for each in self._planned:
             if each.merge is None:
-                made = yield from self._quantize(each, blobs.path(each.digest))
+                made = yield from self.rewrite(
+                    each.description, blobs.path(each.digest), each.level
+                )
             elif each.level:
                 with blobs.elsewhere() as file, file.path.open("wb") as output:
                     yield from merge_steps(each.merge, output.write, blobs.folder)
                     output.flush()
-                    made = yield from self._quantize(each, file.path)
+                    made = yield from self.rewrite(each.description, file.path, each.level)
             else:
                 with blobs.writer() as writer:
                     yield from merge_steps(each.merge, writer.write, blobs.folder)
                     digest, is_new = writer.commit()
                     made = Adopted(digest, writer.size, Way.COPIED if is_new else Way.PRESENT)
-            is_new = made.way is not Way.PRESENT
-            builder.exchange(each.digest, made.digest, made.size, is_new=is_new)
+            builder.exchange(each.digest, made)
 
-    def _quantize(
-        self, planned: _Planned, source: Path
-    ) -> Generator[Progress | Rewrite, None, Adopted]:
-        description = planned.description
+    def rewrite(
+        self, description: Description, source: Path, level: str
+    ) -> Generator[Progress | Work, None, Adopted]:
+        """Quantise a file that is described so; returns the blob that it became."""
         with self._library.blobs.elsewhere() as file:
-            yield Rewrite(
-                Quantization(
-                    source,
-                    file.path,
-                    description.architecture,
-                    description.quantization,
-                    planned.level,
-                ),
-                description.file_size,
-            )
+            found = description.quantization
+            work = Quantization(source, file.path, description.architecture, found, level)
+            yield _Rewrite(work, description.file_size)
             yield Progress(status="verifying conversion")
             describe(file.path)
             return file.take()
+
+
+def described(description: Description, level: str) -> Description:
+    """The description as it is after quantising to a level, if to any."""
+    return replace(description, file_type=level, quantization=level) if level else description
 
 
 def _refusal(media_type: str, found: str) -> str:

@@ -1,0 +1,92 @@
+"""Long work in a child process: an order as JSON on its stdin, lines of JSON on its stdout.
+
+The parent's side. Who stops listening kills the child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import IO
+
+import msgspec
+
+from puna.config import child_environment
+from puna.errors import ConvertError
+
+__all__ = ["Said", "work_in_child"]
+
+_LAST_WORDS = 64 * 1024  # bytes of the child's stderr that are looked at
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the child's: how much is done and in all, or why it failed."""
+
+    done: int = 0
+    total: int = 0
+    failure: str = ""
+
+
+_SAID = msgspec.json.Decoder(Said)
+
+
+async def work_in_child(
+    module: str, order: msgspec.Struct, name: str, failed: type[ConvertError], verb: str
+) -> AsyncGenerator[float, None]:
+    """Run the module with this order, and tell which fraction is done.
+
+    Raises `failed`: `cannot <verb>: …` for what the child says, else that the `name` ended.
+    """
+    with tempfile.TemporaryFile() as words:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=words,
+            env=child_environment(),
+        )
+        try:
+            async for said in _talk(process, order):
+                if said.failure:
+                    raise failed(f"cannot {verb}: {said.failure}")
+                yield said.done / max(said.total, 1)
+            if await process.wait() != 0:
+                raise failed(f"the {name} ended: {_cause(process.returncode, words)}")
+        finally:
+            _kill(process)
+            await process.wait()
+
+
+async def _talk(process: asyncio.subprocess.Process, order: msgspec.Struct) -> AsyncIterator[Said]:
+    """Give the child its order; what it says, as long as it says anything."""
+    if process.stdin is None or process.stdout is None:
+        raise ConvertError("a child process has no pipes")
+    with contextlib.suppress(ConnectionError):  # it died: its exit status tells more
+        process.stdin.write(msgspec.json.encode(order))
+        await process.stdin.drain()
+        process.stdin.close()
+    while line := await process.stdout.readline():
+        yield _SAID.decode(line)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    # not Process.kill(): it polls first, and so takes the exit status from asyncio's watcher
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def _cause(code: int | None, words: IO[bytes]) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+    words.seek(0)
+    lines = words.read(_LAST_WORDS).decode("utf-8", "replace").strip().splitlines()
+    return f"exit status {code}" + "".join(f": {line}" for line in lines[-1:])

@@ -1,0 +1,180 @@
+"""Weights of other forms for a new model: checkpoints and adapters in safetensors become GGUF.
+
+The work itself is that of `convert`, in a process of its own. Facts: models spec, sections 15.3 and
+17; conversion spec, section 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from puna.api.events import Progress
+from puna.errors import BadRequest, ConvertError, PunaError, Unsupported
+from puna.gguf.describe import Description, Keys, describe
+from puna.gguf.reader import is_gguf, read_header
+from puna.models.blobs import Elsewhere
+from puna.models.checkpoint_files import is_checkpoint
+from puna.models.digest import Digest
+from puna.models.library import Library
+from puna.models.manifest import ADAPTER, MODEL, PROJECTOR
+from puna.models.workspace import file_tree
+from puna.service.building import ModelBuilder
+from puna.service.defaults import set_stop
+from puna.service.quantizing import Quantizing, Work, described, explain, free_bytes
+from puna.service.splits import NO_DIGEST
+
+__all__ = ["Conversion", "Convert", "Converting", "are_checkpoint", "no_converter"]
+
+Kind = Literal["model", "adapter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The checkpoint in `folder`, whose files are untrusted, is to fill the file `target`, and its
+    encoders, where it has any, the file `projector`. Both are there, and empty.
+
+    `base` is the GGUF file of the model that an adapter is for.
+    """
+
+    kind: Kind
+    folder: Path
+    target: Path
+    projector: Path | None = None
+    base: Path | None = None
+
+
+Convert = Callable[[Conversion], AsyncGenerator[float, None]]
+"""Fills the target, and tells which fraction is done; who stops listening ends the work."""
+
+_FP8 = "hf_fp8"  # what the source's weights were, which is worth eight bits by itself
+_Steps = Generator[Progress | Work, None, None]
+
+
+async def no_converter(work: Conversion) -> AsyncGenerator[float, None]:
+    """For a version that converts nothing. Raises Unsupported."""
+    raise Unsupported("safetensors files cannot be converted yet: send a GGUF file")
+    yield 0.0
+
+
+def are_checkpoint(files: Mapping[str, Path]) -> bool:
+    """Whether these files, of these names, are a checkpoint and not GGUF.
+
+    Raises BadRequest for a mixture.
+    """
+    is_described = any(name.endswith("config.json") for name in files)
+    weights = [
+        name
+        for name, path in files.items()
+        if name.endswith(".safetensors")
+        or (is_described and is_checkpoint(name) and not is_gguf(path))
+    ]
+    if weights and any(name.endswith(".gguf") for name in files):
+        raise BadRequest("GGUF files and safetensors files cannot be one model")
+    return bool(weights)
+
+
+@dataclass(frozen=True, slots=True)
+class _Converted:
+    """Work for the event loop, of which `size` bytes are read."""
+
+    convert: Convert
+    conversion: Conversion
+    size: int
+
+    async def run(self) -> AsyncGenerator[Progress, None]:
+        """Do it, with events on the way. Raises ConvertError, StoreFull."""
+        status = f"converting {self.conversion.kind}"
+        try:
+            async with aclosing(self.convert(self.conversion)) as fractions:
+                async for fraction in fractions:
+                    done = int(self.size * min(fraction, 1.0))
+                    yield Progress(status=status, digest=NO_DIGEST, total=self.size, completed=done)
+        except ConvertError as failure:
+            folder = self.conversion.target.parent
+            raise explain(failure, folder, free_bytes(folder)) from failure
+
+
+class Converting:
+    """Adds what has to be converted to models under construction."""
+
+    def __init__(self, library: Library, convert: Convert) -> None:
+        self._library = library
+        self._convert = convert
+
+    def add_model(
+        self, builder: ModelBuilder, quantizing: Quantizing, files: Mapping[str, Digest]
+    ) -> _Steps:
+        """Convert a checkpoint, quantise it if that is asked for, and add its layers.
+
+        Raises BadRequest for what the files' names are, and what the work raises.
+        """
+        blobs = self._library.blobs
+        with blobs.elsewhere() as projector:
+            with self._made("model", files, projector=projector.path) as (work, made):
+                yield Progress(status="converting model")
+                yield work
+                description = _describe(made, "model")
+                before = description.quantization
+                wanted = "Q8_0" if _was_fp8(made.path) else ""
+                level = quantizing.level_after_conversion(before, wanted)
+                if level:
+                    adopted = yield from quantizing.rewrite(description, made.path, level)
+                    description = described(description, level)
+                else:
+                    adopted = made.take()
+            set_stop(builder, description)
+            builder.add_made(MODEL, adopted)
+            builder.describe(description)
+            if projector.path.stat().st_size:
+                _describe(projector, "projector")
+                builder.add_made(PROJECTOR, projector.take())
+
+    def add_adapter(self, builder: ModelBuilder, files: Mapping[str, Digest]) -> _Steps:
+        """Convert an adapter for the model's weights, and add its layer. Raises as `add_model`."""
+        base = next(layer for layer in builder.layers if layer.media_type == MODEL)
+        path = self._library.blobs.path(base.digest)
+        with self._made("adapter", files, base=path) as (work, made):
+            yield Progress(status="converting adapter")
+            yield work
+            _describe(made, "adapter")
+            builder.add_made(ADAPTER, made.take())
+
+    @contextmanager
+    def _made(
+        self,
+        kind: Kind,
+        files: Mapping[str, Digest],
+        *,
+        projector: Path | None = None,
+        base: Path | None = None,
+    ) -> Iterator[tuple[_Converted, Elsewhere]]:
+        """The work to do, and the file that it fills."""
+        blobs = self._library.blobs
+        size = sum(blobs.refresh(digest) for digest in files.values())
+        paths = {name: blobs.path(digest) for name, digest in files.items()}
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(file_tree(self._library.root, paths))
+            made = stack.enter_context(blobs.elsewhere())
+            conversion = Conversion(kind, folder, made.path, projector, base)
+            yield _Converted(self._convert, conversion, size), made
+
+
+def _describe(made: Elsewhere, kind: str) -> Description:
+    """What was made, checked by the strict reader. Raises ConvertError."""
+    try:
+        description = describe(made.path)
+    except PunaError as wrong:
+        raise ConvertError(f"the conversion made a file that cannot be read: {wrong}") from wrong
+    if description.kind != kind:
+        raise ConvertError(f"the conversion made a file of kind {description.kind}, not {kind}")
+    return description
+
+
+def _was_fp8(path: Path) -> bool:
+    """Whether the weights had eight bits before they were converted to sixteen."""
+    return Keys(read_header(path).metadata).find("source_quantization") == _FP8
