@@ -18,13 +18,9 @@ from puna.runner.llama.private import OWN, PrivateContext
 from puna.runner.llama.state import read_state, write_state
 from puna.runner.llama.tokens import TokenBatch
 from puna.runner.protocol import LoadPlan
+from puna.runner.sizes import ContextSizes, context_sizes
 
 __all__ = ["Context", "Decoded"]
-
-_DEFAULT_BATCH = 512  # tokens
-_BLOCK = 256  # cells; libllama rounds a pool up to them
-_STATES = 8  # of models with a state: every sequence costs a whole one, used or not
-_HELD_SEQUENCES = 32
 
 
 class Decoded(Enum):
@@ -49,18 +45,15 @@ class Context:
     def __init__(self, model: Model, plan: LoadPlan, n_threads: int) -> None:
         """Allocate the pool. Raises StartFailed or OutOfMemory with libllama's words."""
         LOG.forget_errors()
-        self.n_live = plan.max_sequences
+        most = lib.llama_max_parallel_sequences()
+        sizes = context_sizes(plan, is_recurrent=model.is_recurrent, most_sequences=most)
+        self.n_live = sizes.n_live
         """Sequences that may decode together."""
-        held = _HELD_SEQUENCES
-        if model.is_recurrent:
-            self.n_live = min(plan.max_sequences, max(plan.n_parallel, _STATES // 2))
-            held = _STATES // 2
-        self.n_sequences = min(lib.llama_max_parallel_sequences() - 1, self.n_live + held)
+        self.n_sequences = sizes.n_sequences
         """Those, and finished ones whose cells are kept."""
         self.n_window = model.n_window
-        batch = min(plan.n_batch or _DEFAULT_BATCH, _pool_size(plan))
-        self.n_batch = max(batch, self.n_sequences + 1)  # libllama's own demand
-        self._handle = lib.llama_init_from_model(model.handle, self._params(plan, n_threads))
+        self.n_batch = sizes.n_batch
+        self._handle = lib.llama_init_from_model(model.handle, _params(plan, sizes, n_threads))
         if not self._handle:
             raise start_failure("failed to create the context")
         apply_adapters(self._handle, model, plan.adapters)
@@ -85,14 +78,6 @@ class Context:
         is_same = plan.n_parallel == 1 or not model.is_stretched
         others = self.is_asynchronous or model.is_recurrent or self.n_window
         return self.has_memory and is_same and not others
-
-    def _params(self, plan: LoadPlan, n_threads: int) -> Any:
-        params = make_params(plan, n_threads)
-        params.n_ctx = max(_pool_size(plan), self.n_batch)  # libllama cuts the batch to it
-        params.n_batch = self.n_batch
-        params.n_ubatch = min(self.n_batch, 512)
-        params.n_seq_max = self.n_sequences + 1  # one for what moves
-        return params
 
     @property
     def has_memory(self) -> bool:
@@ -241,6 +226,10 @@ class Context:
             self._private.forget(sequence)
 
 
-def _pool_size(plan: LoadPlan) -> int:
-    """The cells that libllama makes of the plan's: whole blocks."""
-    return -(-plan.n_ctx * plan.n_parallel // _BLOCK) * _BLOCK
+def _params(plan: LoadPlan, sizes: ContextSizes, n_threads: int) -> Any:
+    params = make_params(plan, n_threads)
+    params.n_ctx = sizes.n_cells
+    params.n_batch = sizes.n_batch
+    params.n_ubatch = sizes.n_micro
+    params.n_seq_max = sizes.n_sequences + 1  # one for what moves
+    return params

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from llama_cpp import llama_cpp as _bindings
 
 from puna.errors import EngineError, OutOfMemory, StartFailed
+from puna.runner.llama.buffers import Buffers
 
 __all__ = ["INFO", "LEVELS", "LOG", "EngineLog", "lib", "start_failure"]
 
@@ -35,9 +35,6 @@ _OUT_OF_MEMORY = (
     "vk_error_out_of_device_memory",
     "erroroutofmemory",
 )
-_BUFFER = re.compile(r"([\w.]+)\s+(\w+(?: \w+)*) buffer size\s*=\s*([\d.]+) MiB")
-_PER_FILE = "model"
-"""What is told once for each file of a model; all else is told anew where it changes."""
 _INCOMPATIBLE = (
     ": this model may be incompatible with this version of Puna's engine, "
     "or its file may be damaged"
@@ -53,9 +50,7 @@ class EngineLog:
         self._partial = ""
         self._errors: deque[str] = deque(maxlen=8)
         self._part = ""
-        self._buffers: dict[tuple[str, str, str], float] = {}
-        self.n_allocations = 0
-        """How often something was allocated: `allocated` can only differ where this does."""
+        self._buffers = Buffers()
         self._sink: Callable[[int, str], None] = lambda level, line: None
         # ctypes keeps no reference of its own: without this one the callback would be freed
         self._callback = lib.llama_log_callback(self._receive)
@@ -77,11 +72,7 @@ class EngineLog:
     def _line(self, level: int, line: str) -> None:
         if level == ERROR and line.strip():
             self._errors.append(line.strip())
-        for device, component, size in _BUFFER.findall(line):
-            key = self._part, device, component
-            before = self._buffers.get(key, 0.0) if component == _PER_FILE else 0.0
-            self._buffers[key] = before + float(size)
-            self.n_allocations += 1
+        self._buffers.read(line, self._part)
         self._sink(level, line)
 
     @contextmanager
@@ -91,8 +82,7 @@ class EngineLog:
         try:
             yield
         except BaseException:
-            for key in [each for each in self._buffers if each[0] == name]:
-                del self._buffers[key]
+            self._buffers.forget(name)
             raise
         finally:
             self._part = ""
@@ -106,16 +96,15 @@ class EngineLog:
         """Start a new attempt."""
         self._errors.clear()
 
+    @property
+    def n_allocations(self) -> int:
+        """How often something was allocated: `allocated` can only differ where this does."""
+        return self._buffers.n_told
+
     def allocated(self) -> tuple[int, int]:
         """Bytes in all buffers, and bytes of those that are on graphics cards."""
-        total = sum(self._buffers.values())
-        on_host = sum(
-            size
-            for (_, device, _), size in self._buffers.items()
-            if device.startswith(("CPU", "BLAS")) or device.endswith("_Host")
-        )
-        mib = 1024 * 1024
-        return int(total * mib), int((total - on_host) * mib)
+        sizes = self._buffers.sizes()
+        return sizes.total, sizes.on_cards
 
 
 LOG = EngineLog()

@@ -1,0 +1,91 @@
+"""The memory estimate against what the engine really allocates, on real models of each shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.models import SMALL, TINY, make_model
+from puna.gguf.footprint import footprint_of
+from puna.gguf.reader import read_header
+from puna.runner.llama.buffers import Buffers
+from puna.runner.llama.context import Context
+from puna.runner.llama.library import LOG
+from puna.runner.llama.model import Model
+from puna.runner.protocol import LoadPlan
+from puna.scheduler.memory import estimate
+from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.shapes import (
+    make_tiny_experts,
+    make_tiny_hybrid,
+    make_tiny_mamba,
+    make_tiny_window,
+)
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "llama": make_tiny_llama,
+    "window": make_tiny_window,
+    "state": make_tiny_mamba,
+    "hybrid": make_tiny_hybrid,
+    "experts": make_tiny_experts,
+    "large vocabulary": lambda path: make_model(path, TINY),
+    "100M": lambda path: make_model(path, SMALL),
+}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("shapes")
+    return {name: make(folder / f"{name}.gguf") for name, make in MAKERS.items()}
+
+
+def allocated(plan: LoadPlan) -> int:
+    """Bytes of all buffers that the engine makes for a plan."""
+    told = Buffers()
+    LOG.attach(lambda level, line: told.read(line, ""))
+    model = Model(plan, lambda fraction: None)
+    Context(model, plan, 1).close()
+    return told.sizes().total
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_ctx": 2048},
+        {"n_ctx": 8192, "n_parallel": 1},
+        {"n_ctx": 1024, "n_parallel": 4, "n_batch": 128},
+        {"n_ctx": 2048, "flash_attention": False},
+    ],
+    ids=["plain", "long", "parallel", "no flash attention"],
+)
+def test_the_estimate_is_within_five_percent(
+    shapes: dict[str, Path], name: str, options: dict[str, int | bool]
+) -> None:
+    plan = LoadPlan(model=str(shapes[name]), **options)  # type: ignore[arg-type]
+    expected = estimate(footprint_of(read_header(shapes[name])), plan).on_host
+    assert expected == pytest.approx(allocated(plan), rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["q8_0", "q4_0"])
+def test_a_quantised_cache_is_counted_with_its_scales(shapes: dict[str, Path], kind: str) -> None:
+    plan = LoadPlan(model=str(shapes["100M"]), n_ctx=8192, kv_type=kind)
+    expected = estimate(footprint_of(read_header(shapes["100M"])), plan).on_host
+    assert expected == pytest.approx(allocated(plan), rel=0.05)
+
+
+def test_other_files_are_counted_as_they_are(shapes: dict[str, Path]) -> None:
+    footprint = footprint_of(read_header(shapes["llama"]))
+    plan = LoadPlan(model="llama")
+    without = estimate(footprint, plan)
+    assert estimate(footprint, plan, extra=1000).on_host == without.on_host + 1000
+
+
+def test_a_runner_on_a_processor_may_need_a_second_context_later(shapes: dict[str, Path]) -> None:
+    plan = LoadPlan(model="m", n_ctx=2048, n_parallel=4)
+    llama = estimate(footprint_of(read_header(shapes["100M"])), plan)
+    assert llama.cells // 4 < llama.later < llama.cells
+    state = estimate(footprint_of(read_header(shapes["state"])), plan)
+    assert state.later == 0
