@@ -6,11 +6,45 @@ Facts: API spec, sections 11 to 13.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
-__all__ = ["Details", "InstalledModel", "RunningModel", "ShowResponse", "ShownMessage"]
+__all__ = [
+    "CloudStatus",
+    "Details",
+    "EmbedResponse",
+    "EmbeddingsResponse",
+    "InstalledModel",
+    "RunningModel",
+    "RunningResponse",
+    "ShowResponse",
+    "ShownMessage",
+    "StatusResponse",
+    "TagsResponse",
+    "VersionResponse",
+]
+
+
+class VersionResponse(Struct, frozen=True, kw_only=True):
+    """The version of the API that is spoken, and Puna's own."""
+
+    version: str
+    puna: str
+
+
+class CloudStatus(Struct, frozen=True, kw_only=True):
+    """Whether there is a cloud, and what says so."""
+
+    disabled: bool
+    source: str
+
+
+class StatusResponse(Struct, frozen=True, kw_only=True):
+    """The answer of /api/status."""
+
+    cloud: CloudStatus
 
 
 class Details(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +87,18 @@ class RunningModel(Struct, frozen=True, kw_only=True):
     context_length: int
 
 
+class TagsResponse(Struct, frozen=True, kw_only=True):
+    """The installed models: `InstalledModel`s, the newest first."""
+
+    models: Sequence[object]
+
+
+class RunningResponse(Struct, frozen=True, kw_only=True):
+    """The loaded models: `RunningModel`s."""
+
+    models: Sequence[object]
+
+
 class ShownMessage(Struct, frozen=True, kw_only=True):
     """A stored message, as show gives it."""
 
@@ -78,3 +124,19 @@ class ShowResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     capabilities: list[str] = field(default_factory=list)
     modified_at: str
     requires: str = ""
+
+
+class EmbedResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer of /api/embed: a vector for each input. Figures are left out where they are 0."""
+
+    model: str
+    embeddings: Raw
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+
+
+class EmbeddingsResponse(Struct, frozen=True, kw_only=True):
+    """The answer of /api/embeddings: one vector."""
+
+    embedding: Raw

@@ -1,4 +1,4 @@
-"""The bodies of requests about texts alone: how well they fit a query, and which tokens they are.
+"""Requests about texts alone, how well they fit a query and which tokens they are; their answers.
 
 Facts: compatibility spec, section 9.4.
 """
@@ -7,12 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from puna.api.fields import KeepAlive
 from puna.api.requests import Token
 
-__all__ = ["DetokenizeRequest", "RerankRequest", "TextRequest", "TokenizeRequest"]
+__all__ = [
+    "DetokenizeRequest",
+    "DetokenizeResponse",
+    "RankedDocument",
+    "RerankRequest",
+    "RerankResponse",
+    "RerankResult",
+    "RerankUsage",
+    "TextRequest",
+    "TokenizeRequest",
+    "TokenizeResponse",
+]
 
 
 class TextRequest(Struct, kw_only=True):
@@ -42,3 +53,45 @@ class DetokenizeRequest(TextRequest, kw_only=True):
     """POST /api/detokenize."""
 
     tokens: list[Token] = field(default_factory=list)
+
+
+class RankedDocument(Struct, frozen=True):
+    """A document that the answer brings along."""
+
+    text: str
+
+
+class RerankResult(Struct, frozen=True, kw_only=True):
+    """A document by its place in the request, and how well it fits."""
+
+    index: int
+    relevance_score: float
+    document: RankedDocument | UnsetType = UNSET
+
+
+class RerankUsage(Struct, frozen=True):
+    """What the documents took, in tokens."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class RerankResponse(Struct, frozen=True, kw_only=True):
+    """The documents, the best first."""
+
+    model: str
+    object: str = "list"
+    results: list[RerankResult]
+    usage: RerankUsage
+
+
+class TokenizeResponse(Struct, frozen=True):
+    """The tokens of the text."""
+
+    tokens: list[int]
+
+
+class DetokenizeResponse(Struct, frozen=True):
+    """The text of the tokens."""
+
+    text: str

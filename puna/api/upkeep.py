@@ -13,9 +13,11 @@ __all__ = [
     "PrunedFile",
     "StoreResponse",
     "UpdateRequest",
+    "UpdateResponse",
     "Updated",
     "Verified",
     "VerifyRequest",
+    "VerifyResponse",
 ]
 
 
@@ -66,6 +68,12 @@ class Verified(Struct, frozen=True, kw_only=True):
     removed: bool = False
 
 
+class VerifyResponse(Struct, frozen=True):
+    """What became of each model, where the answer is not streamed."""
+
+    models: list[Verified]
+
+
 class UpdateRequest(Struct, kw_only=True):
     """Which models to bring up to date; none means all. `insecure` counts for those of which it is
     not known how they were pulled.
@@ -87,6 +95,12 @@ class Updated(Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: str = ""
     after: str = ""
     reason: str = ""
+
+
+class UpdateResponse(Struct, frozen=True):
+    """What became of each model, where the answer is not streamed."""
+
+    models: list[Updated]
 
 
 class StoreResponse(Struct, frozen=True, kw_only=True):

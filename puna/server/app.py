@@ -18,6 +18,7 @@ from puna.server.checks import Guard, HostRules, OriginRules
 from puna.server.faults import NATIVE, Fault, attempt, envelope_for
 from puna.server.routes import (
     blobs,
+    documents,
     embedding,
     health,
     inference,
@@ -37,6 +38,8 @@ ROUTES = (
     Row("GET HEAD", "/", health.root),
     Row("GET HEAD", "/api/version", health.version),
     Row("GET", "/api/status", health.status),
+    Row("GET", "/openapi.json", documents.openapi),
+    Row("GET", "/docs", documents.docs),
     Row("POST", "/api/generate", inference.generate),
     Row("POST", "/api/chat", inference.chat),
     Row("POST", "/api/embed", embedding.embed),

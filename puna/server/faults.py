@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from puna.errors import EngineError, PunaError
 from puna.log import fields
@@ -51,21 +52,59 @@ CLOSING = Fault(503, "server is shutting down")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """How one API writes a fault: as a whole body, and as the last piece of a stream."""
+    """How one API writes a fault: as a whole body, and as the last piece of a stream. `kind` is the
+    type of the body.
+    """
 
     body: Callable[[Fault], bytes]
     piece: Callable[[Fault], bytes]
+    kind: type[Struct]
+
+
+class NativeError(Struct, frozen=True):
+    """An error of the native API."""
+
+    error: str
+
+
+class AnthropicError(Struct, frozen=True):
+    """What went wrong, and which kind of error it is."""
+
+    type: str
+    message: str
+
+
+class AnthropicFault(Struct, frozen=True, tag_field="type", tag="error"):
+    """An error of the Anthropic API, also as an event of a stream."""
+
+    error: AnthropicError
+    request_id: str
+
+
+class OpenAIError(Struct, frozen=True):
+    """What went wrong; the field and the reason for programs where they are known."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIFault(Struct, frozen=True):
+    """An error of the OpenAI API, also as an event of a stream."""
+
+    error: OpenAIError
 
 
 def _native_body(fault: Fault) -> bytes:
-    return msgspec.json.encode({"error": fault.message})
+    return msgspec.json.encode(NativeError(fault.message))
 
 
 def _native_line(fault: Fault) -> bytes:
     return _native_body(fault) + b"\n"
 
 
-NATIVE = Envelope(_native_body, _native_line)
+NATIVE = Envelope(_native_body, _native_line, NativeError)
 
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error",
@@ -79,33 +118,30 @@ _ANTHROPIC_TYPES = {
 
 
 def _anthropic_body(fault: Fault) -> bytes:
-    error = {"type": _ANTHROPIC_TYPES.get(fault.status, "api_error"), "message": fault.message}
-    return msgspec.json.encode(
-        {"type": "error", "error": error, "request_id": f"req_{secrets.token_hex(12)}"}
-    )
+    error = AnthropicError(_ANTHROPIC_TYPES.get(fault.status, "api_error"), fault.message)
+    return msgspec.json.encode(AnthropicFault(error, f"req_{secrets.token_hex(12)}"))
 
 
 def _anthropic_event(fault: Fault) -> bytes:
     return b"event: error\ndata: %b\n\n" % _anthropic_body(fault)
 
 
-ANTHROPIC = Envelope(_anthropic_body, _anthropic_event)
+ANTHROPIC = Envelope(_anthropic_body, _anthropic_event, AnthropicFault)
 
 _OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
 
 def _openai_body(fault: Fault) -> bytes:
     kind = _OPENAI_TYPES.get(fault.status, "api_error")
-    told = {"message": fault.message, "type": kind}
-    names = {"param": fault.param or None, "code": fault.code or None}
-    return msgspec.json.encode({"error": told | names})
+    error = OpenAIError(fault.message, kind, fault.param or None, fault.code or None)
+    return msgspec.json.encode(OpenAIFault(error))
 
 
 def _openai_piece(fault: Fault) -> bytes:
     return b"data: %b\n\n" % _openai_body(fault)
 
 
-OPENAI = Envelope(_openai_body, _openai_piece)
+OPENAI = Envelope(_openai_body, _openai_piece, OpenAIFault)
 
 ENVELOPES = (("/v1/messages", ANTHROPIC), ("/v1/", OPENAI), ("/", NATIVE))
 """Path prefix to envelope; the first row that fits counts, so longer prefixes come first."""

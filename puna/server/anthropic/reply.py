@@ -21,7 +21,7 @@ from puna.server.anthropic.request import estimate_tokens
 from puna.server.faults import ANTHROPIC
 from puna.server.streams import EVENT_STREAM, Wire
 
-__all__ = ["messages_wire"]
+__all__ = ["STREAMED", "MessageReply", "TokenCount", "messages_wire"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -104,6 +104,43 @@ class BlockStart(Struct, tag_field="type", tag="content_block_start"):
     content_block: _Block
 
 
+class TextDelta(Struct, tag_field="type", tag="text_delta"):
+    """What the model says next."""
+
+    text: str
+
+
+class ThinkingDelta(Struct, tag_field="type", tag="thinking_delta"):
+    """What the model thinks next."""
+
+    thinking: str
+
+
+class SignatureDelta(Struct, tag_field="type", tag="signature_delta"):
+    """The signature of a block of thoughts, at its end."""
+
+    signature: str
+
+
+class InputDelta(Struct, tag_field="type", tag="input_json_delta"):
+    """A piece of the JSON of a call's input."""
+
+    partial_json: str
+
+
+class BlockDelta(Struct, tag_field="type", tag="content_block_delta"):
+    """What is new in the open block."""
+
+    index: int
+    delta: TextDelta | ThinkingDelta | SignatureDelta | InputDelta
+
+
+class BlockStop(Struct, tag_field="type", tag="content_block_stop"):
+    """The open block is complete."""
+
+    index: int
+
+
 class Stopped(Struct, kw_only=True):
     """Why the answer ended."""
 
@@ -116,6 +153,24 @@ class MessageDelta(Struct, kw_only=True, tag_field="type", tag="message_delta"):
 
     delta: Stopped
     usage: Usage
+
+
+class MessageStop(Struct, tag_field="type", tag="message_stop"):
+    """The last event of a stream."""
+
+
+class Ping(Struct, tag_field="type", tag="ping"):
+    """Nothing but a sign of life."""
+
+
+STREAMED = (MessageStart, Ping, BlockStart, BlockDelta, BlockStop, MessageDelta, MessageStop)
+"""The events of a stream; those of every token are written by the templates above."""
+
+
+class TokenCount(Struct):
+    """The answer of /v1/messages/count_tokens."""
+
+    input_tokens: int
 
 
 def messages_wire(order: MessagesRequest) -> Wire[Event]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from puna.api.decode import decode
 from puna.api.requests import EmbeddingsRequest, EmbedRequest
+from puna.api.responses import EmbeddingsResponse, EmbedResponse
 from puna.server.body import read_body
 from puna.server.faults import NATIVE
 from puna.server.routes.replies import worked_reply
@@ -25,16 +26,6 @@ __all__ = ["embed", "embeddings"]
 _AT_ONCE = 32  # vectors to write before others get a turn: a thousand of them take a second
 
 _encode = msgspec.json.Encoder().encode
-
-
-class EmbedReply(Struct, kw_only=True, omit_defaults=True):
-    """The answer of /api/embed. The figures are left out where they are 0."""
-
-    model: str
-    embeddings: Raw
-    total_duration: int = 0
-    load_duration: int = 0
-    prompt_eval_count: int = 0
 
 
 async def embed(request: Request, kit: Kit) -> ASGIApp:
@@ -52,7 +43,8 @@ async def embeddings(request: Request, kit: Kit) -> ASGIApp:
     order = decode(EmbeddingsRequest, await read_body(request))
 
     async def body() -> bytes:
-        return b'{"embedding":%b}' % _json(await kit.services.embeddings(order))
+        vector = Raw(_json(await kit.services.embeddings(order)))
+        return _encode(EmbeddingsResponse(embedding=vector))
 
     return worked_reply(body, kit, NATIVE)
 
@@ -63,7 +55,7 @@ async def _embed_body(model: str, result: Embedded) -> bytes:
         written.append(_json(vector))
         if not number % _AT_ONCE:
             await asyncio.sleep(0)
-    reply = EmbedReply(
+    reply = EmbedResponse(
         model=model,
         embeddings=Raw(b"[%b]" % b",".join(written)),
         total_duration=result.total_ns,

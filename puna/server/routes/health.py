@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
+from puna.api.responses import CloudStatus, StatusResponse, VersionResponse
 from puna.api.version import API_VERSION
 from puna.server.routes.replies import json_reply
 from puna.server.services import Kit
@@ -20,9 +21,9 @@ async def root(request: Request, kit: Kit) -> Response:
 
 async def version(request: Request, kit: Kit) -> Response:
     """The version of the API that is spoken here, and Puna's own."""
-    return json_reply({"version": API_VERSION, "puna": __version__})
+    return json_reply(VersionResponse(version=API_VERSION, puna=__version__))
 
 
 async def status(request: Request, kit: Kit) -> Response:
     """There is no cloud here; `env` is the answer that no client offers to change."""
-    return json_reply({"cloud": {"disabled": True, "source": "env"}})
+    return json_reply(StatusResponse(cloud=CloudStatus(disabled=True, source="env")))

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from puna.api.anthropic import MessagesRequest
 from puna.api.decode import decode
-from puna.server.anthropic.reply import messages_wire
+from puna.server.anthropic.reply import TokenCount, messages_wire
 from puna.server.anthropic.request import check, to_chat
 from puna.server.body import read_body
 from puna.server.clients import client_of
@@ -49,7 +50,7 @@ async def count_tokens(request: Request, kit: Kit) -> ASGIApp:
 
 _COUNT: Wire[int] = Wire(
     piece=lambda count: b"",
-    whole=lambda counts: b'{"input_tokens":%d}' % counts[0],
+    whole=lambda counts: msgspec.json.encode(TokenCount(counts[0])),
     is_final=lambda count: True,
     is_alone=lambda count: True,
     envelope=ANTHROPIC,

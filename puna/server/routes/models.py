@@ -15,6 +15,7 @@ from puna.api.requests import (
     PushRequest,
     ShowRequest,
 )
+from puna.api.responses import RunningResponse, TagsResponse
 from puna.server.body import read_body
 from puna.server.native import progress_wire
 from puna.server.routes.replies import empty, json_reply
@@ -26,12 +27,12 @@ __all__ = ["copy", "create", "delete", "ps", "pull", "push", "show", "tags"]
 
 async def tags(request: Request, kit: Kit) -> Response:
     """The installed models."""
-    return json_reply({"models": await kit.services.tags()})
+    return json_reply(TagsResponse(models=await kit.services.tags()))
 
 
 async def ps(request: Request, kit: Kit) -> Response:
     """The loaded models."""
-    return json_reply({"models": await kit.services.running()})
+    return json_reply(RunningResponse(models=await kit.services.running()))
 
 
 async def show(request: Request, kit: Kit) -> Response:

@@ -43,6 +43,13 @@ class ModelCard(Struct, kw_only=True):
     owned_by: str
 
 
+class ModelCards(Struct, kw_only=True):
+    """The installed models."""
+
+    object: str = "list"
+    data: list[ModelCard]
+
+
 class _Row(Struct):
     model: str = ""
     modified_at: str = ""
@@ -103,7 +110,7 @@ async def models(request: Request, kit: Kit) -> Response:
     rows = [_row(each) for each in await kit.services.tags()]
     if speaks_anthropic(request):
         return json_reply(model_page([_info(row.model, row) for row in rows]))
-    return json_reply({"object": "list", "data": [_card(row.model, row) for row in rows]})
+    return json_reply(ModelCards(data=[_card(row.model, row) for row in rows]))
 
 
 async def model(request: Request, kit: Kit) -> Response:

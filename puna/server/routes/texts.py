@@ -8,11 +8,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from puna.api.decode import decode
-from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
+from puna.api.texts import (
+    DetokenizeRequest,
+    DetokenizeResponse,
+    RankedDocument,
+    RerankRequest,
+    RerankResponse,
+    RerankResult,
+    RerankUsage,
+    TokenizeRequest,
+    TokenizeResponse,
+)
 from puna.server.body import read_body
 from puna.server.faults import envelope_for
 from puna.server.services import Kit
@@ -37,7 +48,7 @@ async def tokenize(request: Request, kit: Kit) -> ASGIApp:
     order = decode(TokenizeRequest, await read_body(request))
 
     async def body() -> object:
-        return {"tokens": await kit.services.tokenize(order)}
+        return TokenizeResponse(await kit.services.tokenize(order))
 
     return _reply(body, request, kit)
 
@@ -47,21 +58,23 @@ async def detokenize(request: Request, kit: Kit) -> ASGIApp:
     order = decode(DetokenizeRequest, await read_body(request))
 
     async def body() -> object:
-        return {"text": await kit.services.detokenize(order)}
+        return DetokenizeResponse(await kit.services.detokenize(order))
 
     return _reply(body, request, kit)
 
 
-def _ranking(order: RerankRequest, ranked: Ranked) -> object:
-    results: list[dict[str, object]] = [
-        {"index": index, "relevance_score": score} for index, score in ranked.results
+def _ranking(order: RerankRequest, ranked: Ranked) -> RerankResponse:
+    texts = ranked.documents
+    results = [
+        RerankResult(
+            index=index,
+            relevance_score=score,
+            document=RankedDocument(texts[index]) if order.return_documents else UNSET,
+        )
+        for index, score in ranked.results
     ]
-    if order.return_documents:
-        for result, (index, _) in zip(results, ranked.results, strict=True):
-            result["document"] = {"text": ranked.documents[index]}
-    used = ranked.prompt_tokens
-    usage = {"prompt_tokens": used, "total_tokens": used}
-    return {"model": order.model, "object": "list", "results": results, "usage": usage}
+    usage = RerankUsage(ranked.prompt_tokens, ranked.prompt_tokens)
+    return RerankResponse(model=order.model, results=results, usage=usage)
 
 
 def _reply(body: Callable[[], Awaitable[object]], request: Request, kit: Kit) -> ASGIApp:

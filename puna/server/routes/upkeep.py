@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from puna.api.decode import decode
 from puna.api.events import Progress
-from puna.api.upkeep import PruneRequest, Updated, UpdateRequest, Verified, VerifyRequest
+from puna.api.upkeep import (
+    PruneRequest,
+    Updated,
+    UpdateRequest,
+    UpdateResponse,
+    Verified,
+    VerifyRequest,
+    VerifyResponse,
+)
 from puna.server.body import read_body
 from puna.server.faults import NATIVE
 from puna.server.routes.replies import json_reply
@@ -35,26 +44,33 @@ async def verify(request: Request, kit: Kit) -> ASGIApp:
     """Hash installed models; unstreamed, the answer is `models`, a list of verdicts."""
     order = decode(VerifyRequest, await read_body(request))
     steps = kit.services.verify(order)
-    return Reply(steps, _models_wire(), stream=order.stream is not False, closing=kit.closing)
+    wire = _models_wire(_verified)
+    return Reply(steps, wire, stream=order.stream is not False, closing=kit.closing)
 
 
 async def update(request: Request, kit: Kit) -> ASGIApp:
     """Bring models up to date; unstreamed, the answer is `models`, what became of each."""
     order = decode(UpdateRequest, await read_body(request))
     steps = kit.services.update(order)
-    return Reply(steps, _models_wire(), stream=order.stream is not False, closing=kit.closing)
+    wire = _models_wire(_updated)
+    return Reply(steps, wire, stream=order.stream is not False, closing=kit.closing)
 
 
-def _models_wire() -> Wire[Progress | Verified | Updated]:
+def _models_wire(
+    whole: Callable[[Sequence[Progress | Verified | Updated]], Struct],
+) -> Wire[Progress | Verified | Updated]:
     return Wire(
         piece=lambda step: msgspec.json.encode(step) + b"\n",
-        whole=_whole,
+        whole=lambda steps: msgspec.json.encode(whole(steps)),
         is_final=lambda step: isinstance(step, Progress) and step.status == "success",
         is_alone=lambda step: False,
         envelope=NATIVE,
     )
 
 
-def _whole(steps: Sequence[Progress | Verified | Updated]) -> bytes:
-    told = [each for each in steps if not isinstance(each, Progress)]
-    return msgspec.json.encode({"models": told})
+def _verified(steps: Sequence[Progress | Verified | Updated]) -> VerifyResponse:
+    return VerifyResponse([each for each in steps if isinstance(each, Verified)])
+
+
+def _updated(steps: Sequence[Progress | Verified | Updated]) -> UpdateResponse:
+    return UpdateResponse([each for each in steps if isinstance(each, Updated)])

@@ -1,0 +1,101 @@
+"""The routes that the reference does not have, described: texts, the store, documents."""
+
+from __future__ import annotations
+
+from puna.api.events import Progress
+from puna.api.texts import (
+    DetokenizeRequest,
+    DetokenizeResponse,
+    RerankRequest,
+    RerankResponse,
+    TokenizeRequest,
+    TokenizeResponse,
+)
+from puna.api.upkeep import (
+    PruneRequest,
+    PruneResponse,
+    StoreResponse,
+    Updated,
+    UpdateRequest,
+    UpdateResponse,
+    Verified,
+    VerifyRequest,
+    VerifyResponse,
+)
+from puna.server.openapi.operation import (
+    BODY,
+    RUNS,
+    Answer,
+    Content,
+    Key,
+    Operation,
+    answers,
+    streamed,
+)
+
+__all__ = ["OWN", "RERANK"]
+
+RERANK = Operation(
+    summary="Sort documents by how well they fit a query",
+    text="In the form of Jina and Cohere. The model must be a reranker.",
+    body=RerankRequest,
+    needs=("model", "query", "documents"),
+    answers=(answers("The documents, the best first", RerankResponse),),
+    errors=RUNS,
+)
+
+OWN: dict[Key, Operation] = {
+    ("POST", "/rerank"): RERANK,
+    ("POST", "/api/rerank"): RERANK,
+    ("POST", "/api/tokenize"): Operation(
+        summary="The tokens of a text",
+        body=TokenizeRequest,
+        needs=("model", "text"),
+        example={"model": "cria", "text": "Hello!"},
+        answers=(answers("The tokens", TokenizeResponse),),
+        errors=RUNS,
+    ),
+    ("POST", "/api/detokenize"): Operation(
+        summary="The text of tokens",
+        body=DetokenizeRequest,
+        needs=("model", "tokens"),
+        example={"model": "cria", "tokens": [1, 2, 3]},
+        answers=(answers("The text", DetokenizeResponse),),
+        errors=RUNS,
+    ),
+    ("GET", "/api/puna/store"): Operation(
+        summary="Where the store is",
+        answers=(answers("The folder", StoreResponse),),
+    ),
+    ("POST", "/api/puna/prune"): Operation(
+        summary="Delete what no model needs",
+        body=PruneRequest,
+        example={"dry_run": True},
+        answers=(answers("What was deleted, or would be", PruneResponse),),
+        errors=(*BODY, 500),
+    ),
+    ("POST", "/api/puna/verify"): Operation(
+        summary="Hash installed models and compare",
+        body=VerifyRequest,
+        example={"models": ["cria"]},
+        answers=(streamed("What became of each model", [VerifyResponse], Verified, Progress),),
+        errors=RUNS,
+    ),
+    ("POST", "/api/puna/update"): Operation(
+        summary="Bring models up to date",
+        body=UpdateRequest,
+        example={"models": ["cria"], "dry_run": True},
+        answers=(streamed("What became of each model", [UpdateResponse], Updated, Progress),),
+        errors=RUNS,
+    ),
+    ("GET", "/openapi.json"): Operation(
+        summary="This document",
+        answers=(answers("The document", {"type": "object"}),),
+        errors=(),
+    ),
+    ("GET", "/docs"): Operation(
+        summary="This document, for people",
+        answers=(Answer("The page", (Content("text/html", ({"type": "string"},)),)),),
+        errors=(),
+    ),
+}

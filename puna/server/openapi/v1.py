@@ -1,0 +1,80 @@
+"""The routes under /v1/, described: those of the OpenAI API and of the Anthropic API."""
+
+from __future__ import annotations
+
+from puna.api.anthropic import MessagesRequest
+from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
+from puna.server.anthropic.models import ModelInfo, ModelPage
+from puna.server.anthropic.reply import STREAMED, MessageReply, TokenCount
+from puna.server.openai.chat import Chunk, Completion
+from puna.server.openai.completion import TextCompletion
+from puna.server.openai.embedding import EmbeddingList
+from puna.server.openapi.operation import RUNS, SSE, Key, Operation, answers, streamed
+from puna.server.openapi.own import RERANK
+from puna.server.routes.openai import ModelCard, ModelCards
+
+__all__ = ["V1"]
+
+_HI = [{"role": "user", "content": "Hello!"}]
+_PRIORITY = {"X-Puna-Priority": "high, normal or low"}
+_VERSION = {"anthropic-version": "with any value, the answer has the form of the Anthropic API"}
+
+V1: dict[Key, Operation] = {
+    ("POST", "/v1/chat/completions"): Operation(
+        summary="Answer a conversation",
+        text="With `stream`, the events end with `data: [DONE]`.",
+        body=ChatCompletionRequest,
+        needs=("model", "messages"),
+        example={"model": "cria", "messages": _HI, "max_tokens": 8},
+        answers=(streamed("The answer", [Completion], Chunk, media=SSE),),
+        errors=RUNS,
+        headers=_PRIORITY,
+    ),
+    ("POST", "/v1/completions"): Operation(
+        summary="Continue prompts",
+        text="With `stream`, the events end with `data: [DONE]`.",
+        body=CompletionRequest,
+        needs=("model", "prompt"),
+        example={"model": "cria", "prompt": "Once upon a time", "max_tokens": 8},
+        answers=(streamed("The texts", [TextCompletion], TextCompletion, media=SSE),),
+        errors=RUNS,
+        headers=_PRIORITY,
+    ),
+    ("POST", "/v1/embeddings"): Operation(
+        summary="A vector for each input",
+        body=EmbeddingRequest,
+        needs=("model", "input"),
+        example={"model": "cria", "input": "Hello!"},
+        answers=(answers("The vectors", EmbeddingList),),
+        errors=RUNS,
+    ),
+    ("GET", "/v1/models"): Operation(
+        summary="The installed models",
+        answers=(answers("The models", ModelCards, ModelPage),),
+        headers=_VERSION,
+    ),
+    ("GET", "/v1/models/{model}"): Operation(
+        summary="One installed model",
+        answers=(answers("The model", ModelCard, ModelInfo),),
+        errors=(400, 404, 500),
+        headers=_VERSION,
+    ),
+    ("POST", "/v1/rerank"): RERANK,
+    ("POST", "/v1/messages"): Operation(
+        summary="Answer a conversation",
+        body=MessagesRequest,
+        needs=("model", "max_tokens", "messages"),
+        example={"model": "cria", "max_tokens": 8, "messages": _HI},
+        answers=(streamed("The answer", [MessageReply], *STREAMED, media=SSE),),
+        errors=RUNS,
+        headers=_PRIORITY,
+    ),
+    ("POST", "/v1/messages/count_tokens"): Operation(
+        summary="How many tokens the prompt of a conversation has",
+        body=MessagesRequest,
+        needs=("model", "messages"),
+        example={"model": "cria", "messages": _HI},
+        answers=(answers("The number", TokenCount),),
+        errors=RUNS,
+    ),
+}
