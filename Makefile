@@ -1,6 +1,7 @@
 # make run    set up, start a server if none answers, run the default model on a prompt
 # make test   set up, run the whole test suite
 # make test-templates   chat templates of real models, against transformers' rendering of them
+# make test-convert     converted models of every architecture, against transformers' logits
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
 # make crashes   kill work on the model store at 1,000 random points (KILLS=n), 200 pulls (PULL_KILLS=n), 200 pushes (PUSH_KILLS=n)
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test test-templates check docs bench crashes fuzz train-cria export-cria eval-cria clean
+.PHONY: run test test-templates test-convert check docs bench crashes fuzz train-cria export-cria eval-cria clean
 
 run: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/first-run
@@ -40,6 +41,19 @@ build/engine-templates/unpacked: pyproject.toml | $(VENV)/installed-dev
 	tar -xzf build/engine-source/*.tar.gz --directory $(@D) --strip-components 5 \
 		--wildcards '*/vendor/llama.cpp/models/templates/*.jinja'
 	rm -r build/engine-source
+	@touch $@
+
+# torch is large and needed for nothing else: it has an environment of its own
+CONVERT_VENV ?= build/convert-tests
+PARITY ?= build/convert-parity
+
+test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev
+	$(CONVERT_VENV)/bin/python -m tests.convert.parity.make $(PARITY)
+	$(BIN)/python -m tests.convert.parity.compare $(PARITY)
+
+$(CONVERT_VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(CONVERT_VENV)
+	$(CONVERT_VENV)/bin/python -m pip install --quiet "torch==2.13.0" "transformers>=5,<6" "safetensors>=0.5"
 	@touch $@
 
 docs: $(VENV)/installed-dev

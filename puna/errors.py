@@ -13,7 +13,8 @@ PunaError            500
 │                          RetriesExhausted
 ├─ TemplateError     500
 ├─ BadToolCall       500
-├─ ConvertError      500   QuantError
+├─ ConvertError      500   QuantError · UnsupportedArchitecture · BadCheckpoint · MissingTensor ·
+│                          TokenizerError
 ├─ ClientError       500   Unreachable (the command line's side)
 └─ Busy              503
 
@@ -22,7 +23,10 @@ The texts are those that clients of the reference compare (API spec, section 21)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
+    "BadCheckpoint",
     "BadManifest",
     "BadModelFile",
     "BadRequest",
@@ -43,6 +47,7 @@ __all__ = [
     "InvalidField",
     "InvalidName",
     "InvalidOption",
+    "MissingTensor",
     "ModelNotFound",
     "ModelfileError",
     "NotFound",
@@ -58,9 +63,11 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "TemplateError",
+    "TokenizerError",
     "TooLarge",
     "Unreachable",
     "Unsupported",
+    "UnsupportedArchitecture",
     "WrongDownload",
     "quoted",
 ]
@@ -319,6 +326,31 @@ class TemplateError(PunaError):
 
 class ConvertError(PunaError):
     """Weights could not be brought into another form."""
+
+
+class UnsupportedArchitecture(ConvertError):
+    """A checkpoint's `architectures` names no family that can be converted."""
+
+    def __init__(self, architecture: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"unsupported architecture {quoted(architecture[:80])} (known: {', '.join(known)})"
+        )
+
+
+class BadCheckpoint(ConvertError):
+    """A file of a checkpoint is not what it must be, with the file's name and the tensor's."""
+
+    def __init__(self, file: str, reason: str, tensor: str = "") -> None:
+        where = f"{file}: tensor {quoted(tensor)}" if tensor else file
+        super().__init__(f"{where}: {reason}")
+
+
+class MissingTensor(BadCheckpoint):
+    """A checkpoint lacks a tensor that its architecture has."""
+
+
+class TokenizerError(ConvertError):
+    """A checkpoint's tokenizer is missing, broken, or of a kind that the engine does not know."""
 
 
 class QuantError(ConvertError):

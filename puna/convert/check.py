@@ -1,0 +1,159 @@
+"""Asks the engine whether a converted file is a model: its layout before the data, a decode after
+it.
+
+Only for a child process: libllama may end its process over a file that it does not like.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from llama_cpp import llama_cpp as _bindings
+
+from puna.convert.tensor import Tensor
+from puna.errors import ConvertError, MissingTensor
+
+__all__ = ["check_layout", "check_model", "logits_of"]
+
+lib: Any = _bindings
+
+_ERROR, _CONTINUED = 4, 5
+_TENSOR = re.compile(r"tensor '([^']+)'")
+_WHERE = re.compile(r"^\w+: (error loading model: )?")
+_N_CTX = 64
+
+
+class _Words:
+    """What libllama says of errors, the first one being the cause."""
+
+    def __init__(self) -> None:
+        self.first = ""
+        self._callback = lib.llama_log_callback(self._hear)  # ctypes keeps no reference of its own
+
+    def __enter__(self) -> _Words:
+        lib.llama_log_set(self._callback, ctypes.c_void_p(0))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        lib.llama_log_set(lib.llama_log_callback(), ctypes.c_void_p(0))
+
+    def _hear(self, level: int, text: bytes, _: object) -> None:
+        line = text.decode("utf-8", "replace").strip()
+        if level == _ERROR and line:
+            self.first = self.first or _WHERE.sub("", line)
+            sys.stderr.write(f"{line}\n")
+
+
+def check_layout(path: Path, sources: Mapping[str, Tensor]) -> None:
+    """Raise BadCheckpoint where a tensor is missing or of a wrong shape, with the name it has in
+    the source.
+    """
+    with _Words() as words:
+        parameters = _parameters()
+        parameters.no_alloc, parameters.load_mode = True, 0  # it does not go with mmap
+        model = lib.llama_model_load_from_file(os.fsencode(path), parameters)
+        if model:
+            lib.llama_model_free(model)
+            return
+    found = _TENSOR.search(words.first)
+    if found and found[1] in sources:
+        raise sources[found[1]].bad(words.first)
+    if found and (sibling := _sibling(found[1], sources)):
+        raise sibling
+    raise ConvertError(f"the engine does not take the model: {words.first or 'no reason given'}")
+
+
+def _sibling(missing: str, sources: Mapping[str, Tensor]) -> MissingTensor | None:
+    """The error for a missing tensor under the name that its like of another block suggests."""
+    block = re.match(r"blk\.(\d+)\.(.*)", missing)
+    for name, tensor in sources.items() if block else ():
+        other = re.match(r"blk\.(\d+)\.(.*)", name)
+        if block and other and other[2] == block[2]:
+            source = re.sub(rf"\.{other[1]}\.", f".{block[1]}.", tensor.source, count=1)
+            return MissingTensor(tensor.file, f"is missing ({missing})", source)
+    return None
+
+
+def check_model(path: Path) -> None:
+    """Raise ConvertError where the engine cannot load the file, or computes what is no number."""
+    logits_of(path, None)
+
+
+def logits_of(path: Path, tokens: list[int] | None) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """One decode: a row for each token, of logits or of an encoder's values.
+
+    Without `tokens`, of the first one that a text may begin with. Raises ConvertError.
+    """
+    with _Words() as words:
+        model = lib.llama_model_load_from_file(os.fsencode(path), _parameters())
+        if not model:
+            raise ConvertError(f"the engine does not load the model: {words.first}")
+        try:
+            return _decode(model, tokens)
+        finally:
+            lib.llama_model_free(model)
+
+
+def _parameters() -> Any:
+    parameters = lib.llama_model_default_params()
+    parameters.n_gpu_layers = 0
+    parameters.use_extra_bufts = False  # they would copy the weights
+    return parameters
+
+
+def _decode(model: Any, tokens: list[int] | None) -> np.ndarray[Any, np.dtype[np.float32]]:
+    vocabulary = lib.llama_model_get_vocab(model)
+    n_tokens = int(lib.llama_vocab_n_tokens(vocabulary))
+    if tokens is None:
+        tokens = [max(int(lib.llama_vocab_bos(vocabulary)), 0)]
+    is_encoder = not lib.llama_model_has_decoder(model) or not _is_causal(model)
+    parameters = lib.llama_context_default_params()
+    parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = max(_N_CTX, len(tokens))
+    parameters.embeddings = is_encoder
+    parameters.flash_attn_type = 0
+    parameters.type_k = parameters.type_v = 0  # F32
+    parameters.no_perf = True
+    if is_encoder:
+        parameters.pooling_type = 0
+    context = lib.llama_init_from_model(model, parameters)
+    if not context:
+        raise ConvertError("the engine makes no context for the model")
+    try:
+        batch = lib.llama_batch_init(len(tokens), 0, 1)
+        batch.n_tokens = len(tokens)
+        for i, token in enumerate(tokens):
+            batch.token[i], batch.pos[i], batch.logits[i] = token, i, 1
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+        only_encodes = lib.llama_model_has_encoder(model) and not lib.llama_model_has_decoder(model)
+        failed = (lib.llama_encode if only_encodes else lib.llama_decode)(context, batch)
+        lib.llama_batch_free(batch)
+        if failed:
+            raise ConvertError("the engine does not decode with the model")
+        read = lib.llama_get_embeddings_ith if is_encoder else lib.llama_get_logits_ith
+        width = int(lib.llama_model_n_embd(model)) if is_encoder else n_tokens
+        rows = [
+            np.ctypeslib.as_array(read(context, i), (width,)).copy() for i in range(len(tokens))
+        ]
+    finally:
+        lib.llama_free(context)
+    values = np.stack(rows)
+    if not np.isfinite(values).all():
+        raise ConvertError("the model computes values that are no numbers")
+    return values
+
+
+def _is_causal(model: Any) -> bool:
+    value = ctypes.create_string_buffer(16)
+    name = ctypes.create_string_buffer(64)
+    lib.llama_model_meta_val_str(model, b"general.architecture", name, len(name))
+    length = lib.llama_model_meta_val_str(
+        model, name.value + b".attention.causal", value, len(value)
+    )
+    return length < 0 or value.value != b"false"

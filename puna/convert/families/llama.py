@@ -1,0 +1,25 @@
+"""Llama and what is built like it: Mistral, Mixtral, and others that rotate heads by halves."""
+
+from __future__ import annotations
+
+from puna.convert.config import Config
+from puna.convert.family import Family, Keys
+from puna.convert.keys import llama3_factors
+
+_LLAMA = Family("llama", unrotate=True, more=llama3_factors)
+
+
+def _arcee(config: Config) -> Keys:
+    return {"rope.dimension_count": config.head_size}
+
+
+FAMILIES = {
+    "LlamaForCausalLM": _LLAMA,
+    "LLaMAForCausalLM": _LLAMA,
+    "LlamaModel": Family("llama", unrotate=True, more=llama3_factors, prefix="model."),
+    "MistralForCausalLM": _LLAMA,
+    "MixtralForCausalLM": _LLAMA,
+    "IQuestCoderForCausalLM": _LLAMA,
+    "InternLM3ForCausalLM": _LLAMA,
+    "ArceeForCausalLM": Family("arcee", _arcee, unrotate=True),
+}

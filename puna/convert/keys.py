@@ -1,0 +1,138 @@
+"""The metadata that all families have in common, and how positions are stretched.
+
+Facts: conversion spec, sections 3.1, 6.2, 6.7 and 11.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from puna.convert.config import Config
+from puna.convert.family import Keys, Named, Value
+from puna.convert.tensor import made
+from puna.errors import ConvertError
+
+__all__ = ["common_keys", "gating", "llama3_factors", "moe_keys", "no_rope", "window_pattern"]
+
+GATING = {"softmax": 1, "sigmoid": 2, "sqrtsoftplus": 4}
+
+
+def common_keys(config: Config, n_blocks: int) -> dict[str, Value | None]:
+    """What most architectures need, as far as the configuration says it."""
+    keys: dict[str, Value | None] = {
+        "context_length": config.whole("context"),
+        "embedding_length": config.whole("width"),
+        "block_count": n_blocks,
+        "attention.head_count": config.n_heads if config.has("n_heads") else None,
+        "vocab_size": config.whole("vocab", 0) or None,
+    }
+    if isinstance(config.get("ffn"), int):
+        keys["feed_forward_length"] = config.whole("ffn")
+    if config.has("n_heads"):
+        keys |= {
+            "attention.head_count_kv": config.n_kv_heads,
+            "rope.dimension_count": config.rotary_size,
+            "rope.freq_base": config.rope_base,
+        }
+    if config.has("head_dim"):
+        keys["attention.key_length"] = keys["attention.value_length"] = config.head_size
+    if config.has("rms_eps"):
+        keys["attention.layer_norm_rms_epsilon"] = config.real("rms_eps")
+    if config.has("norm_eps"):
+        keys["attention.layer_norm_epsilon"] = config.real("norm_eps")
+    if config.whole("n_experts", 0):
+        keys["expert_count"] = config.whole("n_experts")
+        if config.has("n_experts_used"):
+            keys["expert_used_count"] = config.whole("n_experts_used")
+    return keys | dict(_scaling(config))
+
+
+def _scaling(config: Config) -> Keys:
+    rope = config.rope
+    kind = rope.text_of("rope_type", rope.text_of("type", "default")).lower()
+    if kind in ("default", "llama3", "mrope", "longrope", "su", "proportional"):
+        return {}
+    if kind == "linear":
+        return {"rope.scaling.type": "linear", "rope.scaling.factor": rope.real("factor")}
+    if kind == "yarn":
+        keys: dict[str, Value | None] = {
+            "rope.scaling.type": "yarn",
+            "rope.scaling.factor": rope.real("factor"),
+            "rope.scaling.original_context_length": rope.whole(
+                "original_max_position_embeddings", config.whole("context")
+            ),
+        }
+        for ours, theirs in {
+            "yarn_ext_factor": "extrapolation_factor",
+            "yarn_attn_factor": "attention_factor",
+            "yarn_beta_fast": "beta_fast",
+            "yarn_beta_slow": "beta_slow",
+        }.items():
+            if rope.has(theirs):
+                keys[f"rope.scaling.{ours}"] = rope.real(theirs)
+        return keys
+    raise ConvertError(f"config.json: rope type {kind[:40]!r} is not supported")
+
+
+def llama3_factors(config: Config) -> Iterable[Named]:
+    """The stretching of Llama 3.1: by wavelength, as a tensor."""
+    rope = config.rope
+    if rope.text_of("rope_type", rope.text_of("type")).lower() != "llama3":
+        return
+    factor, low = rope.real("factor", 8.0), rope.real("low_freq_factor", 1.0)
+    high = rope.real("high_freq_factor", 4.0)
+    context = rope.real("original_max_position_embeddings", 8192.0)
+    size = config.head_size
+    wavelengths = 2 * math.pi * config.rope_base ** (np.arange(0, size, 2) / size)
+    smooth = (context / wavelengths - low) / max(high - low, 1e-9)
+    between = 1 / np.maximum((1 - smooth) / factor + smooth, 1e-9)
+    values = np.where(
+        wavelengths < context / high, 1.0, np.where(wavelengths > context / low, factor, between)
+    )
+    yield "rope_freqs.weight", made(values, "rope_scaling")
+
+
+def window_pattern(config: Config, every: int) -> list[bool]:
+    """Which layers look back over a window only: as listed, or all but each `every`-th."""
+    kinds = config.items("layer_types")
+    if kinds:
+        return [kind == "sliding_attention" for kind in kinds]
+    return [every > 0 and (layer + 1) % every != 0 for layer in range(config.n_layers)]
+
+
+def no_rope() -> Keys:
+    """For architectures whose positions are not rotated."""
+    return {"rope.freq_base": None, "rope.dimension_count": None}
+
+
+def gating(config: Config, default: str) -> int:
+    """The number of the function that makes an expert's weight of its score."""
+    for key in ("score_function", "scoring_func", "score_func", "moe_router_activation_func"):
+        if config.has(key):
+            default = config.text_of(key)
+    if default not in GATING:
+        raise ConvertError(f"config.json: the router's function {default[:40]!r} is not supported")
+    return GATING[default]
+
+
+def moe_keys(config: Config) -> Keys:
+    """What architectures with experts have in common, as far as the configuration says it."""
+    names = {
+        "expert_feed_forward_length": "expert_ffn",
+        "expert_shared_count": "n_shared_experts",
+        "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
+        "leading_dense_block_count": "first_k_dense_replace",
+        "expert_group_count": "n_group",
+        "expert_group_used_count": "topk_group",
+    }
+    keys: dict[str, Value | None] = {
+        ours: config.whole(theirs) for ours, theirs in names.items() if config.has(theirs)
+    }
+    if config.has("routed_scaling_factor"):
+        keys["expert_weights_scale"] = config.real("routed_scaling_factor")
+    if config.has("norm_topk_prob"):
+        keys["expert_weights_norm"] = config.flag("norm_topk_prob")
+    return keys

@@ -1,0 +1,198 @@
+"""From a checkpoint's tensors to those of a GGUF file: names, order and types, before any value is
+read.
+
+Facts: conversion spec, sections 3.2, 3.4 and 6.5.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import gguf
+
+from puna.convert.config import Config
+from puna.convert.family import Family, Named
+from puna.convert.kinds import is_float
+from puna.convert.tensor import Tensor, stack
+from puna.errors import BadCheckpoint, ConvertError, MissingTensor
+
+__all__ = ["Output", "map_weights", "natural_kind"]
+
+MAX_NAME = 63  # bytes that the engine has for a tensor's name
+
+_IGNORED = re.compile(
+    r"\.attention\.masked_bias$|\.attn\.masked_bias$|\.attention\.bias$|\.attn\.bias$"
+    r"|rotary_emb\.inv_freq$|rope\.freqs$|embeddings\.position_ids$|\.num_batches_tracked$"
+)
+_OTHER_SENSES = re.compile(
+    r"(^|\.)(vision_tower|vision_model|visual|audio_tower|multi_modal_projector|mm_projector"
+    r"|vision_embed_tokens|embed_vision|embed_audio|audio_model|patch_merger|vision_encoder"
+    r"|vision_language_adapter|vision_embedder)\."
+    r"|image_newline|view_seperator"
+)
+_EXPERT = re.compile(r"^(.*\bexperts)\.(\d+)\.(\w+)\.(weight|bias|weight_scale_inv)$")
+_BLOCK = re.compile(r"^blk\.(\d+)\.")
+_ALWAYS_F32 = re.compile(
+    r"_norm\.weight$|ffn_gate_inp(_shexp)?\.weight$|^position_embd\.weight$|^token_types\.weight$"
+    r"|ssm_conv1d|shortconv\.conv|time_mix_(first|w1|w2|decay_w1|decay_w2|lerp_fused)"
+    r"|altup_(correct|predict)_coef|(?<!\.weight)(?<!\.lora_a)(?<!\.lora_b)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A tensor of the file to be: its name in GGUF, its values, and the type to write them as."""
+
+    name: str
+    tensor: Tensor
+    kind: str
+
+
+class _Names(gguf.TensorNameMap):  # type: ignore[misc]
+    """The package's table. Its constructor writes into the class for some architectures: not into
+    ours.
+    """
+
+    def __init__(self, architecture: gguf.MODEL_ARCH, n_blocks: int) -> None:
+        self.block_mappings_cfg = copy.deepcopy(gguf.TensorNameMap.block_mappings_cfg)
+        super().__init__(architecture, n_blocks)
+
+
+def natural_kind(weights: Iterable[Tensor]) -> str:
+    """The 16-bit type that keeps what the first matrix has: BF16 or F16."""
+    for tensor in weights:
+        if len(tensor.shape) > 1 and is_float(tensor.kind):
+            return "F16" if tensor.kind in ("F16", "F32", "F64") else "BF16"
+    return "F16"
+
+
+def map_weights(
+    family: Family, config: Config, weights: Mapping[str, Tensor], kind: str
+) -> list[Output]:
+    """The tensors of the file, those outside blocks first, then block by block, in order of names.
+
+    `kind` is the type of matrices. Raises BadCheckpoint for a tensor that has no place, or twice
+    the same.
+    """
+    n_blocks = family.n_blocks(config)
+    names = _Names(_architecture(family.architecture), n_blocks)
+    outputs: dict[str, Output] = {}
+    for name, tensor in _changed(family, config, weights):
+        target = name if name in _GIVEN else names.get_name(name, (".weight", ".bias"))
+        if target is None:
+            raise BadCheckpoint(
+                tensor.file, f"{family.architecture} has no place for {name}", tensor.source
+            )
+        if target in outputs:
+            raise BadCheckpoint(
+                tensor.file,
+                f"duplicate tensor name {target!r} was found for this model",
+                tensor.source,
+            )
+        if len(target) > MAX_NAME:
+            raise tensor.bad(f"the name {target!r} is longer than {MAX_NAME} bytes")
+        outputs[target] = Output(target, tensor, _kind(target, tensor, kind))
+    return sorted(outputs.values(), key=_place)
+
+
+_GIVEN = frozenset({"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"})
+
+
+def _architecture(name: str) -> gguf.MODEL_ARCH:
+    for number, known in gguf.MODEL_ARCH_NAMES.items():
+        if known == name:
+            return number
+    raise ConvertError(f"unknown architecture {name}")
+
+
+def _place(output: Output) -> tuple[int, str]:
+    found = _BLOCK.match(output.name)
+    return (int(found[1]) if found else -1, output.name)
+
+
+def _kind(name: str, tensor: Tensor, kind: str) -> str:
+    if not is_float(tensor.kind):
+        if tensor.kind == "MXFP4":
+            return "MXFP4"
+        raise tensor.bad(f"unknown data type: {tensor.kind}")
+    if len(tensor.shape) < 2 or _ALWAYS_F32.search(name):
+        return "F32"
+    return kind
+
+
+def _changed(family: Family, config: Config, weights: Mapping[str, Tensor]) -> Iterable[Named]:
+    drop = re.compile(family.drop) if family.drop else None
+    offset = re.compile(family.norm_offset) if family.norm_offset else None
+    tied = family.tied or config.flag("tie_word_embeddings")
+    kept = {
+        _plain(name, family): tensor
+        for name, tensor in weights.items()
+        if not _IGNORED.search(name)
+        and not _OTHER_SENSES.search(name)
+        and not (drop and drop.search(name))
+    }
+    for name, tensor in stack_experts(config, kept).items():
+        if tied and name in ("lm_head.weight", "model.lm_head.weight"):
+            continue
+        if offset and offset.search(name):
+            tensor = tensor.plus(1)
+        if family.unrotate:
+            tensor = _unrotated(config, name, tensor)
+        yield from family.weights(config, name, tensor)
+    yield from family.more(config)
+
+
+def _plain(name: str, family: Family) -> str:
+    """Without what a checkpoint of several senses puts before its text model's names."""
+    name = name.replace("e_score_correction_bias", "e_score_correction.bias")
+    for wrapper in ("model.language_model.", "language_model.model.", "model.text_model."):
+        if name.startswith(wrapper):
+            return "model." + name.removeprefix(wrapper)
+    name = name.removeprefix("language_model.")
+    return name if name.startswith(family.prefix) else family.prefix + name
+
+
+def _unrotated(config: Config, name: str, tensor: Tensor) -> Tensor:
+    if name.endswith(("q_proj.weight", "q_proj.bias")):
+        return tensor.unrotated(config.n_heads)
+    if name.endswith(("k_proj.weight", "k_proj.bias")):
+        return tensor.unrotated(config.n_kv_heads)
+    return tensor
+
+
+def stack_experts(config: Config, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Experts that stand alone, side by side in one tensor; a number that is missing
+    is an error.
+    """
+    groups: dict[str, dict[int, Tensor]] = {}
+    merged: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if found := _EXPERT.match(name):
+            together = f"{found[1]}.{found[3]}.{found[4]}"
+            groups.setdefault(together, {})[int(found[2])] = tensor
+        else:
+            merged[name] = tensor
+    n_experts = config.whole("n_experts") if groups else 0
+    for name, members in groups.items():
+        for number in range(n_experts):
+            if number not in members:
+                file = next(iter(members.values())).file
+                raise MissingTensor(
+                    file, "is missing", name.replace("experts.", f"experts.{number}.")
+                )
+        if len(members) != n_experts:
+            surplus = members[max(members)]
+            raise surplus.bad(f"config.json says that there are {n_experts} experts")
+        stacked = stack([members[number] for number in range(n_experts)])
+        merged[_merged_name(name)] = stacked
+    return merged
+
+
+def _merged_name(name: str) -> str:
+    """The name under which `gguf` knows the stack."""
+    if found := re.match(r"^model\.layers\.(\d+)\.block_sparse_moe\.experts\.(w[123]\..*)$", name):
+        return f"layers.{found[1]}.feed_forward.experts.{found[2]}"
+    return name

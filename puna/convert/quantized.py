@@ -1,0 +1,85 @@
+"""Checkpoints whose weights have scales beside them: they become plain tensors, or are refused.
+
+Facts: conversion spec, section 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from puna.convert.config import Config
+from puna.convert.kinds import Array, as_float32, cast
+from puna.convert.tensor import Tensor
+from puna.errors import ConvertError, MissingTensor
+
+__all__ = ["unpacked"]
+
+_SCALES = ("_scale_inv", "_scale")
+_KNOWN = frozenset({"fp8", "mxfp4"})
+_FLOATS = frozenset({"float-quantized", "naive-quantized"})
+
+
+def unpacked(config: Config, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights without their scales, 8-bit floats as BF16. Raises ConvertError for other
+    methods.
+    """
+    settings = config.part("quantization_config")
+    method = settings.text_of("quant_method")
+    if method == "compressed-tensors" and settings.text_of("format") in _FLOATS:
+        method = "fp8"
+    if method and method not in _KNOWN:
+        raise ConvertError(
+            f"config.json: weights that {method[:40]} has quantised cannot be converted: "
+            "take the original checkpoint and quantise with --quantize"
+        )
+    plain: dict[str, Tensor] = {}
+    used: set[str] = set()
+    for name, tensor in weights.items():
+        if tensor.kind not in ("F8_E4M3", "F8_E5M2"):
+            continue
+        found = [name + suffix for suffix in _SCALES if name + suffix in weights]
+        if not found:
+            raise MissingTensor(
+                tensor.file, "is missing: an 8-bit weight needs its scale", name + _SCALES[0]
+            )
+        if len(found) > 1:
+            raise tensor.bad(f"has two scales: {' and '.join(found)}")
+        plain[name] = _scaled(tensor, weights[found[0]], settings)
+        used.add(found[0])
+    for name, tensor in weights.items():
+        if name in used or name.endswith(
+            (".input_scale", ".activation_scale", ".k_scale", ".v_scale")
+        ):
+            continue
+        plain.setdefault(name, tensor)
+    return {name: plain[name] for name in weights if name in plain}
+
+
+def _scaled(tensor: Tensor, scale: Tensor, settings: Config) -> Tensor:
+    """Each value by the scale of its block: of blocks, of rows, or of all."""
+    if len(tensor.shape) != 2:
+        raise tensor.bad(f"an 8-bit weight has shape {list(tensor.shape)}, not two dimensions")
+    n_rows, n_columns = tensor.shape
+    grid = scale.shape if len(scale.shape) == 2 else (scale.shape[0], 1)
+    block = [int(n) for n in settings.items("weight_block_size") if type(n) is int and n > 0]
+    if grid == (1, 1):
+        block = [n_rows, n_columns]
+    elif grid == (n_rows, 1):
+        block = [1, n_columns]
+    if len(block) != 2 or grid != (-(-n_rows // block[0]), -(-n_columns // block[1])):
+        raise scale.bad(f"scales {list(scale.shape)} do not fit weights {list(tensor.shape)}")
+    height, width = block
+
+    def stream() -> Iterator[Array]:
+        values, scales = tensor.load(), as_float32(scale.load(), scale.kind).reshape(grid)
+        step = max((4 << 20) // (4 * n_columns) // height, 1)
+        for top in range(0, grid[0], step):
+            rows = as_float32(values[top * height : (top + step) * height], tensor.kind)
+            wide = np.repeat(scales[top : top + step], height, axis=0)[: len(rows)]
+            wide = np.repeat(wide, width, axis=1)[:, :n_columns]
+            yield cast(rows * wide, "F32", "BF16")
+
+    return replace(tensor, kind="BF16", stream=stream, place=None)

@@ -1,0 +1,114 @@
+"""Which of the engine's splitters a tokenizer.json wants: told by the patterns that it splits at.
+
+The engine knows splitters by name only. Several names share patterns and differ in whether a word
+that is a token is taken before any merge, so that flag is part of the key. A wrong name would
+tokenise wrongly without a word, so patterns that are not here are an error. Facts: conversion spec,
+section 5.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from puna.errors import TokenizerError
+
+__all__ = ["find_pretokenizer", "split_patterns"]
+
+_GPT2 = "GPT2"  # what a ByteLevel step splits at by itself
+_DIGITS, _DIGIT_RUNS = r"\p{N}", r"\p{N}+"
+_ENDINGS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_TAIL = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+_WORDS = rf"{_ENDINGS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+"
+_SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n]*"
+_LLAMA3 = rf"{_WORDS}|\p{{N}}{{1,3}}{_SIGNS}{_TAIL}"
+_QWEN2 = rf"{_WORDS}|\p{{N}}{_SIGNS}{_TAIL}"
+_QWEN35 = (
+    rf"{_ENDINGS}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}"
+    rf"| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*{_TAIL}"
+)
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_CASED = r"[^\r\n\p{L}\p{N}]?" + _UPPER
+_GPT4O = (
+    rf"{_CASED}*{_LOWER}+{_ENDINGS}?|{_CASED}+{_LOWER}*{_ENDINGS}?"
+    rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*{_TAIL}"
+)
+_TEKKEN = rf"{_CASED}*{_LOWER}+|{_CASED}+{_LOWER}*|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*{_TAIL}"
+_DEEPSEEK3 = (
+    r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
+    r"| ?[\p{P}\p{S}]+[\r\n]*" + _TAIL
+)
+_CJK = "[一-龥\u3040-ゟ\u30a0-ヿ]+"
+_SEED = rf"{_WORDS}|\p{{N}}{{1}}| ?[^\s\p{{L}}\p{{N}}\r\n]+{_TAIL}"
+_BAILING = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*"
+    r"|\s*[\r\n]|\s+(?!\S)|\s+"
+)
+_BLOOM = r" ?[^(\s|[.,!?…。\uff0c、।\u06d4،])]+"
+_VIKING = _BLOOM
+
+_MERGES, _WHOLE = False, True
+
+_NAMES: Mapping[tuple[tuple[str, ...], bool], str] = MappingProxyType(
+    {
+        ((_GPT2,), _MERGES): "gpt-2",
+        ((_DIGITS, _GPT2), _MERGES): "smollm",
+        ((_LLAMA3,), _WHOLE): "llama-bpe",
+        ((_LLAMA3,), _MERGES): "dbrx",
+        ((_QWEN2,), _MERGES): "qwen2",
+        ((_QWEN35,), _MERGES): "qwen35",
+        ((_GPT4O,), _MERGES): "gpt-4o",
+        ((_TEKKEN,), _WHOLE): "tekken",
+        ((r"\p{N}{1,3}", _CJK, _DEEPSEEK3), _MERGES): "deepseek-v3",
+        ((_SEED,), _MERGES): "seed-coder",
+        ((_BAILING,), _MERGES): "bailingmoe",
+        ((_BLOOM,), _MERGES): "bloom",
+        ((_VIKING, _DIGITS), _MERGES): "viking",
+        (("PUNCTUATION", _GPT2, "[0-9][0-9][0-9]"), _MERGES): "falcon",
+        (("PUNCTUATION", _GPT2, _DIGIT_RUNS, "[0-9][0-9][0-9]"), _MERGES): "default",
+    }
+)
+
+_FOR_WHOLE_WORDS: Mapping[str, str] = MappingProxyType({"glm4": "glm4"})
+
+
+def find_pretokenizer(tokenizer: Mapping[str, Any]) -> str:
+    """The engine's name for how this tokenizer.json splits. Raises TokenizerError where it has
+    none.
+    """
+    patterns = split_patterns(tokenizer)
+    whole = bool(tokenizer.get("model", {}).get("ignore_merges", False))
+    name = _NAMES.get((patterns, whole)) or _NAMES.get((patterns, not whole), "")
+    if not name:
+        raise TokenizerError(
+            "tokenizer.json: the engine has no pre-tokenizer that splits at "
+            + ", ".join(repr(pattern[:200]) for pattern in patterns)
+        )
+    return name
+
+
+def split_patterns(tokenizer: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the text is split at, step by step."""
+    step = tokenizer.get("pre_tokenizer")
+    return tuple(_patterns(step)) if isinstance(step, dict) else ()
+
+
+def _patterns(step: Mapping[str, Any]) -> Iterator[str]:
+    match step.get("type"):
+        case "Sequence":
+            for inner in step.get("pretokenizers", ()):
+                if isinstance(inner, dict):
+                    yield from _patterns(inner)
+        case "Split":
+            pattern = step.get("pattern", {})
+            yield str(pattern.get("Regex", pattern.get("String", "")))
+        case "Digits":
+            yield _DIGITS if step.get("individual_digits") else _DIGIT_RUNS
+        case "Punctuation":
+            yield "PUNCTUATION"
+        case "ByteLevel":
+            if step.get("use_regex", True):
+                yield _GPT2
+        case other:
+            yield str(other)

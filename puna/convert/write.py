@@ -1,0 +1,129 @@
+"""Writes a GGUF file: everything before the data at once, then tensor by tensor as they are read.
+
+The same input gives the same bytes: keys in a fixed order, padding of zeros, no dates and no paths.
+Facts: conversion spec, section 3.5; models spec, section 15.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from puna.convert.family import Value
+from puna.convert.kinds import Array, cast, has_bad_values
+from puna.convert.plan import Output
+from puna.errors import BadCheckpoint, ConvertError
+from puna.gguf.types import TENSOR_TYPES
+
+__all__ = ["TooLarge", "open_file", "write_data"]
+
+ALIGNMENT = 32
+_TYPE_IDS = {kind.name: number for number, kind in TENSOR_TYPES.items()}
+_U32, _I32, _F32, _BOOL, _STRING, _ARRAY, _U64 = 4, 5, 6, 7, 8, 9, 10
+_PIECE = 4 << 20
+
+
+class TooLarge(ConvertError):
+    """A value is beyond what F16 can hold: the file should be BF16."""
+
+
+def open_file(path: Path, keys: Mapping[str, Value], outputs: Sequence[Output]) -> None:
+    """Make the file in its full length, with everything before the data; the data is zeros."""
+    head = bytearray(b"GGUF" + struct.pack("<IQQ", 3, len(outputs), len(keys)))
+    for key, value in keys.items():
+        head += _string(key) + _value(key, value)
+    at = 0
+    for output in outputs:
+        shape = output.tensor.shape[::-1]
+        head += _string(output.name) + struct.pack("<I", len(shape))
+        head += struct.pack(f"<{len(shape)}Q", *shape)
+        head += struct.pack("<IQ", _TYPE_IDS[output.kind], at)
+        at += _padded(size_of(output))
+    head += bytes(-len(head) % ALIGNMENT)
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + at)
+
+
+def size_of(output: Output) -> int:
+    """Bytes of the tensor in the file."""
+    kind = TENSOR_TYPES[_TYPE_IDS[output.kind]]
+    return math.prod(output.tensor.shape) // kind.block * kind.block_bytes
+
+
+def write_data(path: Path, outputs: Sequence[Output], tell: Callable[[Output], None]) -> None:
+    """Fill a file that open_file() made; `tell` hears of each tensor before it is written.
+
+    Raises BadCheckpoint for values that are none, TooLarge, and OSError.
+    """
+    size = sum(_padded(size_of(output)) for output in outputs)
+    with path.open("r+b", buffering=0) as file:
+        file.seek(-size, os.SEEK_END)
+        for output in outputs:
+            tell(output)
+            start = file.tell()
+            _write(file, output)
+            if file.tell() - start != size_of(output):
+                raise output.tensor.bad("has another size than its shape says")
+            file.seek(start + _padded(size_of(output)))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write(file: BinaryIO, output: Output) -> None:
+    tensor = output.tensor
+    for part in tensor.stream():
+        flat = part.reshape(-1)  # a copy where rows or axes changed places
+        step = _PIECE // 4
+        for at in range(0, flat.size, step):
+            piece = flat[at : at + step]
+            values = piece if output.kind == tensor.kind else _converted(piece, output)
+            file.write(np.ascontiguousarray(values).view(np.uint8).data)
+
+
+def _converted(piece: Array, output: Output) -> Array:
+    values = cast(piece, output.tensor.kind, output.kind)
+    if output.kind == "F16" and has_bad_values(values, "F16"):
+        raise TooLarge(f"{output.tensor.source} has values beyond those of F16")
+    return values
+
+
+def _padded(n_bytes: int) -> int:
+    return -(-n_bytes // ALIGNMENT) * ALIGNMENT
+
+
+def _string(text: str) -> bytes:
+    raw = text.encode("utf-8", "replace")
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def _value(key: str, value: Value) -> bytes:
+    if isinstance(value, bool):
+        return struct.pack("<I?", _BOOL, value)
+    if isinstance(value, int):
+        if not 0 <= value < 2**32:
+            raise BadCheckpoint("config.json", f"{key} is {value}, out of range")
+        return struct.pack("<II", _U32, value)
+    if isinstance(value, float):
+        return struct.pack("<If", _F32, value)
+    if isinstance(value, str):
+        return struct.pack("<I", _STRING) + _string(value)
+    return struct.pack("<I", _ARRAY) + _array(key, value)
+
+
+def _array(key: str, values: Sequence[object]) -> bytes:
+    count = struct.pack("<Q", len(values))
+    if all(isinstance(value, bool) for value in values):
+        return struct.pack("<I", _BOOL) + count + bytes(map(bool, values))
+    if all(isinstance(value, str) for value in values):
+        return struct.pack("<I", _STRING) + count + b"".join(_string(str(v)) for v in values)
+    if all(isinstance(value, bytes) for value in values):
+        raise ConvertError(f"{key}: bytes are no strings")
+    kind, dtype = (_I32, "<i4") if all(isinstance(v, int) for v in values) else (_F32, "<f4")
+    return struct.pack("<I", kind) + count + np.array(values, dtype).tobytes()

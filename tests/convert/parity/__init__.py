@@ -1,0 +1,1 @@
+"""Converted models against transformers: the same random weights must give the same logits."""

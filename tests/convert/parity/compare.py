@@ -1,0 +1,109 @@
+"""Converts the tiny models and compares what the engine computes with what transformers computed.
+
+python -m tests.convert.parity.compare FOLDER [CASE…]   one line for each case; status 1 if any
+fails
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from puna.convert.check import logits_of
+from puna.convert.conversion import Conversion, convert
+from puna.errors import ConvertError
+from tests.convert.parity.cases import CASES
+
+__all__ = ["Result", "compare", "main"]
+
+F16_TOLERANCE = 2e-2
+
+
+@dataclass(frozen=True)
+class Result:
+    """Largest differences of logits, relative to the largest logit, and whether greedy
+    words agree.
+    """
+
+    name: str
+    f32: float = -1.0
+    f16: float = -1.0
+    greedy: bool = False
+    failure: str = ""
+
+    def passed(self) -> bool:
+        """Whether it is as near as it must be."""
+        case = CASES[self.name]
+        near = 0 <= self.f32 <= case.tolerance and 0 <= self.f16 <= F16_TOLERANCE
+        return near and self.greedy and not self.failure
+
+
+async def _convert(source: Path, target: Path, kind: str) -> None:
+    async with aclosing(convert(Conversion("model", source, target, kind))) as steps:
+        async for _ in steps:
+            pass
+
+
+def compare(name: str, folder: Path) -> Result:
+    """Convert one model as F32 and F16, and compare."""
+    source = folder / name
+    if (source / "failure").exists():
+        return Result(name, failure=f"transformers: {(source / 'failure').read_text()}")
+    expected = np.load(source / "expected.npz")
+    prompt, greedy = expected["prompt"].tolist(), expected["greedy"].tolist()
+    differences = []
+    for kind in ("F32", "F16"):
+        target = source / f"{kind}.gguf"
+        try:
+            asyncio.run(_convert(source, target, kind))
+            logits = logits_of(target, prompt)
+        except ConvertError as failure:
+            return Result(name, failure=str(failure))
+        scale = float(np.abs(expected["logits"]).max())
+        differences.append(float(np.abs(logits - expected["logits"]).max()) / scale)
+    said = list(prompt)
+    for _ in greedy:
+        said.append(int(logits_of(source / "F32.gguf", said)[-1].argmax()))
+    return Result(name, differences[0], differences[1], said[len(prompt) :] == greedy)
+
+
+def _alone(name: str, folder: Path) -> Result:
+    """In a process of its own: the engine may end it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.convert.parity.compare", "--alone", str(folder), name],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        return Result(**json.loads(done.stdout.splitlines()[-1]))
+    except (IndexError, ValueError):
+        words = (done.stderr.strip().splitlines() or [""])[-1]
+        return Result(name, failure=f"ended with {done.returncode}: {words[:200]}")
+
+
+def main(arguments: list[str]) -> int:
+    """Compare all cases, or those that are named."""
+    folder, *wanted = arguments
+    results = [_alone(name, Path(folder)) for name in wanted or CASES]
+    for result in results:
+        word = "ok  " if result.passed() else "FAIL"
+        sys.stdout.write(
+            f"{word} {result.name:28} f32 {result.f32:9.2e}  f16 {result.f16:9.2e}  "
+            f"greedy {result.greedy}  {result.failure[:300]}\n"
+        )
+    return 0 if all(result.passed() for result in results) else 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--alone":
+        sys.stdout.write(json.dumps(asdict(compare(sys.argv[3], Path(sys.argv[2])))) + "\n")
+    else:
+        sys.exit(main(sys.argv[1:]))

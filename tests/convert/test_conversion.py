@@ -1,0 +1,251 @@
+"""Folders become models in the real child process, or an error that names file and tensor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+
+from puna.convert.conversion import Conversion, Said, convert
+from puna.errors import ConvertError
+from puna.gguf.reader import read_header
+from tests.fakes.checkpoints import llama_weights, make_checkpoint, write_safetensors
+from tests.fakes.fixtures import SHARED
+
+STORIES = SHARED / "fixtures" / "stories260K-hf"
+
+
+def run(source: Path, target: Path, kind: str = "") -> list[Said]:
+    """Convert; everything the child said."""
+
+    async def work() -> list[Said]:
+        async with aclosing(convert(Conversion("model", source, target, kind))) as steps:
+            return [said async for said in steps]
+
+    return asyncio.run(work())
+
+
+def values(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """The tensors of a file, as the gguf package reads them."""
+    return {tensor.name: tensor.data for tensor in gguf.GGUFReader(path).tensors}
+
+
+def test_a_folder_becomes_a_model(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    target = tmp_path / "model.gguf"
+    said = run(source, target)
+    header = read_header(target, arrays=True)
+    assert header.metadata["general.architecture"] == "llama"
+    assert header.metadata["llama.attention.head_count_kv"] == 2
+    assert header.metadata["tokenizer.ggml.pre"] == "gpt-2"
+    assert len(header.metadata["tokenizer.ggml.tokens"]) == 280  # type: ignore[arg-type]
+    (written,) = said[-1].written
+    assert (written.role, written.architecture, written.type) == ("model", "llama", "F16")
+    done = [one.done for one in said[:-1]]
+    assert done == list(range(len(header.tensors) + 2))
+    assert {one.total for one in said[:-1]} == {len(header.tensors) + 1}
+
+
+def test_queries_and_keys_go_from_halves_to_neighbours(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    run(source, tmp_path / "a.gguf", "F32")
+    weights, written = llama_weights(), values(tmp_path / "a.gguf")
+    for ours, theirs, n_heads in (("attn_q", "q_proj", 4), ("attn_k", "k_proj", 2)):
+        rows = weights[f"model.layers.1.self_attn.{theirs}.weight"]
+        moved = np.empty_like(rows)
+        for head in range(n_heads):
+            for pair in range(4):
+                for half in range(2):
+                    moved[head * 8 + pair * 2 + half] = rows[head * 8 + half * 4 + pair]
+        assert np.array_equal(written[f"blk.1.{ours}.weight"], moved)
+    assert np.array_equal(
+        written["blk.0.attn_v.weight"], weights["model.layers.0.self_attn.v_proj.weight"]
+    )
+
+
+def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    run(source, tmp_path / "a.gguf")
+    run(source, tmp_path / "b.gguf")
+    assert (tmp_path / "a.gguf").read_bytes() == (tmp_path / "b.gguf").read_bytes()
+
+
+def test_shards_give_the_bytes_of_a_single_file(tmp_path: Path) -> None:
+    run(make_checkpoint(tmp_path / "one"), tmp_path / "a.gguf")
+    shards = make_checkpoint(tmp_path / "many")
+    (shards / "model.safetensors").unlink()
+    weights = list(llama_weights().items())
+    where: dict[str, str] = {}
+    for number, part in enumerate((weights[:5], weights[5:]), 1):
+        name = f"model-{number:05}-of-00002.safetensors"
+        write_safetensors(shards / name, dict(part))
+        where |= {tensor: name for tensor, _ in part}
+    index = shards / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": where}))
+    run(shards, tmp_path / "b.gguf")
+    assert (tmp_path / "a.gguf").read_bytes() == (tmp_path / "b.gguf").read_bytes()
+
+
+def as_bfloat16(weights: dict[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    return {name: (w.view(np.uint32) >> 16).astype(np.uint16) for name, w in weights.items()}
+
+
+def test_bfloat16_stays_so_and_norms_become_float32(tmp_path: Path) -> None:
+    weights = as_bfloat16(llama_weights())
+    run(make_checkpoint(tmp_path / "hf", weights), tmp_path / "a.gguf")
+    types = {t.name: t.type_name for t in read_header(tmp_path / "a.gguf").tensors}
+    assert types["blk.0.ffn_up.weight"] == "BF16"
+    assert types["blk.0.attn_norm.weight"] == "F32"
+    raw = values(tmp_path / "a.gguf")["blk.0.ffn_up.weight"].tobytes()
+    assert raw == weights["model.layers.0.mlp.up_proj.weight"].tobytes()
+
+
+def test_values_beyond_float16_make_the_file_bfloat16(tmp_path: Path) -> None:
+    weights = llama_weights()
+    weights["model.layers.1.mlp.up_proj.weight"][0, 0] = 70_000
+    run(make_checkpoint(tmp_path / "hf", weights), tmp_path / "a.gguf")
+    assert read_header(tmp_path / "a.gguf").metadata["general.file_type"] == 32
+
+
+@pytest.mark.skipif(not STORIES.exists(), reason="the shared fixtures are not there")
+def test_a_real_model_says_what_its_gguf_says(tmp_path: Path) -> None:
+    from llama_cpp import Llama  # noqa: PLC0415 - heavy, and only for this
+
+    def tell(path: Path) -> str:
+        model = Llama(str(path), verbose=False, n_ctx=64)
+        answer: Any = model("Once upon a time", max_tokens=32, temperature=0)
+        return str(answer["choices"][0]["text"])
+
+    run(STORIES, tmp_path / "a.gguf")
+    text = tell(tmp_path / "a.gguf")
+    assert text == tell(SHARED / "fixtures" / "stories260K.gguf")
+    assert text.startswith(", there was a little girl named Lily")
+
+
+Break = Callable[[Path, dict[str, Any]], object]
+FAULTY = "model.layers.1.mlp.up_proj.weight"
+
+
+def broken(change: Callable[[dict[str, Any]], Any]) -> Break:
+    """A fault in the weights."""
+
+    def apply(folder: Path, weights: dict[str, Any]) -> None:
+        change(weights)
+        write_safetensors(folder / "model.safetensors", weights)
+
+    return apply
+
+
+def configured(**changes: Any) -> Break:
+    """A fault in the configuration."""
+
+    def apply(folder: Path, _weights: dict[str, Any]) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return apply
+
+
+def cut(folder: Path, _weights: dict[str, Any]) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+FAULTS: dict[str, tuple[Break, str]] = {
+    "a missing tensor": (
+        broken(lambda w: w.pop(FAULTY)),
+        rf'model\.safetensors: tensor "{FAULTY}": is missing',
+    ),
+    "a wrong shape": (
+        broken(lambda w: w.update({FAULTY: w[FAULTY][:-1]})),
+        rf'model\.safetensors: tensor "{FAULTY}": .*wrong shape',
+    ),
+    "a NaN": (
+        broken(lambda w: w[FAULTY].__setitem__((3, 3), np.nan)),
+        rf'model\.safetensors: tensor "{FAULTY}": holds a NaN',
+    ),
+    "a tensor of another model": (
+        broken(lambda w: w.update({"model.layers.0.strange.weight": np.ones((2, 2), np.float32)})),
+        r'tensor "model\.layers\.0\.strange\.weight": llama has no place for',
+    ),
+    "a type that is no weight": (
+        broken(lambda w: w.update({FAULTY: w[FAULTY].astype(np.int32)})),
+        rf'tensor "{FAULTY}": unknown data type: I32',
+    ),
+    "a file that is cut off": (cut, r"model\.safetensors: tensor .* is cut off"),
+    "no configuration": (
+        lambda folder, _: (folder / "config.json").unlink(),
+        r"config\.json: is missing",
+    ),
+    "a configuration without width": (
+        configured(hidden_size=None),
+        r"config\.json: 'hidden_size' or .* is missing",
+    ),
+    "a width that is text": (
+        configured(hidden_size="wide"),
+        r"config\.json: 'hidden_size' .* is 'wide', not a whole number",
+    ),
+    "an unknown architecture": (
+        configured(architectures=["TinyForCausalLM"]),
+        r'unsupported architecture "TinyForCausalLM" \(known: .*LlamaForCausalLM',
+    ),
+    "quantised weights": (
+        configured(quantization_config={"quant_method": "gptq", "bits": 4}),
+        "gptq has quantised",
+    ),
+    "no tokenizer": (
+        lambda folder, _: (folder / "tokenizer.json").unlink(),
+        r"no tokenizer\.json and no tokenizer\.model",
+    ),
+    "no weights": (
+        lambda folder, _: (folder / "model.safetensors").unlink(),
+        r"no model\*\.safetensors",
+    ),
+    "Python objects": (
+        lambda folder, _: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
+        r"pytorch_model\.bin: holds Python objects",
+    ),
+    "an index that leaves the folder": (
+        lambda folder, _: (folder / "model.safetensors.index.json").write_text(
+            json.dumps({"weight_map": {"a": "../model.safetensors"}})
+        ),
+        "is not a file's name",
+    ),
+    "a part that is not there": (
+        lambda folder, _: (folder / "model.safetensors").rename(
+            folder / "model-00001-of-00002.safetensors"
+        ),
+        r"model-00002-of-00002\.safetensors: is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "problem"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_named_and_nothing_is_left(tmp_path: Path, fault: Break, problem: str) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    fault(source, llama_weights())
+    target = tmp_path / "out" / "model.gguf"
+    target.parent.mkdir()
+    with pytest.raises(ConvertError, match=problem):
+        run(source, target)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_who_stops_listening_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+
+    async def work() -> None:
+        order = Conversion("model", source, tmp_path / "model.gguf")
+        async with aclosing(convert(order)) as steps:
+            async for _ in steps:
+                break
+
+    asyncio.run(work())
+    assert not (tmp_path / "model.gguf").exists()
