@@ -306,6 +306,19 @@ class Settings:
     kv_cache_size: int = env(
         "PUNA_KV_CACHE_SIZE", _bytes, 10 << 30, "the most that folder may hold (default 10GiB)"
     )
+    responses_age: float = env(
+        "PUNA_RESPONSES_AGE",
+        _keep_alive,
+        7 * 86400.0,
+        "how long /v1/responses are stored: a duration or seconds; 0: none are; "
+        "negative: for ever (default 168h)",
+    )
+    responses_size: int = env(
+        "PUNA_RESPONSES_SIZE",
+        _bytes,
+        256 << 20,
+        "the most that stored responses may take; 0: none are stored (default 256MiB)",
+    )
     registry_realms: tuple[str, ...] = env(
         "PUNA_REGISTRY_REALMS",
         _realms,

@@ -5,7 +5,7 @@ PunaError            500
 │                          InvalidField · ContextExceeded · ModelfileError · BadModelFile ·
 │                          Unsupported · TooLarge (413)
 ├─ Forbidden         403   ReadOnlyModel
-├─ NotFound          404   ModelNotFound · BlobNotFound
+├─ NotFound          404   ModelNotFound · BlobNotFound · ResponseNotFound
 ├─ Cancelled         499
 ├─ EngineError       500   StartFailed · EngineDied · OutOfMemory
 ├─ StoreError        500   BadManifest · BlobMissing · StoreFull
@@ -58,6 +58,7 @@ __all__ = [
     "ReadOnlyModel",
     "RegistryError",
     "RegistryUnreachable",
+    "ResponseNotFound",
     "RetriesExhausted",
     "StartFailed",
     "StoreError",
@@ -225,6 +226,16 @@ class BlobNotFound(NotFound):
     def __init__(self, digest: str) -> None:
         super().__init__(f"blob {quoted(digest)} not found")
         self.digest = digest
+
+
+class ResponseNotFound(NotFound):
+    """No stored response, or item of one, with that id: never stored, too old, or deleted."""
+
+    code = "response_not_found"
+
+    def __init__(self, response: str, message: str = "") -> None:
+        super().__init__(message or f"Response with id '{response}' not found.")
+        self.response = response
 
 
 class Cancelled(PunaError):

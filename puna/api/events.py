@@ -72,7 +72,8 @@ class Done:
     `cached_tokens` of the `prompt_tokens` were not computed again.
     `context` holds the tokens of prompt and answer where the route returns them, else None.
     `truncated`: something of the prompt or of the answer's beginning was dropped for room.
-    `stop` is the stop word that ended the text, if one did.
+    `stop` is the stop word that ended the text, if one did. Of the `eval_tokens` about
+    `thinking_tokens` were thoughts.
     """
 
     reason: DoneReason
@@ -86,6 +87,7 @@ class Done:
     cached_tokens: int = 0
     truncated: bool = False
     stop: str = ""
+    thinking_tokens: int = 0
 
 
 Event = Content | Thinking | ToolCalls | Rendered | Done

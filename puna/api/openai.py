@@ -16,6 +16,7 @@ __all__ = [
     "ChatMessage",
     "CompletionRequest",
     "EmbeddingRequest",
+    "Extensions",
     "Reasoning",
     "StreamOptions",
 ]
@@ -59,7 +60,7 @@ class ChatMessage(Struct, kw_only=True):
     tool_call_id: str = ""
 
 
-class _Extensions(Struct, kw_only=True):
+class Extensions(Struct, kw_only=True):
     """Fields of the native API, which clients send as extra ones."""
 
     options: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +92,7 @@ class _Extensions(Struct, kw_only=True):
     draft_num_predict: int | None = None
 
 
-class _Generation(_Extensions, kw_only=True):
+class _Generation(Extensions, kw_only=True):
     """What both kinds of completions have in common."""
 
     model: str = ""

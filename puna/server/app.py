@@ -25,6 +25,7 @@ from puna.server.routes import (
     messages,
     models,
     openai,
+    responses,
     texts,
     upkeep,
 )
@@ -68,6 +69,12 @@ ROUTES = (
     Row("POST", "/v1/chat/completions", openai.chat),
     Row("POST", "/v1/completions", openai.completions),
     Row("POST", "/v1/embeddings", openai.embeddings),
+    Row("POST", "/v1/responses", responses.create),
+    Row("POST", "/v1/responses/input_tokens", responses.input_tokens),
+    Row("GET", "/v1/responses/{id}", responses.retrieve),
+    Row("DELETE", "/v1/responses/{id}", responses.delete),
+    Row("POST", "/v1/responses/{id}/cancel", responses.cancel),
+    Row("GET", "/v1/responses/{id}/input_items", responses.input_items),
     Row("GET", "/v1/models", openai.models),
     Row("GET", "/v1/models/{model:path}", openai.model),
 )

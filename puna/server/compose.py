@@ -34,6 +34,7 @@ from puna.service.manage import Management
 from puna.service.pull import Pull
 from puna.service.push import Push
 from puna.service.registries import Registries
+from puna.service.response_store import ResponseStore
 from puna.service.show import Show
 from puna.service.texts import Texts
 from puna.service.update import Update
@@ -62,6 +63,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         Transport(registry_user_agent()) as transport,
         Transfers(library.blobs) as transfers,
         Uploads() as uploads,
+        _stored(settings) as stored,
         asyncio.TaskGroup() as tasks,
     ):
         clock = SystemClock()
@@ -73,15 +75,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             max_queue=settings.max_queue,
             load_timeout=settings.load_timeout,
         )
-        running = tasks.create_task(scheduler.run(), name="scheduler")
+        running = [
+            tasks.create_task(scheduler.run(), name="scheduler"),
+            tasks.create_task(stored.tidy(), name="stored responses"),
+        ]
         try:
             registries = Registries(_authority(transport, settings), settings)
             pull = Pull(library, transfers, registries, settings)
             push = Push(library, uploads, registries)
             update = Update(library, registries, pull)
-            yield _join(library, scheduler, clock, settings, pull, push, update)
+            yield _join(library, scheduler, clock, settings, pull, push, update, stored)
         finally:
-            running.cancel()
+            for task in running:
+                task.cancel()
 
 
 @asynccontextmanager
@@ -93,6 +99,17 @@ async def _warm_home(settings: Settings) -> AsyncIterator[WarmPlan | None]:
         yield home.plan
     finally:
         await in_thread(home.close)
+
+
+@asynccontextmanager
+async def _stored(settings: Settings) -> AsyncIterator[ResponseStore]:
+    """Where responses are kept that clients want to come back to."""
+    path = settings.home / "responses.sqlite3"
+    store = ResponseStore(path, settings.responses_size, settings.responses_age)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def _library(settings: Settings) -> Library:
@@ -117,6 +134,7 @@ def _join(
     pull: Pull,
     push: Push,
     update: Update,
+    stored: ResponseStore,
 ) -> Services:
     catalog = Catalog(library, go_template=settings.go_template)
     inference = Inference(catalog, scheduler, clock, settings)
@@ -148,6 +166,7 @@ def _join(
         pull=pull.pull,
         push=push.push,
         update=update.update,
+        stored=stored,
     )
 
 

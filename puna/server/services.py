@@ -23,6 +23,7 @@ from puna.api.requests import (
 from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
 from puna.api.upkeep import PruneRequest, Updated, UpdateRequest, Verified, VerifyRequest
 from puna.service.embedding import Embedded, Vector
+from puna.service.response_store import ResponseStore
 from puna.service.texts import Ranked
 
 __all__ = ["Kit", "Services"]
@@ -62,6 +63,8 @@ class Services:
     pull: Callable[[PullRequest], AsyncIterator[Progress]]
     push: Callable[[PushRequest], AsyncIterator[Progress]]
     update: Callable[[UpdateRequest], AsyncIterator[Progress | Updated]]
+    stored: ResponseStore
+    """What clients of /v1/responses come back to."""
 
 
 @dataclass(frozen=True, slots=True)

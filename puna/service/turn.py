@@ -45,15 +45,18 @@ async def run_turn(
 
     `is_cut`: something of the request is not in the prompt already.
     """
+    thoughts = 0
     async with engine.generate(order) as tokens:
         async for token in tokens:
             if isinstance(token, Finished):
                 for event in parser.flush():
                     yield _identified(event)
-                yield _done(token, watch, is_cut=is_cut)
+                yield _done(token, watch, thoughts, is_cut=is_cut)
             else:
+                event = None
                 for event in parser.push(token.text, token.logprobs):
                     yield _identified(event)
+                thoughts += isinstance(event, Thinking)
 
 
 def _identified(event: Content | Thinking | ToolCalls) -> Event:
@@ -67,7 +70,7 @@ def _call_id() -> str:
     return "call_" + "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
 
 
-def _done(end: Finished, watch: Stopwatch, *, is_cut: bool) -> Done:
+def _done(end: Finished, watch: Stopwatch, thoughts: int, *, is_cut: bool) -> Done:
     return Done(
         reason=end.reason,
         total_ns=watch.total_ns(),
@@ -80,4 +83,5 @@ def _done(end: Finished, watch: Stopwatch, *, is_cut: bool) -> Done:
         context=end.tokens,
         truncated=end.truncated or is_cut,
         stop=end.stop,
+        thinking_tokens=min(thoughts, end.eval_tokens),
     )

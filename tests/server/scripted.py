@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from puna.api.events import Event, Progress
@@ -23,6 +24,7 @@ from puna.server.app import make_app
 from puna.server.checks import HostRules, IPAddress, parse_origins
 from puna.server.services import Services
 from puna.service.embedding import Embedded, Vector
+from puna.service.response_store import ResponseStore
 from puna.service.texts import Ranked
 from tests.fakes.asgi import Client
 
@@ -174,6 +176,7 @@ NOBODY = Services(
     store=_store,
     prune=_prune,
     verify=progressed(Progress(status="success")),
+    stored=ResponseStore(Path("nowhere"), 0, 0),
 )
 """Services without a model."""
 

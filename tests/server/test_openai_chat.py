@@ -121,6 +121,7 @@ def test_figures_come_when_they_are_asked_for() -> None:
         "completion_tokens": 3,
         "total_tokens": 10,
         "prompt_tokens_details": {"cached_tokens": 5},
+        "completion_tokens_details": {"reasoning_tokens": 0},
     }
     asked = deltas(Thinking("hm"), Content("Hi"), STOP, stream_options={"include_usage": True})
     assert asked[2:] == [({}, "stop"), usage, "[DONE]"]

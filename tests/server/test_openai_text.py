@@ -47,6 +47,7 @@ def test_a_whole_text() -> None:
             "completion_tokens": 2,
             "total_tokens": 9,
             "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
         },
     }
 

@@ -11,7 +11,7 @@ from puna.api.openai import ChatMessage, MessageToolCall
 from puna.api.requests import FunctionCall, Message, ToolCall
 from puna.errors import BadRequest, InvalidField, quoted
 
-__all__ = ["read_messages"]
+__all__ = ["read_image", "read_messages"]
 
 _IMAGES = (
     "data:image/jpeg;base64,",
@@ -77,7 +77,7 @@ def _read_part(part: Any, param: str) -> str | ImageData:
         case {"type": "text", "text": str(text)}:
             return text
         case {"type": "image_url", "image_url": {"url": str(url)} | str(url)}:
-            return _read_image(url, param)
+            return read_image(url, param)
         case {"type": "input_audio"}:
             raise InvalidField("audio input is not supported", param, "unsupported_value")
         case {"type": str(kind)} if kind not in {"text", "image_url"}:
@@ -89,7 +89,8 @@ def _read_part(part: Any, param: str) -> str | ImageData:
     raise InvalidField("invalid message format", param)
 
 
-def _read_image(url: str, param: str) -> ImageData:
+def read_image(url: str, param: str) -> ImageData:
+    """The image in a data URL. Raises InvalidField."""
     if url.startswith(("http://", "https://")):
         raise InvalidField(_REMOTE, param, "unsupported_value")
     for prefix in _IMAGES:

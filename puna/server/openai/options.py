@@ -9,10 +9,11 @@ from typing import Any
 
 from puna.api.fields import Think
 from puna.api.openai import ChatCompletionRequest, CompletionRequest
+from puna.api.openai_responses import ResponsesRequest
 from puna.api.options import KINDS
 from puna.errors import InvalidField, quoted
 
-__all__ = ["MAX_CHOICES", "check_choices", "options_of", "seeded", "think_of"]
+__all__ = ["MAX_CHOICES", "check_choices", "level_of", "options_of", "seeded", "think_of"]
 
 MAX_CHOICES = 128
 
@@ -35,7 +36,9 @@ def check_choices(count: int) -> None:
 
 
 def options_of(
-    order: ChatCompletionRequest | CompletionRequest, stop: list[str], max_tokens: int | None
+    order: ChatCompletionRequest | CompletionRequest | ResponsesRequest,
+    stop: list[str],
+    max_tokens: int | None,
 ) -> dict[str, Any]:
     """The native options. The API's own fields win over native ones, those over `options`."""
     named = {name: getattr(order, name, None) for name in KINDS if name != "stop"}
@@ -59,16 +62,17 @@ def seeded(options: dict[str, Any], number: int) -> dict[str, Any]:
 def think_of(order: ChatCompletionRequest) -> Think | None:
     """Whether to think; None leaves it to the model. Raises InvalidField."""
     if order.reasoning is not None:
-        return _level(order.reasoning.effort, "reasoning.effort")
+        return level_of(order.reasoning.effort, "reasoning.effort")
     if order.reasoning_effort:
-        return _level(order.reasoning_effort, "reasoning_effort")
+        return level_of(order.reasoning_effort, "reasoning_effort")
     wanted = order.chat_template_kwargs.get("enable_thinking")
     if order.think is None and isinstance(wanted, bool):
         return Think(wanted)
     return order.think
 
 
-def _level(effort: str, param: str) -> Think | None:
+def level_of(effort: str, param: str) -> Think | None:
+    """How hard to think; None for a model's own choice. Raises InvalidField."""
     if not effort:
         return None
     if effort not in _LEVELS:

@@ -15,6 +15,7 @@ __all__ = [
     "FINGERPRINT",
     "CachedTokens",
     "DebugInfo",
+    "ReasoningTokens",
     "Usage",
     "bytes_of",
     "encode",
@@ -35,6 +36,12 @@ class CachedTokens(Struct):
     cached_tokens: int
 
 
+class ReasoningTokens(Struct):
+    """How many tokens of the answer were thoughts."""
+
+    reasoning_tokens: int
+
+
 class Usage(Struct, kw_only=True, omit_defaults=True):
     """What a request took, in tokens; that of a cached prompt is part of `prompt_tokens`."""
 
@@ -42,6 +49,7 @@ class Usage(Struct, kw_only=True, omit_defaults=True):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: CachedTokens | None = None
+    completion_tokens_details: ReasoningTokens | None = None
 
 
 class DebugInfo(Struct):
@@ -74,6 +82,7 @@ def usage_of(ends: Iterable[Done], per_prompt: int = 0) -> Usage:
         completion_tokens=answer,
         total_tokens=prompt + answer,
         prompt_tokens_details=CachedTokens(sum(each.cached_tokens for each in firsts)),
+        completion_tokens_details=ReasoningTokens(sum(each.thinking_tokens for each in done)),
     )
 
 

@@ -15,6 +15,7 @@ from puna.api.openai import (
     CompletionRequest,
     EmbeddingRequest,
 )
+from puna.api.openai_responses import ResponsesRequest
 from puna.api.options import KINDS
 from puna.api.requests import (
     ChatRequest,
@@ -34,6 +35,7 @@ from puna.api.responses import (
 )
 from puna.api.texts import RerankRequest, TextRequest
 from puna.server.openai.embedding import EmbeddingList, EmbeddingRow
+from puna.server.openai.responses.shapes import ItemPage, Response
 
 __all__ = ["DETAILS", "NAMED"]
 
@@ -157,6 +159,11 @@ TOOL_CHOICE: Schema = {
         },
     ]
 }
+ITEMS: Schema = {
+    "anyOf": [TEXT, {"type": "array", "items": {"type": "object"}}, {"type": "null"}],
+    "description": "A text, or items: messages, calls, their results, thoughts.",
+}
+NOT_HERE: Schema = {"type": "null", "description": "Not supported."}
 BLOCKS: Schema = {"anyOf": [TEXT, {"type": "array", "items": Block}, {"type": "null"}]}
 
 DETAILS: dict[type[Struct], dict[str, Schema]] = {
@@ -198,6 +205,21 @@ DETAILS: dict[type[Struct], dict[str, Schema]] = {
         "tool_choice": TOOL_CHOICE,
     },
     CompletionRequest: {"options": OPTIONS, "stop": STOP, "prompt": TEXTS_OR_TOKENS},
+    ResponsesRequest: {
+        "options": OPTIONS,
+        "input": ITEMS,
+        "instructions": ITEMS,
+        "conversation": NOT_HERE,
+        "prompt": NOT_HERE,
+        "tool_choice": {
+            "anyOf": [{"enum": ["none", "auto", "required", None]}, {"type": "object"}],
+        },
+    },
+    Response: {
+        "instructions": ITEMS,
+        "tool_choice": {"anyOf": [TEXT, {"type": "object"}]},
+    },
+    ItemPage: {"data": {"type": "array", "items": {"type": "object"}}},
     EmbeddingRequest: {"options": OPTIONS, "input": TEXTS_OR_TOKENS},
     EmbeddingList: {"data": {"type": "array", "items": EmbeddingRow}},
     MessagesRequest: {"system": BLOCKS},

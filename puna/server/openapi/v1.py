@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from puna.api.anthropic import MessagesRequest
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
+from puna.api.openai_responses import ResponsesRequest
 from puna.server.anthropic.models import ModelInfo, ModelPage
 from puna.server.anthropic.reply import STREAMED, MessageReply, TokenCount
 from puna.server.openai.chat import Chunk, Completion
 from puna.server.openai.completion import TextCompletion
 from puna.server.openai.embedding import EmbeddingList
-from puna.server.openapi.operation import RUNS, SSE, Key, Operation, answers, streamed
+from puna.server.openai.responses.shapes import Deleted, InputTokens, ItemPage, Response
+from puna.server.openapi.operation import RUNS, SSE, Key, Operation, Schema, answers, streamed
 from puna.server.openapi.own import RERANK
 from puna.server.routes.openai import ModelCard, ModelCards
 
@@ -18,6 +20,16 @@ __all__ = ["V1"]
 _HI = [{"role": "user", "content": "Hello!"}]
 _PRIORITY = {"X-Puna-Priority": "high, normal or low"}
 _VERSION = {"anthropic-version": "with any value, the answer has the form of the Anthropic API"}
+
+_EVENT: Schema = {
+    "type": "object",
+    "required": ["type", "sequence_number"],
+    "properties": {
+        "type": {"type": "string", "examples": ["response.output_text.delta"]},
+        "sequence_number": {"type": "integer", "minimum": 0},
+        "response": Response,
+    },
+}
 
 V1: dict[Key, Operation] = {
     ("POST", "/v1/chat/completions"): Operation(
@@ -39,6 +51,48 @@ V1: dict[Key, Operation] = {
         answers=(streamed("The texts", [TextCompletion], TextCompletion, media=SSE),),
         errors=RUNS,
         headers=_PRIORITY,
+    ),
+    ("POST", "/v1/responses"): Operation(
+        summary="Answer what was said, and what was said before",
+        text="With `stream`, each event is named as its `type`. The response is stored for "
+        "`previous_response_id` unless `store` is false.",
+        body=ResponsesRequest,
+        needs=("model", "input"),
+        example={"model": "cria", "input": "Hello!", "max_output_tokens": 8, "store": False},
+        answers=(streamed("The response", [Response], _EVENT, media=SSE),),
+        errors=RUNS,
+        headers=_PRIORITY,
+    ),
+    ("POST", "/v1/responses/input_tokens"): Operation(
+        summary="How many tokens the input of a response has",
+        body=ResponsesRequest,
+        needs=("model", "input"),
+        example={"model": "cria", "input": "Hello!"},
+        answers=(answers("The number", InputTokens),),
+        errors=RUNS,
+    ),
+    ("GET", "/v1/responses/{id}"): Operation(
+        summary="A stored response",
+        answers=(answers("The response", Response),),
+        errors=(400, 404, 500),
+    ),
+    ("DELETE", "/v1/responses/{id}"): Operation(
+        summary="Forget a stored response",
+        answers=(answers("It is forgotten", Deleted),),
+        errors=(404, 500),
+    ),
+    ("POST", "/v1/responses/{id}/cancel"): Operation(
+        summary="Cancel a response",
+        text="Refused for every response: those that are stored are complete.",
+        answers=(),
+        errors=(400, 404, 500),
+    ),
+    ("GET", "/v1/responses/{id}/input_items"): Operation(
+        summary="The items that a stored response answers",
+        text="In pages: the query may have `limit` (1 to 100), `order` (`asc` or `desc`) and "
+        "`after`, an item's id.",
+        answers=(answers("A page", ItemPage),),
+        errors=(400, 404, 500),
     ),
     ("POST", "/v1/embeddings"): Operation(
         summary="A vector for each input",

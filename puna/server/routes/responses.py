@@ -1,0 +1,131 @@
+"""The routes of /v1/responses: making them, and coming back to those that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from puna.api.decode import decode
+from puna.api.events import Done, Event
+from puna.api.openai_responses import ResponsesRequest
+from puna.errors import BadRequest, InvalidField
+from puna.server.body import read_body
+from puna.server.clients import client_of
+from puna.server.faults import OPENAI, Envelope
+from puna.server.openai.replies import encode
+from puna.server.openai.responses.history import earlier_items, item_page, kept_of, resolved
+from puna.server.openai.responses.items import read_input
+from puna.server.openai.responses.order import Asked, check_request, read_request
+from puna.server.openai.responses.shapes import Deleted, InputTokens, make_response
+from puna.server.openai.responses.story import Story
+from puna.server.openai.tool_choice import first_call, forced_call
+from puna.server.routes.inference import PRIORITY
+from puna.server.routes.replies import json_reply, worked_reply
+from puna.server.services import Kit
+from puna.server.streams import EVENT_STREAM, Reply, Wire
+
+__all__ = ["cancel", "create", "delete", "input_items", "input_tokens", "retrieve"]
+
+SECOND_NS = 1_000_000_000
+
+
+async def create(request: Request, kit: Kit) -> ASGIApp:
+    """Answer what was said, and what was said before if the client says after which response."""
+    order = decode(ResponsesRequest, await read_body(request))
+    check_request(order)
+    client, stored = client_of(request), kit.services.stored
+    items = await resolved(stored, client, read_input(order.input))
+    earlier = await earlier_items(stored, client, order.previous_response_id)
+    asked = read_request(order, earlier, items)
+    asked.order.priority = order.priority or request.headers.get(PRIORITY, "")
+    asked.order.client = client
+    is_stored = order.store and stored.is_on
+    response = make_response(order, kit.now() // SECOND_NS, is_stored=is_stored)
+    story = Story(response, asked.tools, lambda: kit.now() // SECOND_NS, stream=order.stream)
+
+    async def keep() -> None:
+        if is_stored:
+            await stored.keep(client, kept_of(response, items))
+
+    events = _answer(kit, order, asked)
+    return Reply(_told(events, story, keep), _wire(story), stream=order.stream, closing=kit.closing)
+
+
+def _answer(kit: Kit, order: ResponsesRequest, asked: Asked) -> AsyncGenerator[Event, None]:
+    events = kit.services.chat(asked.order)
+    if asked.must_call:
+        events = forced_call(events)
+    return events if order.parallel_tool_calls else first_call(events)
+
+
+async def _told(
+    events: AsyncGenerator[Event, None], story: Story, keep: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[bytes, None]:
+    """The pieces of the stream. Before the client learns of its end, the response is stored: it may
+    be asked for at once.
+    """
+    async with aclosing(events) as source:
+        async for event in source:
+            piece = story.piece(event)
+            if isinstance(event, Done):
+                await keep()
+            yield piece
+
+
+def _wire(story: Story) -> Wire[bytes]:
+    return Wire(
+        piece=bytes,
+        whole=lambda pieces: story.whole(),
+        is_final=lambda piece: story.is_over,
+        is_alone=lambda piece: story.is_rendered,
+        envelope=Envelope(OPENAI.body, story.failed, OPENAI.kind),
+        stream_type=EVENT_STREAM,
+        headers=((b"cache-control", b"no-cache"),),
+    )
+
+
+async def input_tokens(request: Request, kit: Kit) -> ASGIApp:
+    """Say how long the input of a response would be."""
+    order = decode(ResponsesRequest, await read_body(request))
+    check_request(order)
+    client, stored = client_of(request), kit.services.stored
+    items = await resolved(stored, client, read_input(order.input))
+    earlier = await earlier_items(stored, client, order.previous_response_id)
+    asked = read_request(order, earlier, items)
+
+    async def body() -> bytes:
+        count = await kit.services.count_tokens(asked.order)
+        return encode(InputTokens(input_tokens=count))
+
+    return worked_reply(body, kit, OPENAI)
+
+
+async def retrieve(request: Request, kit: Kit) -> ASGIApp:
+    """A stored response, as it was answered."""
+    if request.query_params.get("stream") == "true":
+        raise InvalidField("stored responses are not streamed", "stream", "unsupported_parameter")
+    body = await kit.services.stored.body(client_of(request), request.path_params["id"])
+    return Response(body, headers={"content-type": "application/json"})
+
+
+async def delete(request: Request, kit: Kit) -> ASGIApp:
+    """Forget a stored response."""
+    response = request.path_params["id"]
+    await kit.services.stored.delete(client_of(request), response)
+    return json_reply(Deleted(id=response))
+
+
+async def cancel(request: Request, kit: Kit) -> ASGIApp:
+    """Refused for every response: those that are stored are complete."""
+    await kit.services.stored.body(client_of(request), request.path_params["id"])
+    raise BadRequest("Cannot cancel a synchronous response.")
+
+
+async def input_items(request: Request, kit: Kit) -> ASGIApp:
+    """The items that a stored response answers, in pages."""
+    items = await kit.services.stored.inputs(client_of(request), request.path_params["id"])
+    return json_reply(item_page(items, request.query_params))
