@@ -103,6 +103,7 @@ endif
 TRAIN_VENV ?= build/training
 TRAIN_PYTHON ?= $(TRAIN_VENV)/bin/python
 CRIA ?= build/cria
+SERVER ?= http://127.0.0.1:11434
 MINUTES ?= 65
 
 train-cria: $(TRAIN_PYTHON)
@@ -119,7 +120,7 @@ export-cria: $(TRAIN_PYTHON) $(VENV)/installed-dev
 
 # asks a running server; a held-out question is one that training never shows
 eval-cria: $(VENV)/installed-dev
-	$(BIN)/python -m training.cria.eval --server http://127.0.0.1:11434 --model cria
+	$(BIN)/python -m training.cria.eval --server $(SERVER) --model cria
 
 $(TRAIN_VENV)/bin/python:
 	$(PYTHON) -m venv $(TRAIN_VENV)

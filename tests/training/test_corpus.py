@@ -18,7 +18,7 @@ from training.cria.corpus import (
     lexicon,
     stories,
     structured,
-    tools,
+    tool_tasks,
     world,
 )
 from training.cria.corpus.everyday_tools import argument_names, everyday
@@ -106,7 +106,7 @@ def _blank(template: str) -> str:
     ("trained", "held_out"),
     [
         (arithmetic.TEMPLATES, arithmetic.HELD_TEMPLATES),
-        (tools.TEMPLATES, tools.HELD_TEMPLATES),
+        (tool_tasks.TEMPLATES, tool_tasks.HELD_TEMPLATES),
         ([a for t in everyday() for a in t.asks], [a for t in REAL_HELD for a in t.asks]),
     ],
     ids=["sums", "made-up tools", "tools"],

@@ -15,7 +15,7 @@ from training.cria.corpus.facts import (
 from training.cria.corpus.puna_entities import ENTITIES
 from training.cria.corpus.puna_plain import PLAIN
 from training.cria.corpus.sample import Json, Question, Turn
-from training.cria.eval import table
+from training.cria.eval import interval, table
 from training.cria.grade import Answer, is_right
 
 WORDS: dict[str, Json] = {"kind": "words", "groups": [["delete", "remove"], ["disk"]]}
@@ -86,7 +86,16 @@ def test_a_broken_call_stays_text() -> None:
 
 def test_the_table_counts() -> None:
     question = Question("sums", (Turn("user", "?"),), {"kind": "refusal"})
-    assert "| sums | 1 | 2 | 50.0 % | 95 % |" in table([(question, True), (question, False)])
+    marked = [(question, True), (question, False)]
+    assert "| sums | 1 | 2 | 50.0 % | 9-91 % | 95 % |" in table(marked)
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (85, 100, 0.7672, 0.9069)],
+)
+def test_the_interval_is_wilsons(right: int, count: int, low: float, high: float) -> None:
+    assert interval(right, count) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_the_answers_of_training_are_right() -> None:

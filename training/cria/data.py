@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
-from queue import Empty
+from queue import Empty, Full
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,20 @@ def _work(
             drawn.append(_drawn(tokenizer, seed, number))
             total += len(drawn[-1][0])
             number += 1
-        out.put((number, micros(drawn, micro_tokens)))
+        _put(out, (number, micros(drawn, micro_tokens)))
+
+
+def _put(out: Queue[tuple[int, list[Micro]]], step: tuple[int, list[Micro]]) -> None:
+    """Wait for room; end with the process that takes the steps, however it ended."""
+    parent = mp.parent_process()
+    while True:
+        try:
+            out.put(step, timeout=_PATIENCE)
+            return
+        except Full:
+            if parent is not None and not parent.is_alive():
+                out.cancel_join_thread()
+                raise SystemExit from None
 
 
 class Source:

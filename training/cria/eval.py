@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from training.cria.corpus.mix import questions
 from training.cria.corpus.sample import Json, Question
 from training.cria.grade import Answer, is_right
 
-__all__ = ["GOALS", "ask_server", "main", "table"]
+__all__ = ["GOALS", "ask_server", "interval", "main", "table"]
 
 # what it should reach, in percent
 GOALS = {"puna": 90, "sums": 95, "world": 90, "tools": 90, "memory": 90, "limits": 80}
@@ -52,6 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, help="a torch checkpoint")
     parser.add_argument("--server", help="URL of a running server")
     parser.add_argument("--model", default="cria")
+    parser.add_argument("--threads", type=int, default=0, help="of the server; 1 if it is busy")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small", action="store_true", help="a ninth of the questions")
     parser.add_argument("--only", default="", help="skills, parted by commas")
@@ -65,21 +67,22 @@ def _arguments() -> argparse.Namespace:
 
 def _answerer(args: argparse.Namespace) -> Callable[[Question], Answer]:
     if args.server:
-        return lambda question: ask_server(args.server, args.model, question)
+        return lambda question: ask_server(args.server, args.model, question, threads=args.threads)
     # by name: torch is needed for this way alone
     speaker = importlib.import_module("training.cria.speak").Speaker(args.checkpoint)
     answer: Callable[[Question], Answer] = speaker.answer
     return answer
 
 
-def ask_server(url: str, model: str, question: Question) -> Answer:
-    """The answer of a running server at temperature 0. Raises OSError when it does not answer."""
+def ask_server(url: str, model: str, question: Question, *, threads: int = 0) -> Answer:
+    """The answer of a running server at temperature 0, computed by so many threads (0: as many as
+    it likes). Raises OSError when it does not answer."""
     body: dict[str, Json] = {
         "model": model,
         "messages": [turn.message() for turn in question.turns],
         "think": question.think,
         "stream": False,
-        "options": {"temperature": 0, "num_predict": 220},
+        "options": {"temperature": 0, "num_predict": 220, "num_thread": threads},
     }
     if question.tools:
         body["tools"] = [tool.declared() for tool in question.tools]
@@ -98,15 +101,27 @@ def ask_server(url: str, model: str, question: Question) -> Answer:
 
 
 def table(marked: list[tuple[Question, bool]]) -> str:
-    """Right answers by skill, as a Markdown table."""
+    """Right answers by skill, as a Markdown table. The interval holds the share of all questions
+    that could have been drawn, 19 times in 20."""
     skills = dict.fromkeys(question.skill for question, _ in marked)
-    rows = ["| skill | right | of | share | goal |", "|---|---|---|---|---|"]
+    rows = ["| skill | right | of | share | interval | goal |", "|---|---|---|---|---|---|"]
     for skill in skills:
         marks = [right for question, right in marked if question.skill == skill]
-        share = 100 * sum(marks) / len(marks)
+        right, count = sum(marks), len(marks)
+        low, high = interval(right, count)
         goal = f"{GOALS[skill]} %" if skill in GOALS else ""
-        rows.append(f"| {skill} | {sum(marks)} | {len(marks)} | {share:.1f} % | {goal} |")
+        share = f"{100 * right / count:.1f} % | {100 * low:.0f}-{100 * high:.0f} %"
+        rows.append(f"| {skill} | {right} | {count} | {share} | {goal} |")
     return "\n".join(rows)
+
+
+def interval(right: int, count: int) -> tuple[float, float]:
+    """Wilson's interval of confidence, 95 %, for the share of which `right` of `count` is a draw
+    (E. B. Wilson, 1927). `count` is at least 1."""
+    z = 1.96
+    middle = right + z * z / 2
+    spread = z * math.sqrt(right * (count - right) / count + z * z / 4)
+    return (middle - spread) / (count + z * z), (middle + spread) / (count + z * z)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from training.cria.model import Cria
 from training.cria.tokenizer import write_config
 from training.cria.train import load_checkpoint
 
-__all__ = ["main", "write_folder", "write_gguf"]
+__all__ = ["gguf_name", "main", "write_folder", "write_gguf"]
 
 GGUF_NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -132,7 +132,7 @@ def write_gguf(model: Cria, tokenizer: Path, path: Path, kind: gguf.GGMLQuantiza
     writer.add_file_type(file_type)
     _add_tokenizer(writer, tokenizer)
     for name, tensor in model.state_dict().items():
-        _add_tensor(writer, _gguf_name(name), tensor, kind)
+        _add_tensor(writer, gguf_name(name), tensor, kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -156,7 +156,8 @@ def _add_tokenizer(writer: gguf.GGUFWriter, path: Path) -> None:
     writer.add_chat_template(TEMPLATE_FILE.read_text())
 
 
-def _gguf_name(name: str) -> str:
+def gguf_name(name: str) -> str:
+    """The name in a GGUF of a tensor of the model's state."""
     fixed = {"embed_tokens.weight": "token_embd.weight", "norm.weight": "output_norm.weight"}
     if name in fixed:
         return fixed[name]

@@ -18,7 +18,15 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from training.cria.chat import END, SPECIAL, TEMPLATE_FILE, USER_DEFINED, pieces
 from training.cria.corpus.mix import sample
 
-__all__ = ["CONTEXT", "PATTERN", "VOCABULARY", "load_tokenizer", "train_tokenizer", "write_config"]
+__all__ = [
+    "CONTEXT",
+    "PATTERN",
+    "VOCABULARY",
+    "assemble",
+    "load_tokenizer",
+    "train_tokenizer",
+    "write_config",
+]
 
 VOCABULARY = 2560
 CONTEXT = 2048
@@ -58,7 +66,7 @@ def train_tokenizer(seed: int, samples: int) -> Tokenizer:
     for word in _common(texts, vocab):
         vocab[_SPACE + word] = len(vocab)
         merges.append((_SPACE, word))
-    return _assemble(vocab, merges)
+    return assemble(vocab, merges)
 
 
 def _plain(number: int, seed: int) -> str:
@@ -89,8 +97,8 @@ def _common(texts: Iterable[str], vocab: dict[str, int]) -> list[str]:
     return [word for word in ranked if word in vocab][:_GLUED]
 
 
-def _assemble(vocab: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
-    """Special tokens come first, so that their numbers never move."""
+def assemble(vocab: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
+    """The tokenizer of a vocabulary and its merges; special tokens come first, never to move."""
     first = (*SPECIAL, *USER_DEFINED)
     numbered = {token: i for i, token in enumerate(first)}
     for token in sorted(vocab, key=lambda t: vocab[t]):

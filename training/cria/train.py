@@ -29,6 +29,7 @@ Entropy = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 HELD_SEED = 1_000_003  # samples of this seed measure the loss and are never trained on
 CHECKPOINT_SECONDS = 180.0
+MEASURE_SECONDS = 900.0
 WARM_UP = 0.01
 LONGEST_STEP = 30.0  # seconds counted for a step: a training that was paused is not charged for it
 COOL_DOWN = 0.46  # the last part of the time, in which the rates fall to nothing
@@ -119,7 +120,8 @@ class Trainer:
             self.args.micro_tokens,
         )  # fmt: skip
         budget = self.args.minutes * 60
-        last, saved, window, tokens = time.monotonic(), 0.0, 0.0, 0
+        last, saved, measured = time.monotonic(), self.spent, self.spent
+        window, tokens = 0.0, 0
         average = 0.0
         try:
             for number, batch in source:
@@ -144,7 +146,9 @@ class Trainer:
                 if self.spent - saved > CHECKPOINT_SECONDS:
                     saved = self.spent
                     self._save()
-                    self._measure()
+                    if self.spent - measured > MEASURE_SECONDS:
+                        measured = self.spent
+                        self._measure()
                     last = time.monotonic()
         finally:
             source.close()
@@ -209,8 +213,9 @@ class Trainer:
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
-        self.muon.load_state_dict(state["muon"])
-        self.adam.load_state_dict(state["adam"])
+        if "muon" in state:  # a restored checkpoint has the weights only
+            self.muon.load_state_dict(state["muon"])
+            self.adam.load_state_dict(state["adam"])
         self.step, self.next_sample, self.seen, self.spent = state["progress"]
 
     def _log(self, figures: dict[str, object]) -> None:

@@ -36,14 +36,14 @@ class Skill:
 
 MIX: dict[str, Skill] = {
     "puna": Skill(facts.make, 23, 0.3),
-    "sums": Skill(arithmetic.make, 32, 0.3),
-    "world": Skill(world.make, 13, 0.3),
+    "sums": Skill(arithmetic.make, 15, 0.3),
+    "world": Skill(world.make, 20, 0.45),
     "stories": Skill(stories.make, 4, 0.25),
-    "tools": Skill(tools.make, 50, 0.3),
-    "reasoning": Skill(reasoning.make, 4, 0.6),
+    "tools": Skill(tools.make, 60, 0.3),
+    "reasoning": Skill(reasoning.make, 7, 0.7),
     "json": Skill(structured.make, 6, 0.25),
     "dialogue": Skill(dialogue.make, 8, 0.25),
-    "limits": Skill(limits.make, 6, 0.3),
+    "limits": Skill(limits.make, 7, 0.4),
     "copying": Skill(copying.make, 6, 0.2),
 }
 LONG = 0.004  # share of conversations made of many short ones
@@ -100,9 +100,18 @@ def questions(seed: int, *, small: bool = False) -> list[Question]:
     made += _renamed("limits, thinking", limits.held(rng, 60, think=True))
     made += [Question(f"{q.skill}, thinking", q.turns, q.check, q.tools, True)
              for q in tools.held(rng, 100, think=True)]  # fmt: skip
+    made += _more_tools(rng)
     if small:
         return made[::9]
     return made
+
+
+def _more_tools(rng: Rng) -> list[Question]:
+    """So many calls that another draw of them moves their share by no more than two points."""
+    made = tools.held(rng, 800, think=False)
+    made += [Question(f"{q.skill}, thinking", q.turns, q.check, q.tools, True)
+             for q in tools.held(rng, 234, think=True)]  # fmt: skip
+    return [q for q in made if not q.skill.startswith("tool results")]
 
 
 def _renamed(skill: str, found: list[Question]) -> list[Question]:

@@ -34,12 +34,22 @@ _MINUS = (
 _BIGGER = (
     "Which is bigger, {a} or {b}?", "Which number is bigger: {a} or {b}?",
     "Is {a} bigger than {b}?", "What is more, {a} or {b}?", "Which is larger, {a} or {b}?",
-    "Is {a} more than {b}?",
+    "Is {a} more than {b}?", "Between {a} and {b}, which one is bigger?",
+    "{a} or {b}: which is more?", "Tell me which is bigger, {a} or {b}.",
+    "Which one of {a} and {b} is the greatest?",
+    "Take {a} and {b}. Which is larger?", "{a} and {b}: which number is higher?",
+    "I have {a} and {b}. Say which of them is bigger.", "Pick the bigger one: {a}, {b}.",
+    "Here are {a} and {b}, which is the larger one?", "bigger: {a} or {b}",
+    "Look at {a} and {b}. Which of the two is more?", "The larger of {a} and {b}?",
+    "Say the bigger number of the two: {a} and {b}.",
 )  # fmt: skip
 _SMALLER = (
     "Which is smaller, {a} or {b}?", "Which number is smaller: {a} or {b}?",
     "Is {a} less than {b}?",
-    "What is less, {a} or {b}?",
+    "What is less, {a} or {b}?", "Between {a} and {b}, which one is smaller?",
+    "{a} or {b}: which is less?", "Tell me which is smaller, {a} or {b}.",
+    "Take {a} and {b}. Which is lower?", "Pick the smaller one: {a}, {b}.",
+    "Look at {a} and {b}. Which of the two is less?", "The smaller of {a} and {b}?",
 )  # fmt: skip
 _HELD_BIGGER = (
     "Of {a} and {b}, which is the bigger number?",
@@ -49,7 +59,7 @@ _HELD_BIGGER = (
 
 def make(rng: Rng, *, think: bool) -> Sample:
     """A training problem."""
-    if rng.random() < 0.35:
+    if rng.random() < 0.45:
         return _comparison(rng, think)
     while True:
         a, b = rng.randrange(2, 100), rng.randrange(2, 100)
