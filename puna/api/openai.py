@@ -143,7 +143,7 @@ class CompletionRequest(_Generation, kw_only=True):
 
 
 class EmbeddingRequest(Struct, kw_only=True):
-    """POST /v1/embeddings. `truncate`, `keep_alive` and `options` are the native API's."""
+    """POST /v1/embeddings. `truncate`, `keep_alive`, `options`, `priority` are the native API's."""
 
     model: str = ""
     input: Any = None
@@ -152,3 +152,4 @@ class EmbeddingRequest(Struct, kw_only=True):
     truncate: bool | None = None
     keep_alive: KeepAlive | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    priority: str = ""

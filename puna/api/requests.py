@@ -118,6 +118,8 @@ class EmbedRequest(Struct, kw_only=True):
     dimensions: int = 0
     keep_alive: KeepAlive | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    priority: str = ""
+    client: str = field(default="", name="_client")
 
 
 class EmbeddingsRequest(Struct, kw_only=True):
@@ -127,6 +129,8 @@ class EmbeddingsRequest(Struct, kw_only=True):
     prompt: str = ""
     keep_alive: KeepAlive | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    priority: str = ""
+    client: str = field(default="", name="_client")
 
 
 class _Named(Struct, kw_only=True):

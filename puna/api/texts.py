@@ -41,6 +41,8 @@ class RerankRequest(TextRequest, kw_only=True):
     documents: Any = None
     top_n: int | None = None
     return_documents: bool = False
+    priority: str = ""
+    client: str = field(default="", name="_client")
 
 
 class TokenizeRequest(TextRequest, kw_only=True):

@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from puna.errors import BadRequest, ContextExceeded, EngineError, PunaError
+from puna.runner.fairness import Had, client_weights
 from puna.runner.llama.model import Model, Pooling
 from puna.runner.protocol import Embedding, Embeddings
+from puna.runner.queueing import RISE_NS, weight
 from puna.runner.wire import Embedded, Refused
 
 __all__ = ["Embedder", "Job", "Pooled", "Text", "fit_text", "plan_slice", "read_texts"]
@@ -116,16 +118,18 @@ def fit_text(text: Text, n_ctx: int, n_batch: int | None, *, truncate: bool) -> 
     return text.tokens[: most - text.n_tail] + text.tokens[length - text.n_tail :]
 
 
-def plan_slice(pending: Sequence[int], budget: int, *, may_split: bool) -> list[int]:
+def plan_slice(
+    pending: Sequence[int], budget: int, *, may_split: bool, partial: int = 0
+) -> list[int]:
     """How many tokens of each input enter the next decode: all of them, or none.
 
-    Only the first input may enter in part, so that there is never more than one half-read. Without
-    `may_split` it enters whole, whatever the budget.
+    Only the input with the index `partial` may enter in part, so that there is never more than one
+    half-read. Without `may_split` the first enters whole, whatever the budget.
     """
     left, counts = budget, []
     for index, length in enumerate(pending):
         whole = length <= left or (index == 0 and not may_split)
-        count = length if whole else left if index == 0 else 0
+        count = length if whole else left if index == partial and may_split else 0
         counts.append(count)
         left = max(0, left - count)
     return counts
@@ -157,6 +161,23 @@ class Job:
     vectors: list[bytes] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     n_left: int = 0
+    served_ns: int = 0
+    """When it was read last; before that, when it came."""
+
+    @property
+    def key(self) -> int:
+        """What it is known by, where jobs share the engine."""
+        return self.id
+
+    @property
+    def client(self) -> str:
+        """Who asked for it."""
+        return self.order.client
+
+    @property
+    def weight(self) -> int:
+        """How large a share it gets against others of its client."""
+        return weight(self.order.priority)
 
     def fit(self, context: Pooled) -> None:
         """Cut the inputs to what the context takes. Raises BadRequest."""
@@ -170,8 +191,13 @@ class Job:
         self.n_left = len(cut)
 
 
+_Part = tuple[int, _Input, int]
+"""A sequence, the input that it reads, and how many tokens of it."""
+
+
 class Embedder:
-    """Reads the inputs of all jobs, a decode at a time; jobs take turns."""
+    """Reads the inputs of all jobs, a decode at a time: the next input is of the client, and the
+    job of it, that has had least for its weight."""
 
     def __init__(
         self,
@@ -185,6 +211,7 @@ class Embedder:
         self._clock = clock
         self._context: Pooled | None = None
         self._jobs: list[Job] = []
+        self._had = Had()
         self._unfinished: _Input | None = None
         """Read in part. It is sequence 0 until it is done."""
         self._token_ns: float | None = None
@@ -209,6 +236,7 @@ class Embedder:
             self._refuse(job, error)
             return
         if job.n_left:
+            job.served_ns = self._clock()
             self._jobs.append(job)
         else:
             self._deliver(Embedded(job.id, Embeddings([], [])))
@@ -225,40 +253,68 @@ class Embedder:
         if self.idle:
             return
         context = self.context
-        line = list(islice(self._line(), context.n_sequences))
-        budget = self._budget(context, line[0], beside_ns)
-        counts = plan_slice([each.pending for each in line], budget, may_split=context.may_split)
-        parts = [(each, count) for each, count in zip(line, counts, strict=True) if count]
+        self._had.enter(self._jobs)
+        parts = self._plan(context, beside_ns)
         context.begin()
-        for sequence, (each, count) in enumerate(parts):
+        for sequence, each, count in parts:
             tokens = each.tokens[each.n_read : each.n_read + count]
             context.add(sequence, each.n_read, tokens)
         started = self._clock()
         try:
             context.decode()
-            vectors = [context.vector(sequence).copy() for sequence in range(len(parts))]
+            vectors = [context.vector(sequence).copy() for sequence, _, _ in parts]
         except EngineError as error:
             self._fail(context, parts, error)
             return
-        self._learn((self._clock() - started) / sum(counts))
-        for (each, count), vector in zip(parts, vectors, strict=True):
+        self._learn((self._clock() - started) / sum(count for _, _, count in parts))
+        weights = client_weights(self._jobs)
+        for (_, each, count), vector in zip(parts, vectors, strict=True):
             self._take(context.pooling, each, count, vector)
-        is_partial = self._unfinished is not None
-        context.forget(range(int(is_partial), len(parts)))
+            self._had.add(each.job, count, weights)
+            each.job.served_ns = started
+        context.forget([sequence for sequence, each, _ in parts if not each.pending])
         self._finish(parts)
 
+    def _plan(self, context: Pooled, beside_ns: int) -> list[_Part]:
+        """What enters the next decode. Sequence 0 is for what is read in part, which gets what
+        others leave where its turn is far away."""
+        line = list(islice(self._line(), context.n_sequences))
+        half = self._unfinished
+        if half is not None and half not in line:
+            line[-1] = half
+        partial = line.index(half) if half is not None else 0
+        budget = self._budget(context, line[0], beside_ns)
+        pending = [each.pending for each in line]
+        counts = plan_slice(pending, budget, may_split=context.may_split, partial=partial)
+        parts: list[_Part] = []
+        for index, (each, count) in enumerate(zip(line, counts, strict=True)):
+            if count:
+                number = 0 if index == partial else 1 + sum(part[0] > 0 for part in parts)
+                parts.append((number, each, count))
+        return parts
+
     def _line(self) -> Iterator[_Input]:
-        """The inputs to read, one of each job in turn; what was begun comes first."""
-        if self._unfinished is not None:
-            yield self._unfinished
-        queues = [iter(job.waiting) for job in self._jobs]
+        """The inputs to read, the next first, as if each were read in its turn."""
+        had, weights, now = self._had.copy(), client_weights(self._jobs), self._clock()
+        queues = {job.id: (job, [*self._begun(job), *job.waiting]) for job in self._jobs}
+        for _, queue in queues.values():
+            queue.reverse()
         while queues:
-            still = []
-            for queue in queues:
-                if (each := next(queue, None)) is not None:
-                    yield each
-                    still.append(queue)
-            queues = still
+            job, queue = min(queues.values(), key=lambda each: self._standing(each[0], had, now))
+            yield queue[-1]
+            had.add(job, queue.pop().pending, weights)
+            if not queue:
+                del queues[job.id]
+
+    def _standing(self, job: Job, had: Had, now: int) -> tuple[float, bool, float]:
+        """The least is next; of a client's jobs, one that nobody has read for long comes first."""
+        mine = had.requests[job.key]
+        is_due = now - job.served_ns >= RISE_NS and mine == self._had.requests[job.key]
+        return had.clients[job.client], not is_due, job.served_ns if is_due else mine
+
+    def _begun(self, job: Job) -> list[_Input]:
+        half = self._unfinished
+        return [half] if half is not None and half.job is job else []
 
     def _budget(self, context: Pooled, head: _Input, beside_ns: int) -> int:
         together = min(context.n_batch, _TOGETHER)
@@ -290,25 +346,30 @@ class Embedder:
             case Pooling.CLS:
                 each.total = vector if each.total is None else each.total
                 vector = each.total
-        self._unfinished = each if each.pending else None
-        if not each.pending:
+        if each.pending:
+            self._unfinished = each
+        else:
+            if self._unfinished is each:
+                self._unfinished = None
             job.vectors[each.index] = vector.tobytes()
             job.n_left -= 1
 
-    def _finish(self, parts: list[tuple[_Input, int]]) -> None:
-        """Deliver jobs that are done; those that were served go behind the others."""
-        served = list(dict.fromkeys(each.job for each, _ in parts))
-        self._jobs = [job for job in self._jobs if job not in served]
-        for job in served:
-            if job.n_left:
-                self._jobs.append(job)
-            else:
+    def _finish(self, parts: list[_Part]) -> None:
+        """Deliver jobs that are done."""
+        for job in dict.fromkeys(each.job for _, each, _ in parts):
+            if not job.n_left:
+                self._jobs.remove(job)
                 self._deliver(Embedded(job.id, Embeddings(job.vectors, job.counts)))
 
-    def _fail(self, context: Pooled, parts: list[tuple[_Input, int]], error: EngineError) -> None:
-        context.forget(range(len(parts)))
-        self._unfinished = None
-        for job in dict.fromkeys(each.job for each, _ in parts):
+    def _fail(self, context: Pooled, parts: list[_Part], error: EngineError) -> None:
+        failed = list(dict.fromkeys(each.job for _, each, _ in parts))
+        half = self._unfinished
+        if half is not None and half.job in failed:
+            self._unfinished = None
+        if self._unfinished is None:
+            context.forget([0])
+        context.forget([sequence for sequence, _, _ in parts if sequence])
+        for job in failed:
             self._jobs.remove(job)
             self._refuse(job, error)
 

@@ -164,13 +164,16 @@ class Embedding(Struct, frozen=True, kw_only=True):
     """One request for vectors, one for each input.
 
     With a `query` every input is a document to compare with it, and its vector holds the scores of
-    a reranker. Inputs longer than `n_ctx` tokens are cut with `truncate`, else refused.
+    a reranker. Inputs longer than `n_ctx` tokens are cut with `truncate`, else refused. What
+    `client` asked for takes turns with what others did, by `priority` and by tokens.
     """
 
     inputs: tuple[str, ...]
     query: str | None = None
     n_ctx: int = 4096
     truncate: bool = True
+    priority: Priority = "normal"
+    client: str = ""
 
 
 class Embeddings(Struct, frozen=True):

@@ -1,16 +1,35 @@
-"""Who a request counts for, where clients share a model: its API key, else its address."""
+"""Who a request counts for, where clients share a model: its API key, else its address; and how
+important it is.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from ipaddress import IPv6Address, ip_address
+from typing import Protocol
 
 from starlette.requests import Request
 
-__all__ = ["client_of"]
+__all__ = ["client_of", "sign"]
+
+PRIORITY = "X-Puna-Priority"
+"""For clients that cannot add a field to the body: high, normal or low."""
 
 _KEYS = ("authorization", "x-api-key")
 _NETWORK = 64  # bits of an IPv6 address: what one household or machine has to itself
+
+
+class Signed(Protocol):
+    """An order that shares a model with others."""
+
+    priority: str
+    client: str
+
+
+def sign(order: Signed, request: Request) -> None:
+    """Say in an order whose it is, and how important where its body does not."""
+    order.priority = order.priority or request.headers.get(PRIORITY, "")
+    order.client = client_of(request)
 
 
 def client_of(request: Request) -> str:

@@ -19,7 +19,7 @@ from puna.runner.protocol import Embedding
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.service.catalog import Catalog, Entry, parse_reference
-from puna.service.prepare import check_runnable, make_need, make_options, plan_load
+from puna.service.prepare import check_priority, check_runnable, make_need, make_options, plan_load
 from puna.service.turn import Stopwatch
 from puna.threads import give_way
 
@@ -65,6 +65,7 @@ class Embed:
     async def embed(self, order: EmbedRequest) -> Embedded:
         """A vector of length 1 for each input; without inputs, load the model."""
         started = self._clock.now()
+        priority = check_priority(order.priority)
         if not order.model.strip():
             raise ModelNotFound(order.model)
         parse_reference(order.model)
@@ -73,7 +74,13 @@ class Embed:
             if not inputs:
                 return Embedded([])
             texts = await _texts(use.lease, inputs)
-            asked = Embedding(inputs=texts, n_ctx=use.n_ctx, truncate=order.truncate is not False)
+            asked = Embedding(
+                inputs=texts,
+                n_ctx=use.n_ctx,
+                truncate=order.truncate is not False,
+                priority=priority,
+                client=order.client,
+            )
             result = await use.lease.engine.embed(asked)
             vectors = []
             for number, raw in enumerate(result.vectors, 1):
@@ -85,10 +92,17 @@ class Embed:
 
     async def embeddings(self, order: EmbeddingsRequest) -> Vector:
         """The vector of a prompt as the model gives it; without a prompt, load the model."""
+        priority = check_priority(order.priority)
         async with self._model(await self._find(order.model), order) as use:
             if not order.prompt:
                 return array("f")
-            asked = Embedding(inputs=(order.prompt,), n_ctx=use.n_ctx, truncate=False)
+            asked = Embedding(
+                inputs=(order.prompt,),
+                n_ctx=use.n_ctx,
+                truncate=False,
+                priority=priority,
+                client=order.client,
+            )
             try:
                 result = await use.lease.engine.embed(asked)
                 vector = array("f", result.vectors[0])

@@ -17,7 +17,7 @@ from puna.errors import BadRequest
 from puna.runner.protocol import Embedding
 from puna.scheduler.loop import Lease, Scheduler
 from puna.service.catalog import Catalog
-from puna.service.prepare import check_runnable, make_need, make_options, plan_load
+from puna.service.prepare import check_priority, check_runnable, make_need, make_options, plan_load
 
 __all__ = ["Ranked", "Texts", "read_documents"]
 
@@ -45,10 +45,17 @@ class Texts:
             raise BadRequest("query is required")
         if order.top_n is not None and order.top_n < 1:
             raise BadRequest("top_n must be at least 1")
+        priority = check_priority(order.priority)
         documents = read_documents(order.documents)
         async with self._model(order) as lease:
             n_ctx = lease.engine.info.n_ctx
-            asked = Embedding(inputs=documents, query=order.query, n_ctx=n_ctx)
+            asked = Embedding(
+                inputs=documents,
+                query=order.query,
+                n_ctx=n_ctx,
+                priority=priority,
+                client=order.client,
+            )
             read = await lease.engine.embed(asked)
         scores = [_score(array("f", raw)) for raw in read.vectors]
         best = sorted(enumerate(scores), key=lambda each: -each[1])[: order.top_n]

@@ -15,6 +15,7 @@ from puna.errors import BadRequest, StartFailed
 from puna.runner.embedding import LEAST, UNKNOWN, Embedder, Job, Text, fit_text, plan_slice
 from puna.runner.llama.model import Pooling
 from puna.runner.protocol import Embedding
+from puna.runner.queueing import RISE_NS
 from puna.runner.wire import Embedded, Refused
 from tests.fakes.pooled import FakeClockNs, FakePooled, vector_of
 
@@ -105,8 +106,8 @@ class World:
         assert news.id not in self.told
         self.told[news.id] = news
 
-    def admit(self, id: int, inputs: list[list[int]], *, truncate: bool = True) -> None:
-        order = Embedding(inputs=("",) * len(inputs), n_ctx=1000, truncate=truncate)
+    def admit(self, id: int, inputs: list[list[int]], **fields: Any) -> None:
+        order = Embedding(inputs=("",) * len(inputs), n_ctx=1000, **fields)
         self.embedder.admit(Job(id, order, [Text(tokens, 1, 0) for tokens in inputs]))
 
     def run(self) -> None:
@@ -123,9 +124,10 @@ class World:
 
 
 TOKENS = st.lists(st.integers(1, 9), min_size=1, max_size=30)
+WHO = st.tuples(st.sampled_from(["high", "normal", "low"]), st.sampled_from("abc"))
 EVENTS = st.lists(
     st.one_of(
-        st.tuples(st.just("admit"), st.lists(TOKENS, max_size=6)),
+        st.tuples(st.just("admit"), st.tuples(st.lists(TOKENS, max_size=6), WHO)),
         st.tuples(st.just("cancel"), st.integers(1, 8)),
         st.tuples(st.just("step"), st.sampled_from([0, 5, 50])),
     ),
@@ -154,9 +156,10 @@ def test_company_changes_nothing(
     for kind, value in events:
         match kind:
             case "admit":
+                inputs, (priority, who) = value
                 number = len(asked) + 1
-                asked[number] = value
-                world.admit(number, value)
+                asked[number] = inputs
+                world.admit(number, inputs, priority=priority, client=who)
             case "cancel":
                 if value in asked and value not in world.told:
                     cancelled.add(value)
@@ -204,6 +207,61 @@ def test_a_small_job_does_not_wait_for_a_large_one() -> None:
         order += [number for number in world.told if number not in order]
     assert order == [2, 1]
     assert len(world.context.decodes) >= 13
+
+
+def finished(world: World) -> list[int]:
+    """The jobs in the order in which they ended."""
+    while not world.embedder.idle:
+        assert len(world.context.decodes) < 2000
+        world.embedder.step()
+    return list(world.told)
+
+
+def test_the_important_are_read_first_and_the_others_meanwhile() -> None:
+    world = World(pooled(n_batch=100))
+    for number, priority in enumerate(["low", "normal", "high"]):
+        world.admit(number, [[number] * 20] * 40, priority=priority, client="a")
+    reads: list[list[int]] = []
+    while len(world.told) < 1:
+        world.embedder.step()
+        reads.append([job.n_left for job in world.embedder._jobs])
+    low, normal, high = reads[-2]
+    assert list(world.told) == [2]
+    read = [40 - low, 40 - normal, 40 - high]
+    assert read[2] == pytest.approx(2 * read[1], abs=5)
+    assert read[1] == pytest.approx(2 * read[0], abs=5)
+    assert finished(world) == [2, 1, 0]
+
+
+def test_a_client_with_many_jobs_gets_no_more_than_one_with_few() -> None:
+    world = World(pooled(n_batch=100))
+    for number in range(10):
+        world.admit(number, [[1] * 20] * 10, client="a")
+    world.admit(10, [[2] * 20] * 10, client="b")
+    assert finished(world).index(10) <= 1
+
+
+def test_who_comes_often_does_not_keep_others_waiting() -> None:
+    clock = FakeClockNs()
+    world = World(pooled(n_batch=100, clock=clock, token_ns=RISE_NS // 1000), clock)
+    world.admit(0, [[1] * 250] * 2, priority="low", client="a")
+    for number in range(1, 200):
+        world.admit(number, [[2] * 90] * 2, priority="high", client="a")
+        world.embedder.step()
+        if 0 in world.told:
+            break
+    assert 10 <= number < 50
+
+
+def test_a_long_input_does_not_hold_up_an_important_short_one() -> None:
+    world = World(pooled(n_batch=100))
+    world.admit(1, [[1] * 600], client="a")
+    world.embedder.step()
+    world.admit(2, [[2] * 10], client="b", priority="high")
+    world.embedder.step()
+    assert list(world.told) == [2]
+    assert finished(world) == [2, 1]
+    np.testing.assert_allclose(world.vectors(1)[0], vector_of([1] * 600, Pooling.MEAN), rtol=1e-5)
 
 
 def test_beside_streams_a_decode_takes_no_longer_than_theirs() -> None:

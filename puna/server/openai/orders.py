@@ -173,4 +173,5 @@ def embed_order(order: EmbeddingRequest) -> EmbedRequest:
         dimensions=order.dimensions,
         keep_alive=order.keep_alive,
         options=order.options,
+        priority=order.priority,
     )

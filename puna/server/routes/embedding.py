@@ -16,6 +16,7 @@ from puna.api.decode import decode
 from puna.api.requests import EmbeddingsRequest, EmbedRequest
 from puna.api.responses import EmbeddingsResponse, EmbedResponse
 from puna.server.body import read_body
+from puna.server.clients import sign
 from puna.server.faults import NATIVE
 from puna.server.routes.replies import worked_reply
 from puna.server.services import Kit
@@ -31,6 +32,7 @@ _encode = msgspec.json.Encoder().encode
 async def embed(request: Request, kit: Kit) -> ASGIApp:
     """A vector for each input."""
     order = decode(EmbedRequest, await read_body(request))
+    sign(order, request)
 
     async def body() -> bytes:
         return await _embed_body(order.model, await kit.services.embed(order))
@@ -41,6 +43,7 @@ async def embed(request: Request, kit: Kit) -> ASGIApp:
 async def embeddings(request: Request, kit: Kit) -> ASGIApp:
     """The vector of one prompt, in the older form."""
     order = decode(EmbeddingsRequest, await read_body(request))
+    sign(order, request)
 
     async def body() -> bytes:
         vector = Raw(_json(await kit.services.embeddings(order)))

@@ -8,22 +8,18 @@ from starlette.types import ASGIApp
 from puna.api.decode import decode
 from puna.api.requests import ChatRequest, GenerateRequest
 from puna.server.body import read_body
-from puna.server.clients import client_of
+from puna.server.clients import sign
 from puna.server.native import chat_wire, generate_wire
 from puna.server.services import Kit
 from puna.server.streams import Reply
 
 __all__ = ["chat", "generate"]
 
-PRIORITY = "X-Puna-Priority"
-"""For clients that cannot add a field to the body: high, normal or low."""
-
 
 async def generate(request: Request, kit: Kit) -> ASGIApp:
     """Continue a prompt."""
     order = decode(GenerateRequest, await read_body(request))
-    order.priority = order.priority or request.headers.get(PRIORITY, "")
-    order.client = client_of(request)
+    sign(order, request)
     events = kit.services.generate(order)
     wire = generate_wire(order.model, kit.now)
     return Reply(events, wire, stream=order.stream is not False, closing=kit.closing)
@@ -32,8 +28,7 @@ async def generate(request: Request, kit: Kit) -> ASGIApp:
 async def chat(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
     order = decode(ChatRequest, await read_body(request))
-    order.priority = order.priority or request.headers.get(PRIORITY, "")
-    order.client = client_of(request)
+    sign(order, request)
     events = kit.services.chat(order)
     wire = chat_wire(order.model, kit.now)
     return Reply(events, wire, stream=order.stream is not False, closing=kit.closing)

@@ -16,9 +16,8 @@ from puna.api.decode import decode
 from puna.server.anthropic.reply import TokenCount, messages_wire
 from puna.server.anthropic.request import check, to_chat
 from puna.server.body import read_body
-from puna.server.clients import client_of
+from puna.server.clients import sign
 from puna.server.faults import ANTHROPIC
-from puna.server.routes.inference import PRIORITY
 from puna.server.services import Kit
 from puna.server.streams import Reply, Wire
 
@@ -30,8 +29,7 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     asked = decode(MessagesRequest, await read_body(request))
     check(asked)
     order = to_chat(asked)
-    order.priority = request.headers.get(PRIORITY, "")
-    order.client = client_of(request)
+    sign(order, request)
     events = kit.services.chat(order)
     return Reply(events, messages_wire(asked), stream=asked.stream, closing=kit.closing)
 

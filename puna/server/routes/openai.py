@@ -12,11 +12,11 @@ from starlette.types import ASGIApp
 
 from puna.api.decode import decode
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
-from puna.api.requests import ChatRequest, GenerateRequest, ShowRequest
+from puna.api.requests import ShowRequest
 from puna.models.name import DEFAULT_NAMESPACE, split_name
 from puna.server.anthropic.models import ModelInfo, model_page, speaks_anthropic
 from puna.server.body import read_body
-from puna.server.clients import client_of
+from puna.server.clients import sign
 from puna.server.faults import OPENAI
 from puna.server.openai.chat import chat_wire
 from puna.server.openai.choices import together
@@ -24,7 +24,6 @@ from puna.server.openai.completion import completion_wire
 from puna.server.openai.embedding import embedding_body
 from puna.server.openai.orders import chat_orders, embed_order, generate_orders
 from puna.server.openai.tool_choice import first_call, forced_call, read_tool_choice
-from puna.server.routes.inference import PRIORITY
 from puna.server.routes.replies import json_reply, worked_reply
 from puna.server.services import Kit
 from puna.server.streams import Reply
@@ -61,7 +60,8 @@ async def chat(request: Request, kit: Kit) -> ASGIApp:
     choice = read_tool_choice(asked.tools, asked.tool_choice)
     answers = []
     for order in chat_orders(asked, choice):
-        _sign(order, request, asked.priority)
+        order.priority = asked.priority
+        sign(order, request)
         events = kit.services.chat(order)
         if choice.schema is not None:
             events = forced_call(events)
@@ -77,7 +77,8 @@ async def completions(request: Request, kit: Kit) -> ASGIApp:
     asked = decode(CompletionRequest, await read_body(request))
     orders = generate_orders(asked)
     for order in orders:
-        _sign(order, request, asked.priority)
+        order.priority = asked.priority
+        sign(order, request)
     wire = completion_wire(
         asked.model,
         kit.now() // SECOND_NS,
@@ -89,15 +90,11 @@ async def completions(request: Request, kit: Kit) -> ASGIApp:
     return Reply(together(answers), wire, stream=asked.stream, closing=kit.closing)
 
 
-def _sign(order: ChatRequest | GenerateRequest, request: Request, priority: str) -> None:
-    order.priority = priority or request.headers.get(PRIORITY, "")
-    order.client = client_of(request)
-
-
 async def embeddings(request: Request, kit: Kit) -> ASGIApp:
     """A vector for each input."""
     asked = decode(EmbeddingRequest, await read_body(request))
     order = embed_order(asked)
+    sign(order, request)
 
     async def body() -> bytes:
         return await embedding_body(asked, await kit.services.embed(order))

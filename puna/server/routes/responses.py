@@ -14,7 +14,7 @@ from puna.api.events import Done, Event
 from puna.api.openai_responses import ResponsesRequest
 from puna.errors import BadRequest, InvalidField
 from puna.server.body import read_body
-from puna.server.clients import client_of
+from puna.server.clients import client_of, sign
 from puna.server.faults import OPENAI, Envelope
 from puna.server.openai.replies import encode
 from puna.server.openai.responses.history import earlier_items, item_page, kept_of, resolved
@@ -23,7 +23,6 @@ from puna.server.openai.responses.order import Asked, check_request, read_reques
 from puna.server.openai.responses.shapes import Deleted, InputTokens, make_response
 from puna.server.openai.responses.story import Story
 from puna.server.openai.tool_choice import first_call, forced_call
-from puna.server.routes.inference import PRIORITY
 from puna.server.routes.replies import json_reply, worked_reply
 from puna.server.services import Kit
 from puna.server.streams import EVENT_STREAM, Reply, Wire
@@ -41,8 +40,8 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     items = await resolved(stored, client, read_input(order.input))
     earlier = await earlier_items(stored, client, order.previous_response_id)
     asked = read_request(order, earlier, items)
-    asked.order.priority = order.priority or request.headers.get(PRIORITY, "")
-    asked.order.client = client
+    asked.order.priority = order.priority
+    sign(asked.order, request)
     is_stored = order.store and stored.is_on
     response = make_response(order, kit.now() // SECOND_NS, is_stored=is_stored)
     story = Story(response, asked.tools, lambda: kit.now() // SECOND_NS, stream=order.stream)

@@ -25,6 +25,7 @@ from puna.api.texts import (
     TokenizeResponse,
 )
 from puna.server.body import read_body
+from puna.server.clients import sign
 from puna.server.faults import envelope_for
 from puna.server.services import Kit
 from puna.server.streams import Reply, Wire
@@ -36,6 +37,7 @@ __all__ = ["detokenize", "rerank", "tokenize"]
 async def rerank(request: Request, kit: Kit) -> ASGIApp:
     """Sort documents by how well they fit a query."""
     order = decode(RerankRequest, await read_body(request))
+    sign(order, request)
 
     async def body() -> object:
         return _ranking(order, await kit.services.rerank(order))
