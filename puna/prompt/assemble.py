@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from puna.api.events import Content
 from puna.api.fields import ImageData
 from puna.api.requests import Message
+from puna.prompt.images import images_of
 from puna.prompt.thinking import TAGS, ThinkingSplitter
 
 __all__ = [
+    "IMAGE_TOKENS",
     "FittedPrompt",
     "assemble_chat",
     "assemble_generate",
@@ -23,6 +25,8 @@ __all__ = [
     "fit_messages",
     "forgets_thinking",
 ]
+
+IMAGE_TOKENS = 768  # what an image counts for, before it is looked at
 
 Render = Callable[[list[Message]], Awaitable[str]]
 Count = Callable[[str], Awaitable[int]]
@@ -88,10 +92,11 @@ def _answer(text: str) -> str:
 
 
 class FittedPrompt(NamedTuple):
-    """A prompt's text, and whether messages were left out of it."""
+    """A prompt's text, whether messages were left out of it, and the images of the others."""
 
     text: str
     is_cut: bool = False
+    images: tuple[ImageData, ...] = ()
 
 
 async def fit_messages(
@@ -100,19 +105,19 @@ async def fit_messages(
     """The prompt of the longest end of the chat that takes at most `limit` tokens.
 
     Messages go one by one from the front; system messages move to the front and stay, and so does
-    the last message, which is rendered even where it does not fit. `count` gives a prompt's tokens
-    (media included). Candidates are tried in order: a shorter chat can have the longer prompt, so
-    no search could skip any.
+    the last message, which is rendered even where it does not fit. `count` gives a prompt's tokens,
+    to which each image adds IMAGE_TOKENS. Candidates are tried in order: a shorter chat can have
+    the longer prompt, so no search could skip any.
     """
     for start in range(len(messages) - 1):
         if start and messages[start - 1].role == "system":
             continue  # it moved nowhere: this candidate is the one just tried
-        prompt = await render(_from(messages, start))
-        if await count(prompt) <= limit:
-            return FittedPrompt(prompt, is_cut=start > 0)
-    last = max(len(messages) - 1, 0)
-    kept = _from(messages, last)
-    return FittedPrompt(await render(kept), is_cut=len(kept) < len(messages))
+        kept = _from(messages, start)
+        prompt, images = await render(kept), images_of(kept)
+        if await count(prompt) + IMAGE_TOKENS * len(images) <= limit:
+            return FittedPrompt(prompt, start > 0, tuple(images))
+    kept = _from(messages, max(len(messages) - 1, 0))
+    return FittedPrompt(await render(kept), len(kept) < len(messages), tuple(images_of(kept)))
 
 
 def _from(messages: Sequence[Message], start: int) -> list[Message]:

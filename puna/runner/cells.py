@@ -13,6 +13,7 @@ from enum import Enum
 from puna.runner.llama.context import Context
 from puna.runner.llama.model import Model
 from puna.runner.prefix import PrefixTree
+from puna.runner.spans import Span, n_text, outside, position_of
 from puna.runner.warm.choose import Kept, Part, by_value
 from puna.runner.warm.keeper import Keeper
 
@@ -50,6 +51,7 @@ class Cells:
         self._held: OrderedDict[int, None] = OrderedDict()  # least recently used first
         self._exact: dict[int, int] = {}  # sequences that were shifted: tokens before the shift
         self._uses: dict[int, int] = {}  # how often a sequence was shared
+        self._spans: dict[int, tuple[Span, ...]] = {}  # images, of sequences that have any
 
     @property
     def free(self) -> int:
@@ -71,21 +73,26 @@ class Cells:
         live = set(range(self._context.n_sequences)) - self._held.keys()
         return self._context.n_cells - self._tree.used_by(live)
 
-    def reusable(self, tokens: Sequence[int]) -> int:
-        """How many of a prompt's first tokens need not be computed. The last one always is."""
-        found = self._find(tokens)
+    def reusable(self, tokens: Sequence[int], spans: tuple[Span, ...] = ()) -> int:
+        """How many of a prompt's first tokens need not be computed. The last one always is.
+
+        `spans` are the places of its images.
+        """
+        found = self._find(tokens, spans)
         return found[0] if found else 0
 
-    def open(self, tokens: Sequence[int]) -> tuple[int, int]:
+    def open(self, tokens: Sequence[int], spans: tuple[Span, ...] = ()) -> tuple[int, int]:
         """Begin a sequence for a prompt; returns its number and how many tokens it has already."""
-        number, length = self._share(tokens)
+        number, length = self._share(tokens, spans)
+        if spans:
+            self._spans[number] = spans
         if self._keeper is not None:
-            length = self._restore(self._keeper, number, tokens[:-1], length)
+            length = self._restore(self._keeper, number, _saveable(tokens, spans), length)
         return number, length
 
-    def _share(self, tokens: Sequence[int]) -> tuple[int, int]:
+    def _share(self, tokens: Sequence[int], spans: tuple[Span, ...]) -> tuple[int, int]:
         """Begin a sequence with the cells that another one has in memory."""
-        found = self._find(tokens)
+        found = self._find(tokens, spans)
         if found:
             self._touch(found[1])
         number = self._take_number(found[1] if found else None)
@@ -94,7 +101,7 @@ class Cells:
             return number, 0
         length, source = found
         whole = source in self._held and length == self._tree.length(source)
-        self._context.copy(source, number, -1 if whole else length)
+        self._context.copy(source, number, -1 if whole else position_of(spans, length))
         self._tree.share(number, source, length)
         self._uses[source] = self._uses.get(source, 0) + 1
         if whole:  # what it held, the new one holds now
@@ -129,8 +136,13 @@ class Cells:
         return self.cut(sequence, keep)
 
     def cut(self, sequence: int, length: int) -> int:
-        """Give up what comes after the first `length` tokens; returns how many are left."""
-        if self._memory is not Memory.FULL or not self._context.remove(sequence, length):
+        """Give up what comes after the first `length` tokens; returns how many are left: no part
+        of an image.
+        """
+        spans = self._spans.get(sequence, ())
+        length = outside(spans, length)
+        position = position_of(spans, length)
+        if self._memory is not Memory.FULL or not self._context.remove(sequence, position):
             self._context.remove(sequence)
             length = 0
         self._tree.trim(sequence, length)
@@ -151,6 +163,9 @@ class Cells:
         exact = self._exact.get(sequence)
         if exact is not None:
             self.cut(sequence, exact)
+        length, spans = self._tree.length(sequence), self._spans.get(sequence, ())
+        if spans and outside(spans, length) < length:
+            self.cut(sequence, length)
         if self._tree.length(sequence):
             self._held[sequence] = None
         else:
@@ -162,6 +177,7 @@ class Cells:
         self._tree.release(sequence)
         self._exact.pop(sequence, None)
         self._uses.pop(sequence, None)
+        self._spans.pop(sequence, None)
         self._numbers.append(sequence)
 
     def make_room(self, count: int) -> bool:
@@ -170,7 +186,8 @@ class Cells:
             victim = next(iter(self._held))
             missing = count - self.free
             if self._memory is Memory.FULL and self._tree.own(victim) > missing:
-                self.cut(victim, self._tree.length(victim) - missing)
+                if not self.cut(victim, self._tree.length(victim) - missing):
+                    self._drop(victim)
             else:
                 self._drop(victim)
         return self.free >= count
@@ -190,12 +207,12 @@ class Cells:
         if sequence in self._held:
             self._held.move_to_end(sequence)
 
-    def is_fetching(self, tokens: Sequence[int]) -> bool:
+    def is_fetching(self, tokens: Sequence[int], spans: tuple[Span, ...] = ()) -> bool:
         """Whether saved cells for a prompt are still being read; asking begins it."""
         if self._keeper is None:
             return False
-        found = self._find(tokens)
-        parts = self._saved(self._keeper, tokens[:-1], found[0] if found else 0)
+        found = self._find(tokens, spans)
+        parts = self._saved(self._keeper, _saveable(tokens, spans), found[0] if found else 0)
         return not self._keeper.are_read(parts)
 
     def _saved(self, keeper: Keeper, wanted: Sequence[int], length: int) -> list[Part]:
@@ -250,8 +267,9 @@ class Cells:
             return
         scratch = self._take_number()
         held = [
-            Kept(each, self._tree.tokens(each), self._uses.get(each, 0))
+            Kept(each, tokens, self._uses.get(each, 0))
             for each in reversed(self._held)
+            if (tokens := self._kept_tokens(each))
         ]
         for each in by_value(held):
             if self._memory is Memory.FULL:
@@ -259,6 +277,14 @@ class Cells:
             elif in_time():
                 self._save_whole(self._keeper, each)
         self._numbers.append(scratch)
+
+    def _kept_tokens(self, sequence: int) -> list[int]:
+        """What of a held sequence can be saved: images are not."""
+        tokens, spans = self._tree.tokens(sequence), self._spans.get(sequence, ())
+        length = n_text(spans, len(tokens))
+        if length < len(tokens) and self._memory is not Memory.FULL:
+            return []
+        return tokens[:length]
 
     def _save_runs(
         self, keeper: Keeper, kept: Kept, scratch: int, in_time: Callable[[], bool]
@@ -289,7 +315,7 @@ class Cells:
         elif len(tokens) >= keeper.worth:
             keeper.save(tokens, 0, self._context.state(sequence))
 
-    def _find(self, tokens: Sequence[int]) -> tuple[int, int] | None:
+    def _find(self, tokens: Sequence[int], spans: tuple[Span, ...]) -> tuple[int, int] | None:
         """The longest usable beginning of a prompt and the sequence that has it."""
         wanted = tokens[:-1]
         if self._memory is Memory.STATE:
@@ -297,11 +323,14 @@ class Cells:
         match = self._tree.match(wanted)
         if match is None:
             return None
-        if self._memory is Memory.WINDOW and not self._in_window(match.source, match.length):
+        length = outside(spans, match.length)
+        position = position_of(spans, length)
+        if self._memory is Memory.WINDOW and not self._in_window(match.source, position):
             return None
-        return match.length, match.source
+        return (length, match.source) if length else None
 
     def _in_window(self, source: int, length: int) -> bool:
+        """Whether every layer has what is needed to go on from position `length`."""
         first = self._context.first_position(source)
         return 0 <= first <= max(0, length - self._context.n_window)
 
@@ -313,3 +342,8 @@ class Cells:
             if fits and (best is None or len(tokens) > best[0]):
                 best = len(tokens), sequence
         return best
+
+
+def _saveable(tokens: Sequence[int], spans: Sequence[Span]) -> Sequence[int]:
+    """The beginning of a prompt that may have been saved: none of its images are."""
+    return tokens[: n_text(spans, len(tokens) - 1)]

@@ -17,6 +17,8 @@ from puna.runner.cells import Cells, Memory, memory_of
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.logprobs import logprob_of
 from puna.runner.llama.model import Model
+from puna.runner.looking import Eyes
+from puna.runner.media import Encoder, Seen
 from puna.runner.pace import Pace
 from puna.runner.prefix import common_length
 from puna.runner.protocol import Piece, StopReason
@@ -60,6 +62,7 @@ class Loop:
         clock: Callable[[], int] = time.perf_counter_ns,
         speculation: Speculation | None = None,
         keeper: Keeper | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -75,6 +78,9 @@ class Loop:
         # a state cannot go back behind tokens that turned out wrong
         self._speculation = None if memory is Memory.STATE else speculation
         self._step = Step([], [])
+        self._eyes = Eyes(encoder, context, self._cells) if encoder else None
+        self.is_blind = False
+        """Whether nothing could be decoded: all wait for the encoder of images, or for who does."""
         self._told_ns = 0  # when something was delivered last
 
     @property
@@ -106,6 +112,13 @@ class Loop:
         if self.idle:
             self._tell()  # nobody is left whose decode would do it
 
+    def see(self, seen: Seen) -> None:
+        """Take in what the encoder made of an image. Unknown ids are fine."""
+        if self._eyes is not None:
+            failed = self._eyes.take(seen, (*self._running, *self._waiting))
+            if failed is not None:
+                self._fail([failed[0]], failed[1])
+
     def step(self) -> None:
         """One decode for everybody, and the delivery of what it brought.
 
@@ -114,8 +127,12 @@ class Loop:
         self._admit_waiting()
         for each in list(self._running):
             self._keep_within_context(each)
-        if self._running:
-            self._decode()
+        decoded = bool(self._running) and self._decode()
+        if self._eyes is not None:
+            looked = self._look(self._eyes)
+            self.is_blind = bool(self._running) and not (decoded or looked)
+            if self.is_blind:
+                self._tell()
         if not self._context.is_asynchronous and not self._more_comes_soon():
             self._tell()
         if self.idle:
@@ -155,12 +172,12 @@ class Loop:
         for candidate in self._turns.order(tuple(self._waiting), tuple(self._running), now):
             if len(self._running) >= self._context.n_live or not self._cells.has_number:
                 return
-            reusable = self._cells.reusable(candidate.tokens)
+            reusable = self._cells.reusable(candidate.tokens, candidate.spans)
             if self._is_led(candidate, reusable):
                 continue
             if self._running and not self._has_room(len(candidate.tokens) - reusable):
                 return  # nobody overtakes the one whose turn it is and who waits for room
-            if self._running and self._cells.is_fetching(candidate.tokens):
+            if self._running and self._cells.is_fetching(candidate.tokens, candidate.spans):
                 return
             self._waiting.remove(candidate)
             self._turns.serve(candidate.client, now)
@@ -186,17 +203,20 @@ class Loop:
 
     def _place(self, generation: Running) -> None:
         """Give a generation a sequence; what is in the cache of its prompt is shared."""
-        generation.sequence, generation.n_cached = self._cells.open(generation.tokens)
+        tokens, spans = generation.tokens, generation.spans
+        generation.sequence, generation.n_cached = self._cells.open(tokens, spans)
         if not generation.started_ns:
             generation.started_ns = self._clock()
             generation.n_reused = generation.n_cached
         self._running.append(generation)
+        if self._eyes is not None:
+            self._eyes.begin(generation)
 
     def _keep_within_context(self, each: Running) -> None:
         """Shift a full context, or end the generation where shifting is not allowed."""
         if len(each.tokens) <= each.n_ctx:
             return
-        if not each.order.shift:
+        if not each.order.shift or each.media:
             self._end(each, "length")
             return
         count = discard_count(each.n_ctx, each.n_keep, len(each.tokens) - 1)
@@ -206,17 +226,20 @@ class Loop:
             self._speculation.forget(each.id)
         each.n_cached = self._cells.shift(each.sequence, each.n_keep, count)
 
-    def _decode(self) -> None:
+    def _decode(self) -> bool:
+        """Decode everybody's tokens; False when there are none."""
         parts = self._make_batch()
+        if not parts:
+            return False
         started = self._clock()
         try:
             result = self._context.decode()
         except EngineError as error:
             self._fail([part.generation for part in parts], error)
-            return
+            return True
         if result is Decoded.NO_CELLS:
             self._recover_cells()
-            return
+            return True
         if self._context.is_asynchronous:
             self._tell()
         self._context.wait()
@@ -230,6 +253,26 @@ class Loop:
                     self._continue(part)
                 except PunaError as error:
                     self._fail([part.generation], error)
+        return True
+
+    def _look(self, eyes: Eyes) -> bool:
+        """Decode some of an image whose turn it is; False when there is none."""
+        glimpse = eyes.next(self._running)
+        if glimpse is None:
+            return False
+        each = glimpse.generation
+        while not self._cells.make_room(glimpse.count) and len(self._running) > 1:
+            self._preempt(victim(self._running))
+            if each.sequence < 0:
+                return True
+        try:
+            if eyes.decode(glimpse) is Decoded.NO_CELLS:
+                self._recover_cells()
+            elif not each.pending:
+                self._continue(_Part(each, [], [], glimpse.count - 1))
+        except PunaError as error:
+            self._fail([each], error)
+        return True
 
     def _make_batch(self) -> list[_Part]:
         """Plan the next decode and put its tokens into the engine's batch."""
@@ -237,14 +280,21 @@ class Loop:
         drafts = self._drafts(len(shares))
         by_key = {each.id: each for each in self._running}
         parts: list[_Part] = []
-        self._context.begin(self._cells.used, sole=len(self._running) == 1)
+        sole = len(self._running) == 1 and not self._running[0].media
+        self._context.begin(self._cells.used, sole=sole)
         for share in shares:
             each = by_key[share.key]
             start = each.n_cached
             tokens, draft = each.tokens[start : start + share.count], drafts.get(share.key, [])
             is_last = share.count == each.pending
             n_logits = len(draft) + 1 if is_last else 0
-            index = self._context.add(each.sequence, start, tokens + draft, logits=n_logits)
+            index = self._context.add(
+                each.sequence,
+                each.position(start) if each.spans else start,
+                tokens + draft,
+                logits=n_logits,
+                apart=not each.media,
+            )
             parts.append(_Part(each, tokens, draft, index if is_last else -1))
         return parts
 
@@ -255,7 +305,9 @@ class Loop:
             return {}
         if any(each.pending > 1 for each in self._running):
             return {}
-        streams = {each.id: (each.tokens, each.most_drafted) for each in self._running}
+        streams = {
+            each.id: (each.tokens, each.most_drafted) for each in self._running if not each.media
+        }
         return self._speculation.drafts(streams, self._pace.cost, room)
 
     def _learn(self, parts: list[_Part], duration: int) -> None:
@@ -266,11 +318,12 @@ class Loop:
 
     def _plan(self) -> list[Share]:
         """Shares that fit into the free cells; who matters least makes room where they do not."""
-        if len(self._running) == 1 and self._running[0].pending == 1:
+        only = self._running[0] if len(self._running) == 1 else None
+        if only is not None and only.pending == only.readable == 1:
             self._cells.make_room(1)
-            return [Share(self._running[0].id, 1)]
+            return [Share(only.id, 1)]
         while True:
-            wants = [_want(each) for each in self._running]
+            wants = [_want(each) for each in self._running if not each.media or each.readable]
             streams = sum(want.pending == 1 for want in wants)
             allowance = self._pace.allowance(streams, self._context.n_batch)
             shares = self._reading.plan(wants, self._context.n_batch, allowance)
@@ -358,6 +411,10 @@ class Loop:
         self._tell()  # what they said comes before their error
         for each in failed:
             self._deliver(Refused(each.id, error.status, str(error), error.code))
+            if each.sequence < 0:
+                self._waiting.remove(each)
+                self._close(each)
+                continue
             self._cells.release(each.sequence)
             self._leave(each)
 
@@ -372,10 +429,13 @@ class Loop:
 
     def _close(self, each: Running) -> None:
         each.sampler.close()
+        if self._eyes is not None:
+            self._eyes.end(each)
         if self._speculation is not None:
             self._speculation.forget(each.id)
 
 
 def _want(each: Running) -> Want:
     is_new = each.n_cached <= each.n_reused
-    return Want(each.id, each.pending, weight(each.priority), each.client, is_new)
+    pending = each.readable if each.media else each.pending
+    return Want(each.id, pending, weight(each.priority), each.client, is_new)

@@ -42,14 +42,16 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     With `n_ctx_auto` nobody asked for it: a model that is loaded with less will do. `n_batch` 0
     leaves the choice to the runner. `speculation` says what guesses tokens that are checked
     together with the next one: the text itself, or with "on" also the model in the file `draft`,
-    where there is one and it fits. With `embedding_only` no text will be asked for, and nothing is
-    set aside for it. `parts` are the further files of a model that is split, in order.
+    where there is one and it fits. `projector` is the file by which the model sees images. With
+    `embedding_only` no text will be asked for, and nothing is set aside for it. `parts` are the
+    further files of a model that is split, in order.
     """
 
     model: str
     parts: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
     draft: str = ""
+    projector: str = ""
     n_ctx: int = 4096
     n_ctx_auto: bool = False
     n_parallel: int = 1
@@ -72,7 +74,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     @property
     def files(self) -> tuple[str, ...]:
         """Every file that is loaded."""
-        return (*self.weights, *self.adapters, *filter(None, [self.draft]))
+        return (*self.weights, *self.adapters, *filter(None, [self.draft, self.projector]))
 
 
 class WarmPlan(Struct, frozen=True, kw_only=True):
@@ -129,6 +131,7 @@ class Sampling(Struct, frozen=True, kw_only=True):
 class Generation(Struct, frozen=True, kw_only=True):
     """One request to continue a prompt.
 
+    `images` are files of images, which stand where the prompt says `[img-0]`, `[img-1]` and so on.
     `prefix` are tokens put before the prompt's (the `context` of generate). `max_tokens` -1 is no
     limit but ten times the context. `format` is the JSON text of the request's format, "json" in
     quotes or a schema; `grammar` is GBNF or Lark, `regex` a regular expression; at most one of the
@@ -141,6 +144,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     """
 
     prompt: str
+    images: tuple[bytes, ...] = ()
     prefix: tuple[int, ...] = ()
     n_ctx: int = 4096
     n_keep: int = 4

@@ -9,10 +9,12 @@ from puna.api.events import Logprob
 from puna.errors import BadRequest, ContextExceeded
 from puna.runner.batch import prompt_limit
 from puna.runner.llama.sampler import Sampler
+from puna.runner.media import Media
 from puna.runner.protocol import Finished, Generation, Priority, StopReason
+from puna.runner.spans import Span, position_of
 from puna.runner.text import TextStream
 
-__all__ = ["Running", "fit_prompt"]
+__all__ = ["NO_ROOM", "Running", "fit_prompt"]
 
 NO_ROOM = (
     "the prompt is longer than the context length currently available to the model; shorten the "
@@ -54,6 +56,10 @@ class Running:
     max_tokens: int
     visible: Mapping[int, bytes] = field(default_factory=dict)
     """Control tokens that are part of the answer's text, and how they are written."""
+    media: tuple[Media, ...] = ()
+    """Its images, whose tokens are negative. Without any, positions are tokens counted."""
+    spans: tuple[Span, ...] = ()
+    """Where those are."""
     truncated: bool = False
     sequence: int = -1
     """The sequence of the KV cache it occupies; -1 while it waits."""
@@ -74,7 +80,10 @@ class Running:
 
     def __post_init__(self) -> None:
         self.n_prompt = len(self.tokens)
-        self._prompt = tuple(self.tokens) if self.order.want_tokens else None
+        self.spans = tuple(each.span for each in self.media)
+        self._prompt = None
+        if self.order.want_tokens:
+            self._prompt = tuple(token for token in self.tokens if token >= 0)
 
     @property
     def priority(self) -> Priority:
@@ -92,6 +101,24 @@ class Running:
     def pending(self) -> int:
         """Tokens that are not in the KV cache yet."""
         return len(self.tokens) - self.n_cached
+
+    @property
+    def readable(self) -> int:
+        """Those of them that are tokens, up to the next image."""
+        if not self.media:
+            return self.pending
+        ahead = (each.start for each in self.media if each.end > self.n_cached)
+        return max(0, next(ahead, len(self.tokens)) - self.n_cached)
+
+    @property
+    def due(self) -> Media | None:
+        """The image that is to be computed next, all tokens before it being in the KV cache."""
+        found = next((each for each in self.media if each.end > self.n_cached), None)
+        return found if found is not None and found.start <= self.n_cached else None
+
+    def position(self, length: int) -> int:
+        """The position of the token after the first `length`."""
+        return position_of(self.spans, length) if self.spans else length
 
     @property
     def most_drafted(self) -> int:

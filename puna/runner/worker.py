@@ -18,7 +18,7 @@ from functools import partial
 
 from puna.child import die_with_parent
 from puna.discover.cpu import worker_threads
-from puna.errors import BadRequest, OutOfMemory, PunaError
+from puna.errors import BadRequest, ContextExceeded, OutOfMemory, PunaError
 from puna.runner.draft_model import open_drafter
 from puna.runner.drafting import Drafting
 from puna.runner.embedding import Embedder, Job, read_texts
@@ -30,9 +30,11 @@ from puna.runner.llama.model import Model
 from puna.runner.llama.pooling import PooledContext
 from puna.runner.llama.sampler import Sampler
 from puna.runner.llama.state import engine_build
+from puna.runner.llama.vision import Projector
 from puna.runner.loop import Loop
+from puna.runner.media import Encoder, Media, Seen, read_prompt
 from puna.runner.protocol import Embedding, EngineInfo, Generation, LoadPlan, WarmPlan
-from puna.runner.running import Running, fit_prompt
+from puna.runner.running import NO_ROOM, Running, fit_prompt
 from puna.runner.speculate import Speculation
 from puna.runner.text import TextStream
 from puna.runner.warm.fingerprint import fingerprint
@@ -112,6 +114,8 @@ class Worker:
         self._model = Model(plan, _reporter(wire))
         self._context = _generating(self._model, plan, threads)
         self._loop: Loop | None = None
+        self._inbox: queue.SimpleQueue[Running | Seen | Job | Cancel | Close] = queue.SimpleQueue()
+        self._projector: Projector | None = None
         self._embedder = Embedder(partial(PooledContext, self._model, plan, threads), wire.send)
         if self._context is None:  # then this is what it is for: it should be there, or fail, now
             self._n_ctx = self._n_cells = self._embedder.context.n_ctx
@@ -119,19 +123,31 @@ class Worker:
             speculation = None if plan.speculation == "off" else self._speculation(threads)
             keeper = _keeper(warm, plan, self._model) if warm else None
             self._loop = Loop(
-                self._model, self._context, wire.send, speculation=speculation, keeper=keeper
+                self._model,
+                self._context,
+                wire.send,
+                speculation=speculation,
+                keeper=keeper,
+                encoder=self._encoder(threads),
             )
             self._n_cells = self._context.n_cells
             self._n_ctx = min(plan.n_ctx, self._n_cells)
         self._n_allocations = LOG.n_allocations
         self._grammars = Grammars(self._model)
-        self._inbox: queue.SimpleQueue[Running | Job | Cancel | Close] = queue.SimpleQueue()
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
 
     def _speculation(self, n_threads: int) -> Speculation:
         report = _reporter(self._wire)
         drafter = open_drafter(self._plan, self._model, n_threads, report)
         return Speculation(Drafting(drafter) if drafter else None)
+
+    def _encoder(self, n_threads: int) -> Encoder | None:
+        if not self._plan.projector:
+            return None
+        on_card = self._plan.n_gpu_layers != 0
+        path = self._plan.projector
+        self._projector = Projector(path, self._model, n_threads, on_card=on_card)
+        return Encoder(self._projector, self._inbox.put)
 
     def info(self) -> EngineInfo:
         """What the parent may know."""
@@ -174,7 +190,8 @@ class Worker:
 
     @property
     def _is_idle(self) -> bool:
-        return self._embedder.idle and (self._loop is None or self._loop.idle)
+        loop = self._loop
+        return self._embedder.idle and (loop is None or loop.idle or loop.is_blind)
 
     def _take(self, *, wait: bool) -> None:
         try:
@@ -190,6 +207,8 @@ class Worker:
                     self._loop.cancel(id)
             case Running() if self._loop is not None:
                 self._loop.admit(arrived)
+            case Seen() if self._loop is not None:
+                self._loop.see(arrived)
             case Close(seconds):
                 if self._loop is not None:
                     self._loop.close(seconds)
@@ -199,7 +218,7 @@ class Worker:
         """The reader's thread: prepare requests so that the engine never waits for a tokenizer."""
         while (message := self._wire.receive()) is not None:
             match message:
-                case Admit(id=id, order=order) if has_grammar(order):
+                case Admit(id=id, order=order) if has_grammar(order) or order.images:
                     self._later.take(id, order)
                 case Admit(id=id, order=order):
                     self._answer(id, partial(self._admit, id, order))
@@ -244,11 +263,14 @@ class Worker:
         for token in order.prefix:
             if not 0 <= token < self._model.n_vocab:
                 raise BadRequest(f"token {token} is not in the model's vocabulary")
-        whole = [*order.prefix, *self._prompt_tokens(order)]
+        prompt, media = self._read_prompt(order)
+        whole = [*order.prefix, *prompt]
+        if media and len(whole) >= n_ctx:
+            raise ContextExceeded(NO_ROOM)
         tokens = fit_prompt(whole, order, n_ctx, adds_bos=self._model.adds_bos)
         n_keep = len(tokens) if order.n_keep < 0 else order.n_keep + self._model.adds_bos
         sampler = Sampler(self._model, order.sampling, self._grammars.matcher(order), n_ctx)
-        sampler.remember(tokens[-n_ctx:])
+        sampler.remember([token for token in tokens[-n_ctx:] if token >= 0])
         limit = _PREDICT_FACTOR * n_ctx
         return Running(
             id=id,
@@ -260,13 +282,30 @@ class Worker:
             n_keep=min(n_keep, n_ctx - 1),
             max_tokens=order.max_tokens if 0 <= order.max_tokens <= limit else limit,
             visible=self._model.control_tokens(order.visible),
+            media=media,
             truncated=len(tokens) < len(whole),
         )
 
-    def _prompt_tokens(self, order: Generation) -> list[int]:
-        if order.prefix:  # an earlier answer's tokens begin with BOS already
-            return self._model.tokenize(order.prompt, add_special=False, parse_special=True)
-        return self._model.tokenize_prompt(order.prompt)
+    def _read_prompt(self, order: Generation) -> tuple[list[int], tuple[Media, ...]]:
+        """A prompt's tokens and images. An earlier answer's tokens begin with BOS already."""
+        if order.images:
+            return self._read_images(order)
+        if order.prefix:
+            return self._model.tokenize(order.prompt, add_special=False, parse_special=True), ()
+        return self._model.tokenize_prompt(order.prompt), ()
+
+    def _read_images(self, order: Generation) -> tuple[list[int], tuple[Media, ...]]:
+        if self._projector is None or self._context is None:
+            raise BadRequest("this model cannot see: it was loaded without a projector")
+        start, prompt = len(order.prefix), self._model.without_bos(order.prompt)
+        read = read_prompt(self._projector, prompt, order.images, with_bos=not start, start=start)
+        for media in read[1]:
+            if media.chunk.is_whole and media.chunk.count > self._context.n_whole:
+                raise BadRequest(
+                    f"an image has {media.chunk.count} tokens that the model must see at once: "
+                    f"num_batch {self._context.n_whole} is too small"
+                )
+        return read
 
 
 def _generating(model: Model, plan: LoadPlan, n_threads: int) -> Context | None:

@@ -17,13 +17,15 @@ def mismatch(loaded: LoadPlan, wanted: LoadPlan) -> str:
 
     A smaller context is served from the pool of a larger one, and what a request leaves to us
     (an automatic context or batch, negative layers, no threads, None) is whatever was chosen at the
-    load. A draft model changes no answer: a runner with one serves who wants none. `n_parallel` and
-    `max_sequences` size the pool and are the server's affair.
+    load. A draft model changes no answer, and a projector none without images: a runner with one
+    serves who wants none. `n_parallel` and `max_sequences` size the pool and are the server's
+    affair.
     """
     checks = (
         ("model", loaded.weights == wanted.weights),
         ("adapters", loaded.adapters == wanted.adapters),
         ("draft", wanted.draft in ("", loaded.draft)),
+        ("projector", wanted.projector in ("", loaded.projector)),
         ("n_ctx", wanted.n_ctx_auto or wanted.n_ctx <= loaded.n_ctx),
         ("n_batch", wanted.n_batch in (0, loaded.n_batch)),
         ("n_threads", wanted.n_threads in (0, loaded.n_threads)),

@@ -18,6 +18,7 @@ from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
 from puna.prompt.assemble import (
+    IMAGE_TOKENS,
     FittedPrompt,
     assemble_chat,
     assemble_generate,
@@ -25,6 +26,7 @@ from puna.prompt.assemble import (
     fit_messages,
     forgets_thinking,
 )
+from puna.prompt.images import images_of
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.scheduler.state import Need
@@ -96,16 +98,19 @@ class Inference:
                 yield event
 
     async def count_tokens(self, order: ChatRequest) -> int:
-        """How many tokens the prompt of a chat has, none of it left out. Loads the model."""
+        """How many tokens the prompt of a chat has, none of it left out, about as many with images.
+        Loads the model.
+        """
         started = self._clock.now()
         entry = await self._catalog.find(order.model)
         check_runnable(entry, order.model)
         job = self._chat_job(order, entry, started)
         async with self._scheduler.lease(job.need) as lease:
             info = lease.engine.info
-            text = (await self._chat_prompt(job, order, lease, fits=False)).text
+            text, _, images = await self._chat_prompt(job, order, lease, fits=False)
             has_bos = bool(info.bos) and text.startswith(info.bos)
-            return len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
+            count = len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
+            return count + IMAGE_TOKENS * len(images)
 
     def _chat_job(self, order: ChatRequest, entry: Entry, started: float) -> _Job:
         wanted = order.think
@@ -116,7 +121,7 @@ class Inference:
             raise Unsupported(f"{quoted(order.model)} does not support chat")
         if order.tools and "tools" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support tools")
-        check_vision(entry, order.model, [image for m in order.messages for image in m.images])
+        check_vision(entry, order.model, images_of(order.messages))
         return self._job(order, entry, think, started)
 
     async def generate(self, order: GenerateRequest) -> AsyncGenerator[Event, None]:
@@ -172,13 +177,13 @@ class Inference:
             if prompt_of is None:
                 yield Done("load")
                 return
-            prompt, is_cut = await prompt_of(lease)
+            prompt, is_cut, images = await prompt_of(lease)
             if job.order.debug_render_only:
-                yield Rendered(prompt)
+                yield Rendered(prompt, len(images))
                 return
             parser = make_parser(job.entry, job.order, job.think, prompt)
             generation = make_generation(
-                prompt, job.order, job.options, job.entry, job.n_ctx(lease), parser.tags
+                prompt, images, job.order, job.options, job.entry, job.n_ctx(lease), parser.tags
             )
             watch = Stopwatch(self._clock, job.started, lease.load_ns)
             turn = run_turn(lease.engine, generation, parser, watch, is_cut=is_cut)
@@ -199,11 +204,12 @@ class Inference:
     async def _generate_prompt(
         self, job: _Job, order: GenerateRequest, lease: Lease
     ) -> FittedPrompt:
-        _refuse_images(job, order.images)
+        images = tuple(order.images)
         if order.tokens:
-            return FittedPrompt(await lease.engine.detokenize(order.tokens))
+            text = await lease.engine.detokenize(order.tokens)
+            return FittedPrompt(text, images=images)
         if order.raw:
-            return FittedPrompt(order.prompt)
+            return FittedPrompt(order.prompt, images=images)
         if order.suffix:
             text = await in_thread(
                 render_suffix,
@@ -213,12 +219,13 @@ class Inference:
                 template=order.template,
                 think=job.think,
             )
-            return FittedPrompt(text)
+            return FittedPrompt(text, images=images)
         messages = assemble_generate(
             job.entry.model.system,
             _stored_messages(job.entry),
             order.prompt,
             system=order.system,
+            images=images,
             has_context=order.context is not None,
         )
         return await self._render(job, lease, messages)
@@ -227,8 +234,8 @@ class Inference:
         self, job: _Job, lease: Lease, messages: list[Message], *, fits: bool = True
     ) -> FittedPrompt:
         """The prompt's text, if it is to fit without the oldest messages where they do not."""
-        for message in messages:
-            _refuse_images(job, message.images)
+        images = images_of(messages)
+        check_vision(job.entry, job.order.model, images)
         info = lease.engine.info
 
         async def text_of(some: list[Message]) -> str:
@@ -247,7 +254,7 @@ class Inference:
             return len(await lease.engine.tokenize(text))
 
         if not fits or job.order.truncate is False or len(messages) <= 1:
-            return FittedPrompt(await text_of(messages))
+            return FittedPrompt(await text_of(messages), images=tuple(images))
         return await fit_messages(messages, text_of, length_of, job.n_ctx(lease))
 
 
@@ -257,11 +264,6 @@ def _unloads(order: ChatRequest | GenerateRequest) -> bool:
 
 def _stored_messages(entry: Entry) -> list[Message]:
     return [read_value(Message, message) for message in entry.model.messages]
-
-
-def _refuse_images(job: _Job, images: Sequence[bytes]) -> None:
-    if images:
-        raise Unsupported(f"{quoted(job.order.model)} does not support images")
 
 
 def _own_template(job: _Job) -> str:

@@ -142,6 +142,7 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         parts=tuple(str(part.path) for part in weights.more),
         adapters=tuple(str(adapter.path) for adapter in entry.model.adapters),
         draft=_draft_path(entry, settings),
+        projector=_projector_path(entry, only_embeds=only_embeds),
         n_ctx=n_ctx,
         n_parallel=1 if only_embeds else _within(settings.num_parallel, 1, MOST_CELLS // n_ctx),
         max_sequences=settings.max_sequences,
@@ -168,6 +169,11 @@ def _speculation(settings: Settings) -> SpeculationKind:
 def _draft_path(entry: Entry, settings: Settings) -> str:
     is_wanted = _speculation(settings) == "on" and "completion" in entry.capabilities
     return str(entry.draft) if entry.draft and is_wanted else ""
+
+
+def _projector_path(entry: Entry, *, only_embeds: bool) -> str:
+    """Of several the first: it is the one that is shown."""
+    return "" if only_embeds or not entry.model.projectors else str(entry.model.projectors[0].path)
 
 
 def _kv_type(settings: Settings) -> str:
@@ -218,6 +224,7 @@ def details_of(entry: Entry) -> Details:
 
 def make_generation(
     prompt: str,
+    images: tuple[bytes, ...],
     order: ChatRequest | GenerateRequest,
     options: Options,
     entry: Entry,
@@ -231,6 +238,7 @@ def make_generation(
     is_text = isinstance(order, GenerateRequest) and not order.raw
     return Generation(
         prompt=prompt,
+        images=tuple(bytes(image) for image in images),  # plain ones: msgspec knows no other
         prefix=tuple(order.context or ()) if isinstance(order, GenerateRequest) else (),
         want_tokens=is_text,
         n_ctx=n_ctx,

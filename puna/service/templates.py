@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.api.requests import Message
+from puna.prompt.images import tag_images
 from puna.prompt.jinja import ChatTemplate
 from puna.prompt.layer import PLAIN, LayerTemplate
 from puna.prompt.renderers import render, resolve
@@ -44,12 +45,13 @@ def render_prompt(
     bos: str = "",
     eos: str = "",
 ) -> str:
-    """The text of a prompt. It may take a while: call it in a thread.
+    """The text of a prompt, with tags where images are. It may take a while: call it in a thread.
 
     `template` is the request's own. Raises TemplateError when the template cannot be used, or
     fails, and for a renderer that nobody knows.
     """
     layer = layer_for(entry, template)
+    messages = tag_images(messages, for_renderer=layer is None and bool(entry.renderer))
     if layer is not None:
         return layer.render_chat(messages, tools=tools, think=think)
     if entry.renderer:

@@ -98,7 +98,15 @@ class FakeContext:
         assert n_used == self.used
         self._batch, self._is_sole = [], sole
 
-    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:
+    def add(
+        self,
+        sequence: int,
+        position: int,
+        tokens: Sequence[int],
+        *,
+        logits: int,
+        apart: bool = True,
+    ) -> int:
         for offset, token in enumerate(tokens):
             has_logits = offset >= len(tokens) - logits
             self._batch.append((sequence, position + offset, token, has_logits))

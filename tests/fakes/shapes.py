@@ -13,6 +13,8 @@ from tests.fakes.ggufs import CONSTANT, EMBD, FFN, HEADS, add_vocabulary, make_v
 __all__ = [
     "WINDOW",
     "Array",
+    "Draw",
+    "make_norm",
     "make_tiny_experts",
     "make_tiny_hybrid",
     "make_tiny_mamba",
@@ -28,7 +30,7 @@ _EXPERTS = 4
 Array = npt.NDArray[np.float32]
 
 
-class _Draw:
+class Draw:
     """Random weights whose dimension 0 carries a bias for each token, as in the tiny Llama."""
 
     def __init__(self, seed: int) -> None:
@@ -58,7 +60,8 @@ class _Draw:
         }
 
 
-def _norm() -> Array:
+def make_norm() -> Array:
+    """Weights of a norm before a layer, blind to dimension 0."""
     norm = np.ones(EMBD, np.float32)
     norm[0] = 0
     return norm
@@ -66,24 +69,24 @@ def _norm() -> Array:
 
 def make_tiny_window(path: Path, *, seed: int = 0, n_ctx: int = 512, n_heads: int = HEADS) -> Path:
     """Write a random model of Gemma 3's shape, whose layers but one look back 32 tokens."""
-    draw = _Draw(seed)
+    draw = Draw(seed)
     weights = draw.ends()
     ones = np.ones(EMBD // n_heads, np.float32)
     for layer in range(_WINDOW_LAYERS):
         weights |= {
-            f"blk.{layer}.attn_norm.weight": _norm(),
+            f"blk.{layer}.attn_norm.weight": make_norm(),
             f"blk.{layer}.attn_q.weight": draw.normal(EMBD, EMBD, 0.15),
             f"blk.{layer}.attn_k.weight": draw.normal(EMBD, EMBD, 0.15),
             f"blk.{layer}.attn_v.weight": draw.normal(EMBD, EMBD, 0.2),
             f"blk.{layer}.attn_output.weight": draw.normal(EMBD, EMBD, 0.2),
             f"blk.{layer}.attn_q_norm.weight": ones,
             f"blk.{layer}.attn_k_norm.weight": ones,
-            f"blk.{layer}.post_attention_norm.weight": _norm(),
-            f"blk.{layer}.ffn_norm.weight": _norm(),
+            f"blk.{layer}.post_attention_norm.weight": make_norm(),
+            f"blk.{layer}.ffn_norm.weight": make_norm(),
             f"blk.{layer}.ffn_gate.weight": draw.normal(FFN, EMBD, 0.2),
             f"blk.{layer}.ffn_up.weight": draw.normal(FFN, EMBD, 0.2),
             f"blk.{layer}.ffn_down.weight": draw.normal(EMBD, FFN, 0.1),
-            f"blk.{layer}.post_ffw_norm.weight": _norm(),
+            f"blk.{layer}.post_ffw_norm.weight": make_norm(),
         }
     writer = gguf.GGUFWriter(path, "gemma3")
     writer.add_context_length(n_ctx)
@@ -101,11 +104,11 @@ def make_tiny_window(path: Path, *, seed: int = 0, n_ctx: int = 512, n_heads: in
 
 def make_tiny_mamba(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
     """Write a random two-layer model of Mamba's shape: one state for each sequence, no cells."""
-    draw = _Draw(seed)
+    draw = Draw(seed)
     weights = draw.ends()
     for layer in range(2):
         weights |= {
-            f"blk.{layer}.attn_norm.weight": _norm(),
+            f"blk.{layer}.attn_norm.weight": make_norm(),
             f"blk.{layer}.ssm_in.weight": draw.normal(2 * _INNER, EMBD, 0.2),
             f"blk.{layer}.ssm_conv1d.weight": draw.normal(_INNER, _KERNEL, 0.4),
             f"blk.{layer}.ssm_conv1d.bias": np.zeros(_INNER, np.float32),
@@ -132,15 +135,15 @@ def make_tiny_mamba(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
 
 def make_tiny_hybrid(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
     """Write a random model of LFM2's shape: short convolutions with a state, and attention."""
-    draw = _Draw(seed)
+    draw = Draw(seed)
     weights = draw.ends()
     weights["token_embd_norm.weight"] = weights.pop("output_norm.weight")  # its name in this shape
     ones = np.ones(EMBD // HEADS, np.float32)
     n_heads_kv = [0, HEADS, 0, HEADS]
     for layer, n_heads in enumerate(n_heads_kv):
         weights |= {
-            f"blk.{layer}.attn_norm.weight": _norm(),
-            f"blk.{layer}.ffn_norm.weight": _norm(),
+            f"blk.{layer}.attn_norm.weight": make_norm(),
+            f"blk.{layer}.ffn_norm.weight": make_norm(),
             f"blk.{layer}.ffn_gate.weight": draw.normal(FFN, EMBD, 0.2),
             f"blk.{layer}.ffn_up.weight": draw.normal(FFN, EMBD, 0.2),
             f"blk.{layer}.ffn_down.weight": draw.normal(EMBD, FFN, 0.1, silent=True),
@@ -174,16 +177,16 @@ def make_tiny_hybrid(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
 
 def make_tiny_experts(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
     """Write a random two-layer Llama whose feed-forward layers are four experts, two at work."""
-    draw = _Draw(seed)
+    draw = Draw(seed)
     weights = draw.ends()
     for layer in range(2):
         weights |= {
-            f"blk.{layer}.attn_norm.weight": _norm(),
+            f"blk.{layer}.attn_norm.weight": make_norm(),
             f"blk.{layer}.attn_q.weight": draw.normal(EMBD, EMBD, 0.15),
             f"blk.{layer}.attn_k.weight": draw.normal(EMBD, EMBD, 0.15),
             f"blk.{layer}.attn_v.weight": draw.normal(EMBD, EMBD, 0.2),
             f"blk.{layer}.attn_output.weight": draw.normal(EMBD, EMBD, 0.2, silent=True),
-            f"blk.{layer}.ffn_norm.weight": _norm(),
+            f"blk.{layer}.ffn_norm.weight": make_norm(),
             f"blk.{layer}.ffn_gate_inp.weight": draw.normal(_EXPERTS, EMBD, 0.3),
             f"blk.{layer}.ffn_gate_exps.weight": draw.experts(FFN, EMBD, 0.2),
             f"blk.{layer}.ffn_up_exps.weight": draw.experts(FFN, EMBD, 0.2),

@@ -11,6 +11,7 @@ from puna.scheduler.plans import compatible, mismatch
 LOADED = LoadPlan(
     model="/blobs/a",
     draft="/blobs/d",
+    projector="/blobs/p",
     n_ctx=4096,
     n_batch=512,
     n_threads=4,
@@ -45,6 +46,8 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     "vectors of a model that also generates": ({"embedding_only": True}, ""),
     "another draft model": ({"draft": "/blobs/e"}, "draft"),
     "a draft model that nobody asked for": ({"draft": ""}, ""),
+    "another projector": ({"projector": "/blobs/q"}, "projector"),
+    "a projector that nobody asked for": ({"projector": ""}, ""),
     "pool sizes are the server's affair": ({"n_parallel": 4, "max_sequences": 2}, ""),
 }
 

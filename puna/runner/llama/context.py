@@ -16,7 +16,7 @@ from puna.runner.llama.model import Model
 from puna.runner.llama.params import apply_adapters, make_params
 from puna.runner.llama.private import OWN, PrivateContext
 from puna.runner.llama.state import read_state, write_state
-from puna.runner.llama.tokens import TokenBatch
+from puna.runner.llama.tokens import TokenBatch, vector_batch
 from puna.runner.protocol import LoadPlan
 from puna.runner.sizes import ContextSizes, context_sizes
 
@@ -53,6 +53,8 @@ class Context:
         """Those, and finished ones whose cells are kept."""
         self.n_window = model.n_window
         self.n_batch = sizes.n_batch
+        self.n_whole = sizes.n_micro
+        """Tokens of a decode that can see each other."""
         self._handle = lib.llama_init_from_model(model.handle, _params(plan, sizes, n_threads))
         if not self._handle:
             raise start_failure("failed to create the context")
@@ -99,12 +101,21 @@ class Context:
         self._answering = self._handle
         self._pieces.clear()
 
-    def add(self, sequence: int, position: int, tokens: Sequence[int], *, logits: int) -> int:
+    def add(
+        self,
+        sequence: int,
+        position: int,
+        tokens: Sequence[int],
+        *,
+        logits: int,
+        apart: bool = True,
+    ) -> int:
         """Put tokens of a sequence into the batch, the first at `position`.
 
         The last `logits` of them get logits; the batch's index of the first that does is returned.
+        Not `apart` are those computed of whom the pool alone has all.
         """
-        if self._private is not None:
+        if self._private is not None and apart:
             count, used = len(tokens) - logits, self._n_used
             if self._is_sole and self._private.enter(sequence, position, len(tokens), used):
                 self._answering = self._private.handle
@@ -133,6 +144,36 @@ class Context:
                     self.remove(piece.sequence, piece.position)
         return decoded
 
+    def decode_vectors(
+        self,
+        sequence: int,
+        vectors: npt.NDArray[np.float32],
+        places: npt.NDArray[np.int32],
+        *,
+        whole: bool,
+        logits: bool,
+    ) -> Decoded:
+        """Compute tokens of a sequence that are vectors, and wait for the end.
+
+        Shapes: vectors (count, width of the embeddings), places (1 or 4, count), the tokens'
+        positions. With `whole` they see each other, at most `n_whole` of them; with `logits` the
+        last has index count - 1 of the batch. Raises EngineError when libllama fails.
+        """
+        LOG.forget_errors()
+        self._answering = self._handle
+        if self._private is not None and not self._private.settle():
+            return Decoded.NO_CELLS
+        batch, alive = vector_batch(sequence, vectors, places, logits=logits)
+        if whole:
+            lib.llama_set_causal_attn(self._handle, False)
+        try:
+            return self._checked(lib.llama_decode(self._handle, batch))
+        finally:
+            lib.llama_synchronize(self._handle)
+            alive.clear()
+            if whole:
+                lib.llama_set_causal_attn(self._handle, True)
+
     def _compute_apart(self) -> bool:
         """Compute what does not ride in the pool's batch, so that the pool has everything; False
         when it has no room."""
@@ -147,7 +188,10 @@ class Context:
     def _decode_batch(self) -> Decoded:
         if not self._batch.count:
             return Decoded.OK
-        code = lib.llama_decode(self._handle, self._batch.struct())
+        return self._checked(lib.llama_decode(self._handle, self._batch.struct()))
+
+    @staticmethod
+    def _checked(code: int) -> Decoded:
         if code == 0:
             return Decoded.OK
         if code == 1:

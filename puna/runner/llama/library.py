@@ -60,6 +60,15 @@ class EngineLog:
         self._sink = sink
         lib.llama_log_set(self._callback, ctypes.c_void_p(0))
 
+    def follow(self, set_log: Callable[[Any, Any], None]) -> None:
+        """Receive another library's log too, which `set_log` directs."""
+        set_log(self._callback, ctypes.c_void_p(0))
+
+    def count(self, device: str, component: str, n_bytes: int) -> None:
+        """Count a buffer of which the library says nothing."""
+        line = f"{device} {component} buffer size = {n_bytes / 1024 / 1024:.4f} MiB"
+        self._buffers.read(line, self._part)
+
     def _receive(self, level: int, text: bytes, _: object) -> None:
         with self._lock:
             if level != CONTINUED:

@@ -192,9 +192,11 @@ class Model:
 
         A template may have written BOS as text already (prompting spec, section 2.3).
         """
-        if self.adds_bos and self.bos and text.startswith(self.bos):
-            text = text[len(self.bos) :]
-        return self.tokenize(text, add_special=True, parse_special=True)
+        return self.tokenize(self.without_bos(text), add_special=True, parse_special=True)
+
+    def without_bos(self, text: str) -> str:
+        """A prompt without the BOS that it was written with, where the tokenizer adds it."""
+        return text.removeprefix(self.bos) if self.adds_bos else text
 
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for in an answer; control tokens are silent."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from puna.runner.llama.library import lib
 
-__all__ = ["TokenBatch"]
+__all__ = ["TokenBatch", "vector_batch"]
 
 
 class TokenBatch:
@@ -56,6 +56,30 @@ class TokenBatch:
         """What libllama reads. Valid until the next `add`."""
         self._struct.n_tokens = self.count
         return self._struct
+
+
+def vector_batch(
+    sequence: int, vectors: npt.NDArray[np.float32], places: npt.NDArray[np.int32], *, logits: bool
+) -> tuple[Any, list[Any]]:
+    """A llama_batch of vectors instead of tokens, the last with logits or none; and what must live
+    as long as it is used.
+
+    Shapes: vectors (count, width), places (positions of a token, count); float32 and int32.
+    """
+    count = len(vectors)
+    vectors, places = np.ascontiguousarray(vectors), np.ascontiguousarray(places)
+    sequences, one_each = np.full(count, sequence, np.int32), np.ones(count, np.int32)
+    wanted = np.zeros(count, np.int8)
+    wanted[-1] = logits
+    pointers = _pointers_into(sequences)
+    batch = lib.llama_batch()
+    batch.n_tokens = count
+    batch.embd = _pointer(vectors, ctypes.c_float)
+    batch.pos = _pointer(places, lib.llama_pos)
+    batch.n_seq_id = _pointer(one_each, ctypes.c_int32)
+    batch.seq_id = ctypes.cast(pointers, type(batch.seq_id))
+    batch.logits = _pointer(wanted, ctypes.c_int8)
+    return batch, [vectors, places, sequences, one_each, wanted, pointers]
 
 
 def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:

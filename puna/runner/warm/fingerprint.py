@@ -25,6 +25,7 @@ _HARMLESS = frozenset(
         "use_mmap",
         "speculation",
         "draft",
+        "projector",
         "embedding_only",
     }
 )

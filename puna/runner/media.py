@@ -1,0 +1,149 @@
+"""The images of a generation: how they stand in its prompt, and the thread that encodes them.
+
+Encoding takes as long as many decodes. It has a thread of its own, so that others' answers go on,
+and its results are kept for whoever shows the same image again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from puna.errors import BadRequest, EngineError
+from puna.runner.llama.vision import Chunk, Picture, Projector, Vectors
+from puna.runner.pixels import read_pixels
+from puna.runner.spans import Span
+
+__all__ = ["Encoder", "Media", "Seen", "read_prompt"]
+
+_TAG = re.compile(r"\[img-(\d+)\]")
+_CACHE = (
+    256 * 1024 * 1024
+)  # bytes of vectors kept: of 100 images with 1,000 tokens in a small model
+
+
+@dataclass(slots=True, eq=False)
+class Media:
+    """A chunk of an image, whose tokens begin at `start`."""
+
+    start: int
+    chunk: Chunk
+    vectors: Vectors | None = None
+    """What the encoder made of it, while it is needed."""
+    is_asked: bool = False
+    """Whether the encoder was asked and has not answered."""
+
+    @property
+    def end(self) -> int:
+        """Where the tokens after it begin."""
+        return self.start + self.chunk.count
+
+    @property
+    def span(self) -> Span:
+        """Its place."""
+        return Span(self.start, self.end, self.chunk.n_positions)
+
+
+def read_prompt(
+    projector: Projector, prompt: str, images: Sequence[bytes], *, with_bos: bool, start: int = 0
+) -> tuple[list[int], tuple[Media, ...]]:
+    """The tokens of a prompt and its images, which stand where it says `[img-0]` and so on.
+
+    The first tag of each number counts; other tags are text. The tokens of an image are its chunk's
+    key. `start` tokens come before the prompt's. Raises BadRequest.
+    """
+    parts = _parts(prompt, images)
+    tokens: list[int] = []
+    media: list[Media] = []
+    for read in projector.read(parts, with_bos=with_bos):
+        if isinstance(read, Chunk):
+            media.append(Media(start + len(tokens), read))
+            tokens += [read.key] * read.count
+        else:
+            tokens += read
+    return tokens, tuple(media)
+
+
+def _parts(prompt: str, images: Sequence[bytes]) -> list[str | Picture]:
+    parts: list[str | Picture] = []
+    placed: set[int] = set()
+    done = 0
+    for tag in _TAG.finditer(prompt):
+        number = int(tag[1][:6])
+        if number >= len(images) or number in placed or tag[1] != str(number):
+            continue
+        placed.add(number)
+        image = images[number]
+        picture = Picture(read_pixels(image, number), hashlib.sha256(image).hexdigest())
+        parts += [prompt[done : tag.start()], picture]
+        done = tag.end()
+    if len(placed) < len(images):
+        missing = next(number for number in range(len(images)) if number not in placed)
+        raise BadRequest(f"the prompt does not say where image {missing} is: write [img-{missing}]")
+    return [part for part in [*parts, prompt[done:]] if part]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The encoder's answer for a generation: vectors, or what went wrong."""
+
+    id: int
+    media: Media
+    vectors: Vectors | None
+    error: EngineError | None = None
+
+
+class Encoder:
+    """Encodes images one after the other; `deliver` gets the answers, called from its thread."""
+
+    def __init__(
+        self, projector: Projector, deliver: Callable[[Seen], None], cache_bytes: int = _CACHE
+    ) -> None:
+        self._projector = projector
+        self._deliver = deliver
+        self._room = cache_bytes
+        self._cache: OrderedDict[int, Vectors] = OrderedDict()  # least recently used first
+        self._waiting: queue.SimpleQueue[tuple[int, Media]] = queue.SimpleQueue()
+        self._left: set[int] = set()
+        self.n_encoded = 0
+        """How many chunks were not in the cache."""
+        threading.Thread(target=self._work, name="encoder", daemon=True).start()
+
+    def ask(self, id: int, media: Media) -> None:
+        """Have a chunk encoded for a generation. It is answered once, unless `forget` comes."""
+        media.is_asked = True
+        self._waiting.put((id, media))
+
+    def forget(self, id: int) -> None:
+        """The generation ended: what it asked for need not be encoded any more."""
+        self._left.add(id)
+
+    def _work(self) -> None:
+        while True:
+            id, media = self._waiting.get()
+            if id not in self._left:
+                self._deliver(self._answer(id, media))
+            if self._waiting.empty():
+                self._left.clear()
+
+    def _answer(self, id: int, media: Media) -> Seen:
+        try:
+            return Seen(id, media, self._vectors(media.chunk))
+        except EngineError as error:
+            return Seen(id, media, None, error)
+
+    def _vectors(self, chunk: Chunk) -> Vectors:
+        found = self._cache.pop(chunk.key, None)
+        if found is None:
+            found = self._projector.encode(chunk)
+            self.n_encoded += 1
+            self._room -= found.nbytes
+        self._cache[chunk.key] = found
+        while self._room < 0:
+            self._room += self._cache.popitem(last=False)[1].nbytes
+        return found

@@ -1,0 +1,174 @@
+"""Tiny models that see: projectors of three families, and a text model that turns positions in
+three dimensions. All weights are random.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+from PIL import Image
+
+from tests.fakes.ggufs import EMBD, FFN, HEADS, LAYERS, add_vocabulary, make_vocabulary
+from tests.fakes.shapes import Array, Draw, make_norm, write_model
+
+__all__ = [
+    "GEMMA",
+    "LLAVA",
+    "QWEN",
+    "Eye",
+    "make_image",
+    "make_projector",
+    "make_tiny_positions",
+]
+
+_PATCH = 14  # pixels
+_WIDTH, _HEADS, _FFN, _LAYERS = 32, 2, 64, 2
+
+
+@dataclass(frozen=True)
+class Eye:
+    """A family of projectors, and how many tokens it makes of a square image of 56 pixels."""
+
+    kind: str
+    tokens: int
+
+
+LLAVA = Eye("mlp", 16)
+GEMMA = Eye("gemma3", 4)
+QWEN = Eye("qwen2vl_merger", 9)
+"""Its tokens follow the image's size, which is made at least 8 squares of 28 pixels."""
+
+
+def make_image(
+    width: int = 56, height: int = 56, *, seed: int = 0, format: str = "PNG", **options: object
+) -> bytes:
+    """A file of colourful noise; another for each seed."""
+    draw = np.random.default_rng(seed)
+    blocks = draw.integers(0, 256, ((height + 7) // 8, (width + 7) // 8, 3), np.uint8)
+    pixels = blocks.repeat(8, 0).repeat(8, 1)[:height, :width]
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, format, **options)
+    return out.getvalue()
+
+
+def make_projector(path: Path, eye: Eye, *, seed: int = 0, n_embd: int = EMBD) -> Path:
+    """Write a projector for models of `n_embd` dimensions, and return its path."""
+    draw = Draw(seed)
+    weights: dict[str, Array] = {}
+    for layer in range(_LAYERS):
+        block = f"v.blk.{layer}"
+        for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
+            weights[f"{block}.{name}.weight"] = draw.normal(_WIDTH, _WIDTH, 0.3)
+            weights[f"{block}.{name}.bias"] = np.zeros(_WIDTH, np.float32)
+        for name in ("ln1", "ln2"):
+            weights[f"{block}.{name}.weight"] = np.ones(_WIDTH, np.float32)
+            weights[f"{block}.{name}.bias"] = np.zeros(_WIDTH, np.float32)
+        weights[f"{block}.ffn_up.weight"] = draw.normal(_FFN, _WIDTH, 0.3)
+        weights[f"{block}.ffn_up.bias"] = np.zeros(_FFN, np.float32)
+        weights[f"{block}.ffn_down.weight"] = draw.normal(_WIDTH, _FFN, 0.2)
+        weights[f"{block}.ffn_down.bias"] = np.zeros(_WIDTH, np.float32)
+    writer = gguf.GGUFWriter(path, "clip")
+    writer.add_type("mmproj")
+    writer.add_clip_has_vision_encoder(True)
+    writer.add_clip_projector_type(eye.kind)
+    writer.add_vision_image_size(56)
+    writer.add_vision_patch_size(_PATCH)
+    writer.add_vision_embedding_length(_WIDTH)
+    writer.add_vision_feed_forward_length(_FFN)
+    writer.add_vision_block_count(_LAYERS)
+    writer.add_vision_head_count(_HEADS)
+    writer.add_vision_projection_dim(n_embd)
+    writer.add_vision_attention_layernorm_eps(1e-5)
+    writer.add_vision_image_mean([0.5, 0.5, 0.5])
+    writer.add_vision_image_std([0.5, 0.5, 0.5])
+    match eye:
+        case Eye("mlp"):
+            weights |= _llava(draw, n_embd)
+        case Eye("gemma3"):
+            writer.add_vision_projector_scale_factor(2)
+            weights |= _gemma(draw, n_embd)
+        case _:
+            weights |= _qwen(draw, n_embd)
+    return write_model(writer, weights, path)
+
+
+def _patches(draw: Draw, name: str = "v.patch_embd.weight") -> dict[str, Array]:
+    flat = draw.normal(_WIDTH, 3 * _PATCH * _PATCH, 0.1)
+    return {name: flat.reshape(_WIDTH, 3, _PATCH, _PATCH)}
+
+
+def _llava(draw: Draw, n_embd: int) -> dict[str, Array]:
+    return _patches(draw) | {
+        "v.class_embd": draw.normal(1, _WIDTH, 0.5)[0],
+        "v.position_embd.weight": draw.normal(17, _WIDTH, 0.2),
+        "v.pre_ln.weight": np.ones(_WIDTH, np.float32),
+        "v.pre_ln.bias": np.zeros(_WIDTH, np.float32),
+        "mm.0.weight": draw.normal(n_embd, _WIDTH, 0.4),
+        "mm.0.bias": np.zeros(n_embd, np.float32),
+        "mm.2.weight": draw.normal(n_embd, n_embd, 0.3),
+        "mm.2.bias": np.zeros(n_embd, np.float32),
+    }
+
+
+def _gemma(draw: Draw, n_embd: int) -> dict[str, Array]:
+    return _patches(draw) | {
+        "v.patch_embd.bias": np.zeros(_WIDTH, np.float32),
+        "v.position_embd.weight": draw.normal(16, _WIDTH, 0.2),
+        "v.post_ln.weight": np.ones(_WIDTH, np.float32),
+        "v.post_ln.bias": np.zeros(_WIDTH, np.float32),
+        "mm.input_projection.weight": draw.normal(_WIDTH, n_embd, 0.3),
+        "mm.soft_emb_norm.weight": np.ones(_WIDTH, np.float32),
+    }
+
+
+def _qwen(draw: Draw, n_embd: int) -> dict[str, Array]:
+    return (
+        _patches(draw)
+        | _patches(draw, "v.patch_embd.weight.1")
+        | {
+            "v.post_ln.weight": np.ones(_WIDTH, np.float32),
+            "v.post_ln.bias": np.zeros(_WIDTH, np.float32),
+            "mm.0.weight": draw.normal(4 * _WIDTH, 4 * _WIDTH, 0.2),
+            "mm.0.bias": np.zeros(4 * _WIDTH, np.float32),
+            "mm.2.weight": draw.normal(n_embd, 4 * _WIDTH, 0.2),
+            "mm.2.bias": np.zeros(n_embd, np.float32),
+        }
+    )
+
+
+def make_tiny_positions(path: Path, *, seed: int = 0, n_ctx: int = 512, **texts: str) -> Path:
+    """Write a random two-layer model of Qwen2-VL's shape: places in an image have three numbers.
+
+    `texts` may hold a `chat_template`.
+    """
+    draw = Draw(seed)
+    weights = draw.ends()
+    for layer in range(LAYERS):
+        for name in ("attn_q", "attn_k", "attn_v"):
+            weights[f"blk.{layer}.{name}.weight"] = draw.normal(EMBD, EMBD, 0.2)
+            weights[f"blk.{layer}.{name}.bias"] = np.zeros(EMBD, np.float32)
+        weights |= {
+            f"blk.{layer}.attn_norm.weight": make_norm(),
+            f"blk.{layer}.attn_output.weight": draw.normal(EMBD, EMBD, 0.2, silent=True),
+            f"blk.{layer}.ffn_norm.weight": make_norm(),
+            f"blk.{layer}.ffn_gate.weight": draw.normal(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_up.weight": draw.normal(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_down.weight": draw.normal(EMBD, FFN, 0.1, silent=True),
+        }
+    writer = gguf.GGUFWriter(path, "qwen2vl")
+    writer.add_context_length(n_ctx)
+    writer.add_embedding_length(EMBD)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FFN)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_sections([2, 3, 3, 0])
+    if "chat_template" in texts:
+        writer.add_chat_template(texts["chat_template"])
+    add_vocabulary(writer, make_vocabulary())
+    return write_model(writer, weights, path)
