@@ -184,7 +184,8 @@ class PushRequest(_Transfer, kw_only=True):
 class CreateRequest(_Named, kw_only=True):
     """POST /api/create. `from_` is the field `from`.
 
-    With `keep_parts`, a field of our own, a model in several files stays in them.
+    Fields of our own: with `keep_parts` a model in several files stays in them; `imatrix` is the
+    digest of an importance matrix for quantising.
     """
 
     from_: str = field(default="", name="from")
@@ -205,4 +206,5 @@ class CreateRequest(_Named, kw_only=True):
     info: dict[str, Any] = field(default_factory=dict)
     remote_host: str = ""
     keep_parts: bool = False
+    imatrix: str = ""
     stream: bool | None = None

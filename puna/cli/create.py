@@ -35,7 +35,10 @@ OLD_SERVER = "path or Modelfile are required"
 @option("-f", "--file", help='Name of the Modelfile (default "Modelfile")')
 @option("-q", "--quantize", help="Quantize model to this level (e.g. q4_K_M)")
 @option("--draft-quantize", help="Quantize draft model to this level (e.g. q4_K_M)")
-def COMMAND(words: tuple[str, ...], file: str, quantize: str, draft_quantize: str) -> None:
+@option("--imatrix", help="File that says which weights matter, for --quantize")
+def COMMAND(
+    words: tuple[str, ...], file: str, quantize: str, draft_quantize: str, imatrix: str
+) -> None:
     model = words[0]
     try:
         Name.parse(model)
@@ -47,16 +50,29 @@ def COMMAND(words: tuple[str, ...], file: str, quantize: str, draft_quantize: st
         plan = read_plan(Path(file or "Modelfile"))
         if draft_quantize and not plan.drafts:
             raise BadRequest("--draft-quantize requires a DRAFT model")
+        matrix = [_matrix(imatrix, quantize)] if imatrix else []
         for warning in plan.warnings:
             print(warning, file=sys.stderr)
-        paths = [*plan.files, *plan.adapters, *plan.drafts]
+        paths = [*plan.files, *plan.adapters, *plan.drafts, *matrix]
         with give_files(
             client, find_local_store(client) if paths else None, paths, progress
         ) as all_given:
             gathering.stop()
             digests = {path: given.digest for path, given in all_given.items()}
             request = make_request(model, plan, digests, quantize, draft_quantize)
+            if matrix:
+                request["imatrix"] = digests[matrix[0]]
             create(client, request, progress)
+
+
+def _matrix(text: str, quantize: str) -> Path:
+    """The file of the importance matrix. Raises BadRequest."""
+    if not quantize:
+        raise BadRequest("--imatrix is of use only with --quantize")
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise BadRequest(f"{path}: no such file")
+    return path
 
 
 def read_plan(path: Path) -> CreatePlan:

@@ -26,16 +26,17 @@ def follow_push(steps: Iterable[Step], progress: Progress) -> None:
 
 
 def _follow(steps: Iterable[Step], progress: Progress, *, is_transfer: bool) -> None:
-    bars: dict[str, Bar] = {}
+    bars: dict[tuple[str, str], Bar] = {}
     spinner = Spinner()
     for step in steps:
         if step.digest:
             if is_transfer and not step.completed:
                 continue
-            if step.digest not in bars:
-                bars[step.digest] = Bar(step.status + (":" if is_transfer else ""), step.total)
-                progress.add(bars[step.digest])
-            bars[step.digest].set(step.completed)
+            key = (step.digest, step.status)  # work of several kinds may have no digest of its own
+            if key not in bars:
+                bars[key] = Bar(step.status + (":" if is_transfer else ""), step.total)
+                progress.add(bars[key])
+            bars[key].set(step.completed)
         elif step.status != spinner.message:
             spinner.stop()
             spinner = Spinner(step.status)

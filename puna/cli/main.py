@@ -30,6 +30,7 @@ COMMANDS = {
     "serve": "puna.cli.serve",
     "create": "puna.cli.create",
     "import": "puna.cli.import_model",
+    "quantize": "puna.cli.quantize",
     "show": "puna.cli.show",
     "run": "puna.cli.run",
     "stop": "puna.cli.stop",

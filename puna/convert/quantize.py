@@ -16,16 +16,13 @@ from types import MappingProxyType
 
 import msgspec
 
+from puna.convert.levels import FOUR_BITS, SOURCES
 from puna.convert.working import work_in_child
 from puna.errors import QuantError
 from puna.gguf.reader import read_header
 from puna.gguf.tensors import TensorInfo
 
-__all__ = ["LEVELS", "Order", "Quantization", "is_source", "parse_level", "quantize"]
-
-LEVELS = ("F32", "F16", "BF16", "Q8_0", "Q4_K_S", "Q4_K_M")
-_SOURCES = frozenset({"F32", "F16", "BF16"})
-_SYNONYMS = MappingProxyType({"Q4_K": "Q4_K_M"})
+__all__ = ["Order", "Quantization", "is_source", "quantize"]
 
 _EMBEDDED = ("a.", "mm.", "mtp.", "s.", "v.")
 """Beginnings of tensor names: encoders and heads that stay as they are."""
@@ -47,44 +44,38 @@ _BETTER: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 """Tensors, by architecture, that four bits would harm: what they get instead."""
 
-_FOUR_BITS = ("Q4_K_S", "Q4_K_M")
 CHILD = "puna.convert.quantizer"
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What the child is to do. `overrides` are pairs of a pattern for tensors' names and a type."""
+    """What the child is to do. `overrides` are pairs of a pattern for tensors' names and a type;
+    `matrix` is the file of an importance matrix, or "".
+    """
 
     source: str
     target: str
     level: str
     overrides: tuple[tuple[str, str], ...] = ()
+    matrix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """Weights at `source` of type `before` to be written as `level` into the file `target`."""
+    """Weights at `source` of type `before` to be written as `level` into the file `target`, with
+    the importance matrix in the file `matrix` if there is one.
+    """
 
     source: Path
     target: Path
     architecture: str
     before: str
     level: str
-
-
-def parse_level(text: str) -> str:
-    """The canonical name of what is asked for. Raises QuantError."""
-    level = _SYNONYMS.get(text.upper(), text.upper())
-    if level not in LEVELS:
-        raise QuantError(
-            f"unsupported quantization type {text.upper()} - "
-            "supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0"
-        )
-    return level
+    matrix: Path | None = None
 
 
 def is_source(file_type: str) -> bool:
     """Whether weights of this type can be quantised: nothing was lost of them yet."""
-    return file_type in _SOURCES
+    return file_type in SOURCES
 
 
 async def quantize(work: Quantization) -> AsyncGenerator[float, None]:
@@ -101,9 +92,10 @@ async def quantize(work: Quantization) -> AsyncGenerator[float, None]:
 
 def _order(work: Quantization) -> Order:
     kept = _kept(read_header(work.source).tensors)
-    better = _BETTER.get(work.architecture, {}) if work.level in _FOUR_BITS else {}
+    better = _BETTER.get(work.architecture, {}) if work.level in FOUR_BITS else {}
     overrides = (*kept.items(), *better.items())
-    return Order(str(work.source), str(work.target), work.level, overrides)
+    matrix = str(work.matrix or "")
+    return Order(str(work.source), str(work.target), work.level, overrides, matrix)
 
 
 def _kept(tensors: Iterable[TensorInfo]) -> dict[str, str]:

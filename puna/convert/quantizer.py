@@ -11,15 +11,19 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from llama_cpp import llama_cpp as _bindings
 
 from puna.child import die_with_parent
+from puna.convert.imatrix import Matrix, check_fits, read_matrix
 from puna.convert.quantize import Order
 from puna.convert.working import Said
 from puna.discover.cpu import worker_threads
+from puna.errors import PunaError
+from puna.gguf.reader import read_header
 from puna.gguf.types import FILE_TYPES, TENSOR_TYPES
 
 lib: Any = _bindings
@@ -29,6 +33,7 @@ _TENSOR = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
 _FAILED = re.compile(r"^llama_model_quantize: failed to quantize: ")
 _FILE_NUMBERS = {name: number for number, name in FILE_TYPES.items()}
 _TENSOR_NUMBERS = {each.name: number for number, each in TENSOR_TYPES.items()}
+_TEXT_BYTES = 127  # of a value in the engine's structure
 _ROWS_BYTES = 512 << 20  # of a tensor, in memory at once
 
 
@@ -71,6 +76,11 @@ def _parameters(order: Order) -> Any:
     parameters.max_buf_size = _ROWS_BYTES
     if order.overrides:
         parameters.tt_overrides = _overrides(order.overrides)
+    if order.matrix:
+        matrix = read_matrix(Path(order.matrix))
+        check_fits(matrix, read_header(Path(order.source)).tensors)
+        parameters.imatrix = _importance(matrix)
+        parameters.kv_overrides = _records(matrix)
     return parameters
 
 
@@ -83,6 +93,40 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> Any:
     return array
 
 
+def _importance(matrix: Matrix) -> Any:
+    """An array that ends with an entry without a name; it keeps what it points to."""
+    array = (lib.llama_model_imatrix_data * (len(matrix.entries) + 1))()
+    pointer = ctypes.POINTER(ctypes.c_float)
+    for entry, (name, values) in zip(array, matrix.entries.items(), strict=False):
+        entry.name = name.encode()
+        entry.data = values.ctypes.data_as(pointer)
+        entry.size = values.size
+    array.matrix = matrix
+    return array
+
+
+def _records(matrix: Matrix) -> Any:
+    """What the file will say of the matrix, as others say it; not the name of a local file."""
+    texts = [("dataset", matrix.dataset)] if matrix.dataset else []
+    numbers = [("entries_count", len(matrix.entries)), ("chunks_count", matrix.chunks)]
+    array = (lib.llama_model_kv_override * (len(texts) + len(numbers) + 1))()
+    for entry, (key, value) in zip(array, [*texts, *numbers], strict=False):
+        entry.key = f"quantize.imatrix.{key}".encode()
+        if isinstance(value, str):
+            entry.tag = lib.LLAMA_KV_OVERRIDE_TYPE_STR
+            entry.value.val_str = _cut(value)
+        else:
+            entry.tag = lib.LLAMA_KV_OVERRIDE_TYPE_INT
+            entry.value.val_i64 = value
+    return array
+
+
+def _cut(text: str) -> bytes:
+    """As much of the text as the engine has room for, in whole characters."""
+    raw = text.replace("\0", " ").encode("utf-8", "replace")[:_TEXT_BYTES]
+    return raw.decode("utf-8", "ignore").encode()
+
+
 def main() -> None:
     """Do what stdin orders."""
     die_with_parent()
@@ -90,7 +134,11 @@ def main() -> None:
     teller = _Teller()
     teller.listen()
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    parameters = _parameters(order)
+    try:
+        parameters = _parameters(order)
+    except (PunaError, OSError) as wrong:
+        teller.tell(Said(failure=str(wrong)))
+        return
     failed = lib.llama_model_quantize(
         os.fsencode(order.source), os.fsencode(order.target), ctypes.byref(parameters)
     )

@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from puna.config import child_environment
-from puna.errors import ConvertError
+from puna.errors import ConvertError, StoreFull
 
-__all__ = ["Said", "work_in_child"]
+__all__ = ["Said", "explain", "free_bytes", "work_in_child"]
 
+_FULL = 16 << 20  # bytes: less than a tensor's worth of room
 _LAST_WORDS = 64 * 1024  # bytes of the child's stderr that are looked at
 
 
@@ -90,3 +93,15 @@ def _cause(code: int | None, words: IO[bytes]) -> str:
     words.seek(0)
     lines = words.read(_LAST_WORDS).decode("utf-8", "replace").strip().splitlines()
     return f"exit status {code}" + "".join(f": {line}" for line in lines[-1:])
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the folder's disk."""
+    return shutil.disk_usage(folder).free
+
+
+def explain(failure: ConvertError, folder: Path, free: int) -> ConvertError | StoreFull:
+    """The failure, or that the disk is full, which a child process may not be able to say."""
+    if free < _FULL:
+        return StoreFull(f"no space left on the disk of {folder}: free some and retry")
+    return failure

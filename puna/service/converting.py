@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from puna.api.events import Progress
+from puna.convert.working import explain, free_bytes
 from puna.errors import BadRequest, ConvertError, PunaError, Unsupported
 from puna.gguf.describe import Description, Keys, describe
 from puna.gguf.reader import is_gguf, read_header
@@ -25,7 +26,7 @@ from puna.models.manifest import ADAPTER, MODEL, PROJECTOR
 from puna.models.workspace import file_tree
 from puna.service.building import ModelBuilder
 from puna.service.defaults import set_stop
-from puna.service.quantizing import Quantizing, Work, described, explain, free_bytes
+from puna.service.quantizing import Quantizing, Work, described
 from puna.service.splits import NO_DIGEST
 
 __all__ = ["Conversion", "Convert", "Converting", "are_checkpoint", "no_converter"]
@@ -123,7 +124,9 @@ class Converting:
                 wanted = "Q8_0" if _was_fp8(made.path) else ""
                 level = quantizing.level_after_conversion(before, wanted)
                 if level:
-                    adopted = yield from quantizing.rewrite(description, made.path, level)
+                    adopted = yield from quantizing.rewrite(
+                        description, made.path, level, quantizing.matrix
+                    )
                     description = described(description, level)
                 else:
                     adopted = made.take()

@@ -11,7 +11,6 @@ from contextlib import aclosing, suppress
 from puna.api.events import Progress
 from puna.api.requests import CreateRequest, PullRequest
 from puna.config import Settings
-from puna.convert.quantize import parse_level
 from puna.errors import (
     BadManifest,
     BadRequest,
@@ -34,7 +33,7 @@ from puna.models.workspace import is_relative
 from puna.service.building import ModelBuilder
 from puna.service.converting import Convert, Converting, are_checkpoint, no_converter
 from puna.service.defaults import set_defaults, set_stop
-from puna.service.quantizing import Quantizing, Work
+from puna.service.quantizing import Quantizing, Work, check_levels
 from puna.service.splits import Given, group_parts, is_stored
 from puna.threads import in_thread, in_thread_to_the_end
 
@@ -107,7 +106,8 @@ class Create:
     def _sources(self, order: CreateRequest) -> set[Digest]:
         """The blobs that the new model may be made of; what is wrong with them is told later."""
         digests = set()
-        for files in (order.files, order.adapters, order.draft_files):
+        matrix = {"": order.imatrix} if order.imatrix else {}
+        for files in (order.files, order.adapters, order.draft_files, matrix):
             for text in (files or {}).values():
                 with suppress(InvalidDigest):
                     digests.add(Digest.parse(text))
@@ -119,7 +119,8 @@ class Create:
 
     def _make(self, name: Name, order: CreateRequest) -> Generator[_Step, None, frozenset[Digest]]:
         """Install the model; returns the blobs of what had its name before."""
-        quantizing = Quantizing(self._library, order)
+        matrix = self._library.blobs.path(self._uploaded(order.imatrix)) if order.imatrix else None
+        quantizing = Quantizing(self._library, order, matrix)
         with ModelBuilder(self._library) as builder:
             yield from self._base(builder, quantizing, order)
             yield from self._adapter(builder, quantizing, order.adapters or {})
@@ -319,9 +320,7 @@ def _check(order: CreateRequest) -> Name:
     if any(not digest for digest in (order.adapters or {}).values()):
         raise InvalidDigest
     name = Name.parse(order.target)
-    for level in (order.quantize or order.quantization, order.draft_quantize):
-        if level:
-            parse_level(level)
+    check_levels(order)
     if order.remote_host:
         raise Unsupported("remote models are not supported")
     return name

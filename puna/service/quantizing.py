@@ -5,7 +5,6 @@ The work itself is that of `gguf` and `convert`. Facts: models spec, sections 15
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -14,8 +13,10 @@ from typing import Protocol
 
 from puna.api.events import Progress
 from puna.api.requests import CreateRequest
-from puna.convert.quantize import Quantization, is_source, parse_level, quantize
-from puna.errors import ConvertError, QuantError, StoreFull
+from puna.convert.levels import check_matrix, parse_level
+from puna.convert.quantize import Quantization, is_source, quantize
+from puna.convert.working import explain, free_bytes
+from puna.errors import BadRequest, QuantError
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.gguf.merge import Merge, plan_merge
 from puna.models.blobs import Adopted
@@ -26,9 +27,7 @@ from puna.models.manifest import DRAFT, MODEL
 from puna.service.building import ModelBuilder
 from puna.service.splits import NO_DIGEST, merge_steps
 
-__all__ = ["Quantizing", "Work", "described", "explain", "free_bytes"]
-
-_FULL = 16 << 20  # bytes: less than a tensor's worth of room
+__all__ = ["Quantizing", "Work", "check_levels", "described"]
 
 
 class Work(Protocol):
@@ -63,35 +62,37 @@ class _Rewrite:
             raise explain(failure, folder, free_bytes(folder)) from failure
 
 
-def free_bytes(folder: Path) -> int:
-    """Room on the folder's disk."""
-    return shutil.disk_usage(folder).free
-
-
-def explain(failure: ConvertError, folder: Path, free: int) -> ConvertError | StoreFull:
-    """The failure, or that the disk is full, which a child process may not be able to say."""
-    if free < _FULL:
-        return StoreFull(f"no space left on the disk of {folder}: free some and retry")
-    return failure
-
-
 @dataclass(frozen=True, slots=True)
 class _Planned:
     digest: Digest
     description: Description
     level: str
     merge: Merge | None = None
+    matrix: Path | None = None
+
+
+def check_levels(order: CreateRequest) -> tuple[str, str]:
+    """What the model and the draft are to be quantised to, "" for nothing.
+
+    Raises QuantError for what cannot be quantised to, BadRequest for a matrix without use.
+    """
+    model, draft = order.quantize or order.quantization, order.draft_quantize
+    level, draft_level = (parse_level(text) if text else "" for text in (model, draft))
+    check_matrix(level, has_matrix=bool(order.imatrix))
+    check_matrix(draft_level, has_matrix=False)
+    if order.imatrix and not level:
+        raise BadRequest("an importance matrix is of use only with quantize")
+    return level, draft_level
 
 
 class Quantizing:
     """Notes what must be rewritten while a model is put together, and does it at the end."""
 
-    def __init__(self, library: Library, order: CreateRequest) -> None:
-        """Raises QuantError for what cannot be quantised to."""
-        level = order.quantize or order.quantization
+    def __init__(self, library: Library, order: CreateRequest, matrix: Path | None = None) -> None:
+        """`matrix` is the file of an importance matrix. Raises as `check_levels`."""
         self._library = library
-        self._level = parse_level(level) if level else ""
-        self._draft_level = parse_level(order.draft_quantize) if order.draft_quantize else ""
+        self._level, self._draft_level = check_levels(order)
+        self._matrix = matrix
         self._planned: list[_Planned] = []
 
     @property
@@ -102,7 +103,8 @@ class Quantizing:
     def plan(self, media_type: str, digest: Digest, description: Description) -> Description:
         """Note a file of weights; returns its description as it will be. Raises QuantError."""
         level = self._level_for(media_type, description)
-        return self._note(_Planned(digest, description, level)) if level else description
+        planned = _Planned(digest, description, level, matrix=self._matrix_for(media_type))
+        return self._note(planned) if level else description
 
     def plan_parts(self, media_type: str, digest: Digest, paths: Sequence[Path]) -> Description:
         """Note the parts of a model, of which `digest` is the first; as `plan`.
@@ -111,7 +113,11 @@ class Quantizing:
         """
         description, merge = describe_parts(paths), plan_merge(paths)
         level = self._level_for(media_type, description)
-        return self._note(_Planned(digest, description, level, merge))
+        matrix = self._matrix_for(media_type)
+        return self._note(_Planned(digest, description, level, merge, matrix))
+
+    def _matrix_for(self, media_type: str) -> Path | None:
+        return self._matrix if media_type == MODEL else None
 
     def _level_for(self, media_type: str, description: Description) -> str:
         """What to quantise to, "" for nothing."""
@@ -124,6 +130,11 @@ class Quantizing:
         self._planned.append(planned)
         return described(planned.description, planned.level)
 
+    @property
+    def matrix(self) -> Path | None:
+        """The file of the importance matrix for the model."""
+        return self._matrix
+
     def level_after_conversion(self, found: str, otherwise: str) -> str:
         """What to quantise a converted model of type `found` to, "" for nothing."""
         level = self._level or otherwise
@@ -134,14 +145,15 @@ class Quantizing:
         blobs = self._library.blobs
         for each in self._planned:
             if each.merge is None:
-                made = yield from self.rewrite(
-                    each.description, blobs.path(each.digest), each.level
-                )
+                source = blobs.path(each.digest)
+                made = yield from self.rewrite(each.description, source, each.level, each.matrix)
             elif each.level:
                 with blobs.elsewhere() as file, file.path.open("wb") as output:
                     yield from merge_steps(each.merge, output.write, blobs.folder)
                     output.flush()
-                    made = yield from self.rewrite(each.description, file.path, each.level)
+                    made = yield from self.rewrite(
+                        each.description, file.path, each.level, each.matrix
+                    )
             else:
                 with blobs.writer() as writer:
                     yield from merge_steps(each.merge, writer.write, blobs.folder)
@@ -150,12 +162,12 @@ class Quantizing:
             builder.exchange(each.digest, made)
 
     def rewrite(
-        self, description: Description, source: Path, level: str
+        self, description: Description, source: Path, level: str, matrix: Path | None
     ) -> Generator[Progress | Work, None, Adopted]:
         """Quantise a file that is described so; returns the blob that it became."""
         with self._library.blobs.elsewhere() as file:
             found = description.quantization
-            work = Quantization(source, file.path, description.architecture, found, level)
+            work = Quantization(source, file.path, description.architecture, found, level, matrix)
             yield _Rewrite(work, description.file_size)
             yield Progress(status="verifying conversion")
             describe(file.path)

@@ -9,19 +9,24 @@ import gguf
 import numpy as np
 import pytest
 
-from puna.convert.quantize import Quantization, parse_level, quantize
+from puna.convert.levels import needs_matrix, parse_level
+from puna.convert.quantize import Quantization, quantize
 from puna.errors import BadModelFile, QuantError
+from puna.gguf.describe import describe
 from puna.gguf.reader import read_header
 from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.matrices import pack_gguf_matrix, pack_old_matrix
 from tests.fakes.shapes import make_tiny_mamba
 
 
-def run(source: Path, level: str, architecture: str = "llama") -> dict[str, str]:
+def run(
+    source: Path, level: str, architecture: str = "llama", matrix: Path | None = None
+) -> dict[str, str]:
     """The types of the tensors after quantising to `level`."""
     target = source.with_suffix(".out")
 
     async def work() -> None:
-        order = Quantization(source, target, architecture, "F32", parse_level(level))
+        order = Quantization(source, target, architecture, "F32", parse_level(level), matrix)
         fractions = [fraction async for fraction in quantize(order)]
         assert fractions[-1] == 1
 
@@ -80,3 +85,80 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(QuantError, match=r"cannot quantize: .*key not found"):
         run(source, "q8_0")
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of 256, which the smaller types need."""
+    return make_tiny_llama(tmp_path_factory.mktemp("gguf") / "wide.gguf", n_embd=256)
+
+
+@pytest.fixture(scope="module")
+def matrices(wide: Path) -> dict[str, Path]:
+    """What matters of it, in both forms."""
+    shapes = {t.name: t.shape for t in read_header(wide).tensors if len(t.shape) == 2}
+    sums = {name: [1 + place % 7 for place in range(shape[0])] for name, shape in shapes.items()}
+    newer, older = wide.with_name("m.gguf"), wide.with_name("m.dat")
+    newer.write_bytes(pack_gguf_matrix(sums, {name: [2] for name in sums}, "wiki ü" * 40))
+    older.write_bytes(pack_old_matrix(sums))
+    return {"newer": newer, "older": older}
+
+
+TYPES: dict[str, tuple[str, str, str, str]] = {
+    "q2_k": ("Q2_K", "Q6_K", "Q3_K", ""),
+    "q3_k_l": ("Q3_K", "Q6_K", "Q5_K", ""),
+    "q5_1": ("Q5_1", "Q6_K", "Q5_1", ""),
+    "iq4_xs": ("IQ4_XS", "Q6_K", "IQ4_XS", ""),
+    "iq3_m": ("IQ3_S", "Q6_K", "Q4_K", ""),
+    "tq2_0": ("TQ2_0", "Q6_K", "TQ2_0", ""),
+    "mxfp4_moe": ("Q8_0", "Q8_0", "Q8_0", ""),
+    "q2_0": ("Q2_0", "Q6_K", "Q2_0", ""),
+    "iq2_xs": ("IQ2_XS", "Q5_K", "Q2_K", "newer"),
+    "q2_k_s": ("Q2_K", "Q6_K", "Q2_K", "older"),
+}
+
+
+@pytest.mark.parametrize(("level", "expected"), TYPES.items(), ids=TYPES)
+def test_each_kind_of_type(
+    wide: Path, matrices: dict[str, Path], level: str, expected: tuple[str, str, str, str]
+) -> None:
+    query, output, value, matrix = expected
+    types = run(wide, level, matrix=matrices[matrix] if matrix else None)
+    found = (types["blk.1.attn_q.weight"], types["output.weight"], types["blk.1.attn_v.weight"])
+    assert found == (query, output, value)
+    written = wide.with_suffix(".out")
+    assert describe(written).file_type == parse_level(level)
+    metadata = read_header(written).metadata
+    records = {key: value for key, value in metadata.items() if "quantize.imatrix" in key}
+    assert len(records) == (3 if matrix else 0)
+    if matrix == "newer":
+        assert records["quantize.imatrix.dataset"] == ("wiki ü" * 40).encode()[:127].decode()
+        assert records["quantize.imatrix.chunks_count"] == 5
+
+
+def test_a_matrix_changes_the_weights(wide: Path, matrices: dict[str, Path]) -> None:
+    run(wide, "q4_k_s")
+    plain = wide.with_suffix(".out").read_bytes()
+    run(wide, "q4_k_s", matrix=matrices["older"])
+    assert wide.with_suffix(".out").read_bytes()[-4096:] != plain[-4096:]
+
+
+def test_we_know_which_types_the_engine_makes_only_with_a_matrix(wide: Path) -> None:
+    """Q2_K and IQ3_S are made without, those below them are not: the table says the same."""
+    for level in ("Q2_K", "IQ3_S"):
+        assert not needs_matrix(level)
+        run(wide, level)
+    for level in ("Q2_K_S", "IQ3_XS", "IQ2_M"):
+        assert needs_matrix(level)
+        with pytest.raises(QuantError, match="requires an imatrix"):
+            run(wide, level)
+
+
+def test_a_matrix_of_another_model_is_refused(tmp_path: Path, wide: Path) -> None:
+    path = tmp_path / "m.dat"
+    path.write_bytes(pack_old_matrix({"output.weight": [1.0] * 64}))
+    with pytest.raises(QuantError, match="cannot quantize: the importance matrix is of another"):
+        run(wide, "q4_k_m", matrix=path)
+    path.write_bytes(b"no matrix")
+    with pytest.raises(QuantError, match=r"cannot quantize: m\.dat is no importance matrix"):
+        run(wide, "q4_k_m", matrix=path)

@@ -21,6 +21,7 @@ from puna.errors import (
     InvalidDigest,
     InvalidName,
     PunaError,
+    QuantError,
     RegistryError,
     TemplateError,
 )
@@ -41,6 +42,7 @@ from puna.models.registry.hub_files import choose, parse_files
 from puna.service.catalog import Catalog
 from puna.service.show import Show
 from tests.fakes.ggufs import Array, Raw, Tensor, Value, pack_gguf
+from tests.fuzz.matrices import make_matrix, use_matrix
 from tests.fuzz.mutate import broken_bytes, broken_json, broken_text
 from tests.fuzz.templates import make_template, use_template
 
@@ -387,6 +389,7 @@ def use_name(raw: bytes, folder: Path) -> None:
 TARGETS = {
     "GGUF header": Target(make_gguf, use_gguf, (BadModelFile,)),
     "GGUF parts": Target(make_parts, use_parts, (BadModelFile,)),
+    "importance matrix": Target(make_matrix, use_matrix, (QuantError,)),
     "list of the Hub": Target(
         lambda c: broken_json(c, HUB_LIST), use_hub_list, (RegistryError, BadModelFile)
     ),

@@ -15,13 +15,15 @@ import pytest
 from puna.api.decode import read_value
 from puna.api.events import Progress
 from puna.api.requests import CreateRequest
+from puna.convert.levels import LEVELS
+from puna.convert.working import explain
 from puna.errors import QuantError, StoreFull
 from puna.gguf.describe import describe
 from puna.gguf.reader import read_header
 from puna.models.digest import Digest
 from puna.service.create import Create
-from puna.service.quantizing import explain
 from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.matrices import pack_old_matrix
 from tests.fakes.pulls import nothing_to_pull
 from tests.service.world import World, complaint, play, tiny
 
@@ -52,7 +54,7 @@ def types(w: World, model: str = "new", layer: str = "model") -> dict[str, str]:
     return {tensor.name: tensor.type_name for tensor in header.tensors}
 
 
-LEVELS: dict[str, tuple[str, str, str, str]] = {
+ASKED: dict[str, tuple[str, str, str, str]] = {
     "eight bits": ("q8_0", "Q8_0", "Q8_0", "Q8_0"),
     "half precision": ("F16", "F16", "F16", "F16"),
     "bfloat": ("bf16", "BF16", "BF16", "BF16"),
@@ -62,7 +64,7 @@ LEVELS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("asked", "level", "query", "output"), LEVELS.values(), ids=LEVELS)
+@pytest.mark.parametrize(("asked", "level", "query", "output"), ASKED.values(), ids=ASKED)
 def test_weights_are_quantised(
     tmp_path: Path, wide: bytes, asked: str, level: str, query: str, output: str
 ) -> None:
@@ -148,21 +150,41 @@ def test_a_draft_is_quantised_by_itself(tmp_path: Path, weights: bytes) -> None:
     play(tmp_path, scene, None)
 
 
+NEEDS_MATRIX = "quantizing to {} needs an importance matrix: give one with --imatrix FILE"
+
 REFUSED: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
     "an unknown type": (
         {"from": "m", "quantize": "q3_x"},
         (
             500,
-            "unsupported quantization type Q3_X - "
-            "supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0",
+            f"unsupported quantization type Q3_X - supported types are {', '.join(LEVELS)}",
         ),
     ),
     "an unknown type for the draft": (
-        {"from": "m", "draft_files": {"d": "x"}, "draft_quantize": "q5_0"},
+        {"from": "m", "draft_files": {"d": "x"}, "draft_quantize": "q5_x"},
         (
             500,
-            "unsupported quantization type Q5_0 - "
-            "supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0",
+            f"unsupported quantization type Q5_X - supported types are {', '.join(LEVELS)}",
+        ),
+    ),
+    "a type that needs a matrix": (
+        {"from": "m", "quantize": "iq2_xs"},
+        (500, NEEDS_MATRIX.format("IQ2_XS")),
+    ),
+    "a type for the draft that needs one": (
+        {"from": "m", "draft_files": {"d": "x"}, "draft_quantize": "iq1_s", "imatrix": "x"},
+        (500, NEEDS_MATRIX.format("IQ1_S")),
+    ),
+    "a matrix for nothing": (
+        {"from": "m", "imatrix": "x"},
+        (400, "an importance matrix is of use only with quantize"),
+    ),
+    "a matrix that nobody sent": (
+        {"from": "m", "quantize": "q8_0", "imatrix": f"sha256:{'0' * 64}"},
+        (
+            500,
+            f"open sha256-{'0' * 64}: no such file or directory: "
+            "upload the blob before creating the model",
         ),
     ),
     "weights that lost bits already": (
@@ -192,6 +214,27 @@ def test_what_cannot_be_quantised_leaves_nothing(
         assert w.files() == before
 
     play(tmp_path, scene)
+
+
+def test_an_importance_matrix_is_used_for_the_model_and_is_no_part_of_it(
+    tmp_path: Path, wide: bytes
+) -> None:
+    async def scene(w: World) -> None:
+        weights = await w.upload(wide)
+        path = w.library.blobs.path(Digest.parse(weights))
+        columns = {t.name: t.shape[0] for t in read_header(path).tensors if len(t.shape) == 2}
+        matrix = await w.upload(pack_old_matrix({name: [1.0] * n for name, n in columns.items()}))
+        await w.create("new", files={"a": weights}, quantize="iq2_xxs", imatrix=matrix)
+        assert types(w)["blk.0.attn_q.weight"] == "IQ2_XXS"
+        assert list(w.layers("new")) == ["model"]
+        before = w.files()
+        bad = await w.upload(b"no matrix")
+        wrong = w.create("new", files={"a": weights}, quantize="iq2_xxs", imatrix=bad)
+        status, text = await complaint(wrong)
+        assert (status, "is no importance matrix that can be used" in text) == (500, True)
+        assert w.files().keys() - before.keys() == {f"blobs/{bad.replace(':', '-')}"}
+
+    play(tmp_path, scene, None)
 
 
 def test_a_full_disk_is_named() -> None:
