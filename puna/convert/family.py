@@ -8,13 +8,14 @@ or drop it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from puna.convert.config import Config
 from puna.convert.tensor import Tensor
 
-__all__ = ["Family", "Keys", "Named", "Value"]
+__all__ = ["Family", "Keys", "Named", "Value", "in_block"]
 
 Value = bool | int | float | str | Sequence[bool] | Sequence[int] | Sequence[float] | Sequence[str]
 Keys = Mapping[str, Value | None]
@@ -23,6 +24,12 @@ away.
 """
 
 Named = tuple[str, Tensor]
+
+
+def in_block(name: str, target: str) -> str:
+    """GGUF's name `target` in the block whose number is the first in a maker's name."""
+    found = re.search(r"\.(\d+)\.", name)
+    return f"blk.{found[1]}.{target}" if found else target
 
 
 def _no_keys(_config: Config) -> Keys:

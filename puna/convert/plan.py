@@ -34,6 +34,9 @@ _OTHER_SENSES = re.compile(
     r"|image_newline|view_seperator"
 )
 _EXPERT = re.compile(r"^(.*\bexperts)\.(\d+)\.(\w+)\.(weight|bias|weight_scale_inv)$")
+_NUMBERED_EXPERTS = re.compile(
+    r"^model\.layers\.(\d+)\.(?:block_sparse_moe|feed_forward)\.experts\.(w[123]\..*)$"
+)
 _BLOCK = re.compile(r"^blk\.(\d+)\.")
 _ALWAYS_F32 = re.compile(
     r"_norm\.weight$|ffn_gate_inp(_shexp)?\.weight$|^position_embd\.weight$|^token_types\.weight$"
@@ -49,6 +52,12 @@ class Output:
     name: str
     tensor: Tensor
     kind: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What the file says: values, not the bytes in which blocks of them are packed."""
+        *front, last = self.tensor.shape
+        return (*front, last // 17 * 32) if self.kind == "MXFP4" else self.tensor.shape
 
 
 class _Names(gguf.TensorNameMap):  # type: ignore[misc]
@@ -127,6 +136,7 @@ def _changed(family: Family, config: Config, weights: Mapping[str, Tensor]) -> I
     drop = re.compile(family.drop) if family.drop else None
     offset = re.compile(family.norm_offset) if family.norm_offset else None
     tied = family.tied or config.flag("tie_word_embeddings")
+    predicted = config.whole("num_nextn_predict_layers", 0)
     kept = {
         _plain(name, family): tensor
         for name, tensor in weights.items()
@@ -137,12 +147,22 @@ def _changed(family: Family, config: Config, weights: Mapping[str, Tensor]) -> I
     for name, tensor in stack_experts(config, kept).items():
         if tied and name in ("lm_head.weight", "model.lm_head.weight"):
             continue
+        if predicted and _is_predicting(name, config.n_layers):
+            continue
         if offset and offset.search(name):
             tensor = tensor.plus(1)
         if family.unrotate:
             tensor = _unrotated(config, name, tensor)
         yield from family.weights(config, name, tensor)
     yield from family.more(config)
+
+
+def _is_predicting(name: str, n_layers: int) -> bool:
+    """Whether a tensor is of the blocks after the last one, which predict several
+    tokens at once.
+    """
+    found = re.match(r"model\.layers\.(\d+)\.", name)
+    return found is not None and int(found[1]) >= n_layers
 
 
 def _plain(name: str, family: Family) -> str:
@@ -193,6 +213,6 @@ def stack_experts(config: Config, weights: Mapping[str, Tensor]) -> dict[str, Te
 
 def _merged_name(name: str) -> str:
     """The name under which `gguf` knows the stack."""
-    if found := re.match(r"^model\.layers\.(\d+)\.block_sparse_moe\.experts\.(w[123]\..*)$", name):
+    if found := _NUMBERED_EXPERTS.match(name):
         return f"layers.{found[1]}.feed_forward.experts.{found[2]}"
     return name

@@ -37,6 +37,7 @@ def unpacked(config: Config, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
         )
     plain: dict[str, Tensor] = {}
     used: set[str] = set()
+    weights = _with_blocks(weights)
     for name, tensor in weights.items():
         if tensor.kind not in ("F8_E4M3", "F8_E5M2"):
             continue
@@ -56,6 +57,41 @@ def unpacked(config: Config, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
             continue
         plain.setdefault(name, tensor)
     return {name: plain[name] for name in weights if name in plain}
+
+
+def _with_blocks(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """4-bit floats and the exponents of their blocks of 32, as GGUF packs them: nothing is lost."""
+    packed: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if name.endswith("_blocks") and tensor.kind == "U8":
+            scale = weights.get(name.removesuffix("_blocks") + "_scales")
+            if scale is None:
+                raise MissingTensor(tensor.file, "is missing", name.replace("_blocks", "_scales"))
+            packed[name.removesuffix("_blocks")] = _packed(tensor, scale)
+        elif not (name.endswith("_scales") and name.removesuffix("_scales") + "_blocks" in weights):
+            packed[name] = tensor
+    return packed
+
+
+def _packed(blocks: Tensor, scale: Tensor) -> Tensor:
+    """Each block as its exponent and 16 bytes; a byte holds values 16 apart instead
+    of neighbours.
+    """
+    if len(blocks.shape) != 4 or blocks.shape[-1] != 16 or scale.shape != blocks.shape[:-1]:
+        raise scale.bad(f"scales {list(scale.shape)} do not fit blocks {list(blocks.shape)}")
+    if scale.kind not in ("U8", "F8_E8M0"):
+        raise scale.bad(f"exponents of blocks are {scale.kind}")
+    n_experts, n_rows, n_blocks, _ = blocks.shape
+
+    def stream() -> Iterator[Array]:
+        for codes, exponents in zip(blocks.load(), scale.load(), strict=True):
+            values = np.empty((n_rows, n_blocks, 32), np.uint8)
+            values[..., 0::2], values[..., 1::2] = codes & 15, codes >> 4
+            halves = values[..., :16] | values[..., 16:] << 4
+            yield np.concatenate([exponents[..., None], halves], axis=-1)
+
+    shape = (n_experts, n_rows, n_blocks * 17)
+    return replace(blocks, shape=shape, kind="MXFP4", stream=stream, place=None)
 
 
 def _scaled(tensor: Tensor, scale: Tensor, settings: Config) -> Tensor:

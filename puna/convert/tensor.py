@@ -130,6 +130,15 @@ class Tensor:
             raise self.bad(f"{self.shape[0]} rows are not those of {n_heads} heads")
         return self.regrouped((n_heads, 2, self.shape[0] // n_heads // 2), (0, 2, 1))
 
+    def middle(self, begin: int, end: int) -> Tensor:
+        """Part of the last dimension but one."""
+        self._need_rank(2)
+        *front, rows, columns = self.shape
+        if not 0 <= begin <= end <= rows:
+            raise self.bad(f"shape {list(self.shape)} has no rows {begin} to {end}")
+        shape = (*front, end - begin, columns)
+        return self.changed(shape, lambda values: values[..., begin:end, :])
+
     def taken(self, rows: Sequence[int]) -> Tensor:
         """These rows, in this order."""
         return self.changed((len(rows), *self.shape[1:]), lambda values: values[list(rows)])

@@ -40,7 +40,7 @@ def open_file(path: Path, keys: Mapping[str, Value], outputs: Sequence[Output]) 
         head += _string(key) + _value(key, value)
     at = 0
     for output in outputs:
-        shape = output.tensor.shape[::-1]
+        shape = output.shape[::-1]
         head += _string(output.name) + struct.pack("<I", len(shape))
         head += struct.pack(f"<{len(shape)}Q", *shape)
         head += struct.pack("<IQ", _TYPE_IDS[output.kind], at)
@@ -54,7 +54,7 @@ def open_file(path: Path, keys: Mapping[str, Value], outputs: Sequence[Output]) 
 def size_of(output: Output) -> int:
     """Bytes of the tensor in the file."""
     kind = TENSOR_TYPES[_TYPE_IDS[output.kind]]
-    return math.prod(output.tensor.shape) // kind.block * kind.block_bytes
+    return math.prod(output.shape) // kind.block * kind.block_bytes
 
 
 def write_data(path: Path, outputs: Sequence[Output], tell: Callable[[Output], None]) -> None:

@@ -1,0 +1,110 @@
+"""Families that differ from Llama in names and numbers only, or in little more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from puna.convert.config import Config
+from puna.convert.family import Family, Keys, Named
+from puna.convert.keys import llama3_factors, window_pattern
+from puna.convert.tensor import Tensor
+
+
+def _stablelm(config: Config) -> Keys:
+    return {"use_parallel_residual": config.flag("use_parallel_residual", True)}
+
+
+def _exaone4(config: Config) -> Keys:
+    if not config.has("window"):
+        return {}
+    pattern = config.get("sliding_window_pattern")
+    local: list[bool] = window_pattern(config, every=4)
+    if isinstance(pattern, str) and pattern and not config.items("layer_types"):
+        local = [pattern[layer % len(pattern)] == "L" for layer in range(config.n_layers)]
+    return {
+        "attention.sliding_window": config.whole("window"),
+        "attention.sliding_window_pattern": local,
+    }
+
+
+def _minicpm(config: Config) -> Keys:
+    depth = config.real("scale_depth", 1.0) / config.n_layers**0.5
+    return {
+        "embedding_scale": config.real("scale_emb", 1.0),
+        "residual_scale": depth,
+        "logit_scale": config.whole("width") / config.real("dim_model_base", 256.0),
+    }
+
+
+def _qwen(config: Config) -> Keys:
+    return {
+        "feed_forward_length": config.whole("intermediate_size") // 2,
+        "attention.layer_norm_rms_epsilon": config.real("layer_norm_epsilon"),
+        "attention.layer_norm_epsilon": None,
+    }
+
+
+def _exaone(config: Config) -> Keys:
+    return {"attention.layer_norm_rms_epsilon": config.real("norm_eps")}
+
+
+def _orion(config: Config) -> Keys:
+    """Its norms are of the kind that subtracts the mean, whatever their setting is called."""
+    return {
+        "attention.layer_norm_epsilon": config.real("rms_eps"),
+        "attention.layer_norm_rms_epsilon": None,
+    }
+
+
+def _packed(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    """Baichuan's queries, keys and values stand in one tensor."""
+    if not name.endswith("W_pack.weight"):
+        yield name, tensor
+        return
+    width = config.whole("width")
+    query, key, value = tensor.split(width, width, width)
+    yield name.replace("W_pack", "q_proj"), query.unrotated(config.n_heads)
+    yield name.replace("W_pack", "k_proj"), key.unrotated(config.n_kv_heads)
+    yield name.replace("W_pack", "v_proj"), value
+
+
+def _internlm2(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    """Group by group: the queries of a key, the key, the value."""
+    if not name.endswith("wqkv.weight"):
+        yield name, tensor
+        return
+    n_kv, size = config.n_kv_heads, config.head_size
+    each = config.n_heads // n_kv
+    if tensor.shape[0] != n_kv * (each + 2) * size:
+        raise tensor.bad(f"{tensor.shape[0]} rows are not those of {config.n_heads} heads")
+    rows = {"wq": range(each), "wk": [each], "wv": [each + 1]}
+    for part, members in rows.items():
+        wanted = [
+            (group * (each + 2) + member) * size + row
+            for group in range(n_kv)
+            for member in members
+            for row in range(size)
+        ]
+        piece = tensor.taken(wanted)
+        if part != "wv":
+            piece = piece.unrotated(n_kv * len(members))
+        yield name.replace("wqkv", part), piece
+
+
+FAMILIES = {
+    "SmolLM3ForCausalLM": Family("smollm3", unrotate=True, more=llama3_factors),
+    "StableLmForCausalLM": Family("stablelm", _stablelm),
+    "StableLMEpochForCausalLM": Family("stablelm", _stablelm),
+    "Starcoder2ForCausalLM": Family("starcoder2"),
+    "NemotronForCausalLM": Family("nemotron", norm_offset=r"norm\.weight$"),
+    "ExaoneForCausalLM": Family("exaone", _exaone, more=llama3_factors),
+    "Exaone4ForCausalLM": Family("exaone4", _exaone4, more=llama3_factors),
+    "SeedOssForCausalLM": Family("seed_oss"),
+    "MiniCPMForCausalLM": Family("minicpm", _minicpm, unrotate=True),
+    "QWenLMHeadModel": Family("qwen", _qwen),
+    "OrionForCausalLM": Family("orion", _orion),
+    "XverseForCausalLM": Family("xverse", unrotate=True),
+    "BaichuanForCausalLM": Family("baichuan", weights=_packed),
+    "BaiChuanForCausalLM": Family("baichuan", weights=_packed),
+    "InternLM2ForCausalLM": Family("internlm2", weights=_internlm2),
+}
