@@ -196,6 +196,14 @@ def _bytes(value: str) -> int:
     return int(match[1]) << 10 * " kmgt".index(match[2] or " ")
 
 
+def _image_hosts(value: str) -> tuple[str, ...]:
+    """`off`, or `on` and names of hosts."""
+    entries = tuple(entry.strip() for entry in value.lower().split(","))
+    if not all(re.fullmatch(r"[^\s/]+", entry) for entry in entries):
+        raise _BadValue(value)
+    return () if entries == ("off",) else entries
+
+
 def _folder(value: str) -> Path:
     try:
         return Path(value).expanduser()
@@ -305,6 +313,13 @@ class Settings:
     )
     kv_cache_size: int = env(
         "PUNA_KV_CACHE_SIZE", _bytes, 10 << 30, "the most that folder may hold (default 10GiB)"
+    )
+    image_urls: tuple[str, ...] = env(
+        "PUNA_IMAGE_URLS",
+        _image_hosts,
+        (),
+        "whether images are fetched that requests name by an address: off, on (from public "
+        "addresses only), or hosts, by commas, which may be private (default off)",
     )
     responses_age: float = env(
         "PUNA_RESPONSES_AGE",

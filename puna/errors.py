@@ -2,8 +2,8 @@
 
 PunaError            500
 ├─ BadRequest        400   InvalidName · InvalidDigest · DigestMismatch · InvalidOption ·
-│                          InvalidField · ContextExceeded · ModelfileError · BadModelFile ·
-│                          Unsupported · TooLarge (413)
+│                          InvalidField · FetchRefused · ContextExceeded · ModelfileError ·
+│                          BadModelFile · Unsupported · TooLarge (413)
 ├─ Forbidden         403   ReadOnlyModel
 ├─ NotFound          404   ModelNotFound · BlobNotFound · ResponseNotFound
 ├─ Cancelled         499
@@ -16,6 +16,7 @@ PunaError            500
 ├─ ConvertError      500   QuantError · UnsupportedArchitecture · BadCheckpoint · MissingTensor ·
 │                          TokenizerError
 ├─ ClientError       500   Unreachable (the command line's side)
+├─ NotBuilt          501
 └─ Busy              503
 
 The texts are those that clients of the reference compare (API spec, section 21).
@@ -42,6 +43,7 @@ __all__ = [
     "DigestMismatch",
     "EngineDied",
     "EngineError",
+    "FetchRefused",
     "Forbidden",
     "InvalidDigest",
     "InvalidField",
@@ -50,6 +52,7 @@ __all__ = [
     "MissingTensor",
     "ModelNotFound",
     "ModelfileError",
+    "NotBuilt",
     "NotFound",
     "NotInRegistry",
     "OutOfMemory",
@@ -159,6 +162,14 @@ class InvalidField(BadRequest):
         super().__init__(message)
         self.param = param
         self.code = code
+
+
+class FetchRefused(InvalidField):
+    """An address in a request from which nothing is, or could be, fetched."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        shown = url.partition("?")[0][:200]
+        super().__init__(f"the image at {quoted(shown)} was not fetched: {reason}", "image_url")
 
 
 class ContextExceeded(BadRequest):
@@ -382,6 +393,13 @@ class Unreachable(ClientError, ConnectionError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=503)
+
+
+class NotBuilt(PunaError, NotImplementedError):
+    """A part of an API that nothing here can serve yet."""
+
+    status = 501
+    code = "not_implemented"
 
 
 class Busy(PunaError):

@@ -17,6 +17,7 @@ from puna.server.access import AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules
 from puna.server.faults import NATIVE, Fault, attempt, envelope_for
 from puna.server.routes import (
+    audio,
     blobs,
     documents,
     embedding,
@@ -75,6 +76,9 @@ ROUTES = (
     Row("DELETE", "/v1/responses/{id}", responses.delete),
     Row("POST", "/v1/responses/{id}/cancel", responses.cancel),
     Row("GET", "/v1/responses/{id}/input_items", responses.input_items),
+    Row("POST", "/v1/audio/transcriptions", audio.transcriptions),
+    Row("POST", "/v1/audio/translations", audio.translations),
+    Row("POST", "/v1/audio/speech", audio.speech),
     Row("GET", "/v1/models", openai.models),
     Row("GET", "/v1/models/{model:path}", openai.model),
 )

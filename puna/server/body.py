@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from puna.errors import Cancelled, TooLarge
 
-__all__ = ["JSON_LIMIT", "read_body", "read_chunks"]
+__all__ = ["JSON_LIMIT", "drain", "read_body", "read_chunks"]
 
 JSON_LIMIT = 512 * 1024 * 1024
 """Bytes of a JSON body. The reference knows no limit; images travel inside, so ours is wide."""
@@ -19,9 +19,7 @@ async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
 
     Raises TooLarge above `limit` bytes, Cancelled when the client goes away.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-        raise TooLarge(limit)
+    _check_length(request, limit)
     parts: list[bytes] = []
     size = 0
     async for part in read_chunks(request):
@@ -30,6 +28,22 @@ async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
             raise TooLarge(limit)
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def drain(request: Request, limit: int) -> None:
+    """Read the whole body and keep nothing of it. Raises TooLarge, Cancelled."""
+    _check_length(request, limit)
+    size = 0
+    async for part in read_chunks(request):
+        size += len(part)
+        if size > limit:
+            raise TooLarge(limit)
+
+
+def _check_length(request: Request, limit: int) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        raise TooLarge(limit)
 
 
 async def read_chunks(request: Request) -> AsyncIterator[bytes]:

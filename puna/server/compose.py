@@ -7,9 +7,13 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from puna.api.images import MOST_IMAGE_BYTES
 from puna.api.version import registry_user_agent
+from puna.client.outside import Outside
+from puna.client.transport import user_agent
 from puna.config import Settings
 from puna.errors import StoreError
 from puna.models.library import Library
@@ -24,6 +28,7 @@ from puna.runner.protocol import WarmPlan
 from puna.runner.warm.home import WarmHome
 from puna.scheduler.clock import SystemClock
 from puna.scheduler.loop import Scheduler
+from puna.server.image_urls import IMAGE_TYPES, FetchImage
 from puna.server.services import Services
 from puna.service.catalog import Catalog
 from puna.service.create import Create
@@ -64,6 +69,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         Transfers(library.blobs) as transfers,
         Uploads() as uploads,
         _stored(settings) as stored,
+        _outside(settings) as fetch_image,
         asyncio.TaskGroup() as tasks,
     ):
         clock = SystemClock()
@@ -84,7 +90,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             pull = Pull(library, transfers, registries, settings)
             push = Push(library, uploads, registries)
             update = Update(library, registries, pull)
-            yield _join(library, scheduler, clock, settings, pull, push, update, stored)
+            services = _join(library, scheduler, clock, settings, pull, push, update, stored)
+            yield replace(services, fetch_image=fetch_image)
         finally:
             for task in running:
                 task.cancel()
@@ -110,6 +117,20 @@ async def _stored(settings: Settings) -> AsyncIterator[ResponseStore]:
         yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def _outside(settings: Settings) -> AsyncIterator[FetchImage | None]:
+    """The way to images that requests name by an address, where that is allowed."""
+    if not settings.image_urls:
+        yield None
+        return
+    async with Outside(user_agent(), settings.image_urls) as outside:
+
+        async def fetch(url: str) -> bytes:
+            return await outside.fetch(url, MOST_IMAGE_BYTES, IMAGE_TYPES)
+
+        yield fetch
 
 
 def _library(settings: Settings) -> Library:

@@ -22,6 +22,7 @@ from puna.api.requests import (
 )
 from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
 from puna.api.upkeep import PruneRequest, Updated, UpdateRequest, Verified, VerifyRequest
+from puna.server.image_urls import FetchImage
 from puna.service.embedding import Embedded, Vector
 from puna.service.response_store import ResponseStore
 from puna.service.texts import Ranked
@@ -65,6 +66,8 @@ class Services:
     update: Callable[[UpdateRequest], AsyncIterator[Progress | Updated]]
     stored: ResponseStore
     """What clients of /v1/responses come back to."""
+    fetch_image: FetchImage | None = None
+    """Where addresses of images are followed."""
 
 
 @dataclass(frozen=True, slots=True)

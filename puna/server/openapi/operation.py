@@ -42,6 +42,7 @@ REASONS = {
     404: "No such model or blob",
     413: "The body is too large",
     500: "A failure of the engine, the store or a registry, or an option of a wrong type",
+    501: "Nothing here can do it yet",
     503: "Too many requests wait, or the server is shutting down",
 }
 """What each error means."""

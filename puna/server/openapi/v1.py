@@ -31,6 +31,12 @@ _EVENT: Schema = {
     },
 }
 
+
+def _no_audio(summary: str) -> Operation:
+    text = "Refused: no audio models are supported yet."
+    return Operation(summary=summary, text=text, answers=(), errors=(413, 501))
+
+
 V1: dict[Key, Operation] = {
     ("POST", "/v1/chat/completions"): Operation(
         summary="Answer a conversation",
@@ -94,6 +100,9 @@ V1: dict[Key, Operation] = {
         answers=(answers("A page", ItemPage),),
         errors=(400, 404, 500),
     ),
+    ("POST", "/v1/audio/transcriptions"): _no_audio("Write down what is said in a recording"),
+    ("POST", "/v1/audio/translations"): _no_audio("Write down in English what is said"),
+    ("POST", "/v1/audio/speech"): _no_audio("Speak a text"),
     ("POST", "/v1/embeddings"): Operation(
         summary="A vector for each input",
         body=EmbeddingRequest,

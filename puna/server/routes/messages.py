@@ -18,6 +18,7 @@ from puna.server.anthropic.request import check, to_chat
 from puna.server.body import read_body
 from puna.server.clients import sign
 from puna.server.faults import ANTHROPIC
+from puna.server.image_urls import fill_images
 from puna.server.services import Kit
 from puna.server.streams import Reply, Wire
 
@@ -28,6 +29,7 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
     asked = decode(MessagesRequest, await read_body(request))
     check(asked)
+    await fill_images(asked.messages, kit.services.fetch_image)
     order = to_chat(asked)
     sign(order, request)
     events = kit.services.chat(order)
@@ -38,6 +40,7 @@ async def count_tokens(request: Request, kit: Kit) -> ASGIApp:
     """Say how long a conversation is."""
     asked = decode(MessagesRequest, await read_body(request))
     check(asked, counts=True)
+    await fill_images(asked.messages, kit.services.fetch_image)
     order = to_chat(asked)
 
     async def count() -> AsyncIterator[int]:

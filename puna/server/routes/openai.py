@@ -18,6 +18,7 @@ from puna.server.anthropic.models import ModelInfo, model_page, speaks_anthropic
 from puna.server.body import read_body
 from puna.server.clients import sign
 from puna.server.faults import OPENAI
+from puna.server.image_urls import fill_images
 from puna.server.openai.chat import chat_wire
 from puna.server.openai.choices import together
 from puna.server.openai.completion import completion_wire
@@ -57,6 +58,7 @@ class _Row(Struct):
 async def chat(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
     asked = decode(ChatCompletionRequest, await read_body(request))
+    await fill_images(asked.messages, kit.services.fetch_image)
     choice = read_tool_choice(asked.tools, asked.tool_choice)
     answers = []
     for order in chat_orders(asked, choice):

@@ -16,6 +16,7 @@ from puna.errors import BadRequest, InvalidField
 from puna.server.body import read_body
 from puna.server.clients import client_of, sign
 from puna.server.faults import OPENAI, Envelope
+from puna.server.image_urls import with_images
 from puna.server.openai.replies import encode
 from puna.server.openai.responses.history import earlier_items, item_page, kept_of, resolved
 from puna.server.openai.responses.items import read_input
@@ -39,7 +40,8 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     client, stored = client_of(request), kit.services.stored
     items = await resolved(stored, client, read_input(order.input))
     earlier = await earlier_items(stored, client, order.previous_response_id)
-    asked = read_request(order, earlier, items)
+    shown = await with_images([earlier, items], kit.services.fetch_image)
+    asked = read_request(order, *shown)
     asked.order.priority = order.priority
     sign(asked.order, request)
     is_stored = order.store and stored.is_on
