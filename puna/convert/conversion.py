@@ -76,6 +76,11 @@ class Conversion:
     type: str = ""
     base: Path | None = None
 
+    @property
+    def projector(self) -> Path:
+        """Where encoders are written, if there are some."""
+        return self.target.with_name(f"{self.target.name}.projector")
+
 
 async def convert(work: Conversion) -> AsyncGenerator[Said, None]:
     """Do it; each tensor is told, the last word says what was written. Who stops listening ends the
@@ -116,11 +121,11 @@ async def convert(work: Conversion) -> AsyncGenerator[Said, None]:
             _kill(process)
             await process.wait()
             if not finished:
-                await asyncio.to_thread(_forget, work.target)
+                await asyncio.to_thread(_forget, work)
 
 
-def _forget(target: Path) -> None:
-    for path in (target, target.with_name(f"{target.name}.projector")):
+def _forget(work: Conversion) -> None:
+    for path in (work.target, work.projector):
         with contextlib.suppress(OSError):
             path.unlink()
 

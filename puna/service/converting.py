@@ -6,7 +6,6 @@ The work itself is that of `convert`, in a process of its own. Facts: models spe
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from puna.api.events import Progress
+from puna.convert.conversion import Conversion, Said
 from puna.convert.working import explain, free_bytes
-from puna.errors import BadRequest, ConvertError, PunaError, Unsupported
+from puna.errors import BadRequest, ConvertError, PunaError
 from puna.gguf.describe import Description, Keys, describe
 from puna.gguf.reader import is_gguf, read_header
 from puna.models.blobs import Elsewhere
@@ -29,37 +29,13 @@ from puna.service.defaults import set_stop
 from puna.service.quantizing import Quantizing, Work, described
 from puna.service.splits import NO_DIGEST
 
-__all__ = ["Conversion", "Convert", "Converting", "are_checkpoint", "no_converter"]
+__all__ = ["Convert", "Converting", "are_checkpoint"]
 
-Kind = Literal["model", "adapter"]
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """The checkpoint in `folder`, whose files are untrusted, is to fill the file `target`, and its
-    encoders, where it has any, the file `projector`. Both are there, and empty.
-
-    `base` is the GGUF file of the model that an adapter is for.
-    """
-
-    kind: Kind
-    folder: Path
-    target: Path
-    projector: Path | None = None
-    base: Path | None = None
-
-
-Convert = Callable[[Conversion], AsyncGenerator[float, None]]
-"""Fills the target, and tells which fraction is done; who stops listening ends the work."""
+Convert = Callable[[Conversion], AsyncGenerator[Said, None]]
+"""Fills the target, and tells how far it is; who stops listening ends the work."""
 
 _FP8 = "hf_fp8"  # what the source's weights were, which is worth eight bits by itself
 _Steps = Generator[Progress | Work, None, None]
-
-
-async def no_converter(work: Conversion) -> AsyncGenerator[float, None]:
-    """For a version that converts nothing. Raises Unsupported."""
-    raise Unsupported("safetensors files cannot be converted yet: send a GGUF file")
-    yield 0.0
 
 
 def are_checkpoint(files: Mapping[str, Path]) -> bool:
@@ -91,10 +67,13 @@ class _Converted:
         """Do it, with events on the way. Raises ConvertError, StoreFull."""
         status = f"converting {self.conversion.kind}"
         try:
-            async with aclosing(self.convert(self.conversion)) as fractions:
-                async for fraction in fractions:
-                    done = int(self.size * min(fraction, 1.0))
-                    yield Progress(status=status, digest=NO_DIGEST, total=self.size, completed=done)
+            async with aclosing(self.convert(self.conversion)) as steps:
+                async for said in steps:
+                    if said.total:
+                        done = self.size * said.done // said.total
+                        yield Progress(
+                            status=status, digest=NO_DIGEST, total=self.size, completed=done
+                        )
         except ConvertError as failure:
             folder = self.conversion.target.parent
             raise explain(failure, folder, free_bytes(folder)) from failure
@@ -114,34 +93,33 @@ class Converting:
 
         Raises BadRequest for what the files' names are, and what the work raises.
         """
-        blobs = self._library.blobs
-        with blobs.elsewhere() as projector:
-            with self._made("model", files, projector=projector.path) as (work, made):
-                yield Progress(status="converting model")
-                yield work
-                description = _describe(made, "model")
-                before = description.quantization
-                wanted = "Q8_0" if _was_fp8(made.path) else ""
-                level = quantizing.level_after_conversion(before, wanted)
-                if level:
-                    adopted = yield from quantizing.rewrite(
-                        description, made.path, level, quantizing.matrix
-                    )
-                    description = described(description, level)
-                else:
-                    adopted = made.take()
+        with self._made("model", files) as (work, made, projector):
+            yield Progress(status="converting model")
+            yield work
+            description = _describe(made, "model")
+            wanted = "Q8_0" if _was_fp8(made.path) else ""
+            level = quantizing.level_after_conversion(description.quantization, wanted)
+            if level:
+                adopted = yield from quantizing.rewrite(
+                    description, made.path, level, quantizing.matrix
+                )
+                description = described(description, level)
+            else:
+                adopted = made.take()
             set_stop(builder, description)
             builder.add_made(MODEL, adopted)
             builder.describe(description)
-            if projector.path.stat().st_size:
-                _describe(projector, "projector")
-                builder.add_made(PROJECTOR, projector.take())
+            if projector.exists():
+                with self._library.blobs.elsewhere() as encoders:
+                    projector.replace(encoders.path)
+                    _describe(encoders, "projector")
+                    builder.add_made(PROJECTOR, encoders.take())
 
     def add_adapter(self, builder: ModelBuilder, files: Mapping[str, Digest]) -> _Steps:
         """Convert an adapter for the model's weights, and add its layer. Raises as `add_model`."""
         base = next(layer for layer in builder.layers if layer.media_type == MODEL)
         path = self._library.blobs.path(base.digest)
-        with self._made("adapter", files, base=path) as (work, made):
+        with self._made("adapter", files, path) as (work, made, _):
             yield Progress(status="converting adapter")
             yield work
             _describe(made, "adapter")
@@ -150,21 +128,20 @@ class Converting:
     @contextmanager
     def _made(
         self,
-        kind: Kind,
+        kind: Literal["model", "adapter"],
         files: Mapping[str, Digest],
-        *,
-        projector: Path | None = None,
         base: Path | None = None,
-    ) -> Iterator[tuple[_Converted, Elsewhere]]:
-        """The work to do, and the file that it fills."""
+    ) -> Iterator[tuple[_Converted, Elsewhere, Path]]:
+        """The work to do, the file that it fills, and the one that it may make for encoders."""
         blobs = self._library.blobs
         size = sum(blobs.refresh(digest) for digest in files.values())
         paths = {name: blobs.path(digest) for name, digest in files.items()}
-        with contextlib.ExitStack() as stack:
-            folder = stack.enter_context(file_tree(self._library.root, paths))
-            made = stack.enter_context(blobs.elsewhere())
-            conversion = Conversion(kind, folder, made.path, projector, base)
-            yield _Converted(self._convert, conversion, size), made
+        with file_tree(self._library.root, paths) as folder, blobs.elsewhere() as made:
+            conversion = Conversion(kind, folder, made.path, base=base)
+            try:
+                yield _Converted(self._convert, conversion, size), made, conversion.projector
+            finally:
+                conversion.projector.unlink(missing_ok=True)
 
 
 def _describe(made: Elsewhere, kind: str) -> Description:

@@ -11,6 +11,7 @@ from contextlib import aclosing, suppress
 from puna.api.events import Progress
 from puna.api.requests import CreateRequest, PullRequest
 from puna.config import Settings
+from puna.convert.conversion import convert
 from puna.errors import (
     BadManifest,
     BadRequest,
@@ -31,7 +32,7 @@ from puna.models.manifest import ADAPTER, DRAFT, MODEL, PROJECTOR, Manifest
 from puna.models.name import Name, Source, split_source
 from puna.models.workspace import is_relative
 from puna.service.building import ModelBuilder
-from puna.service.converting import Convert, Converting, are_checkpoint, no_converter
+from puna.service.converting import Convert, Converting, are_checkpoint
 from puna.service.defaults import set_defaults, set_stop
 from puna.service.quantizing import Quantizing, Work, check_levels
 from puna.service.splits import Given, group_parts, is_stored
@@ -50,7 +51,7 @@ class Create:
     """Answers create requests."""
 
     def __init__(
-        self, library: Library, settings: Settings, pull: _Pull, convert: Convert = no_converter
+        self, library: Library, settings: Settings, pull: _Pull, convert: Convert = convert
     ) -> None:
         """`pull` fetches a model to build upon that is not here."""
         self._library = library

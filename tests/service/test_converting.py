@@ -19,11 +19,11 @@ from gguf.scripts.gguf_new_metadata import MetadataDetails, copy_with_new_metada
 from puna.api.decode import read_value
 from puna.api.events import Progress
 from puna.api.requests import CreateRequest
+from puna.convert.conversion import Conversion, Said
 from puna.errors import ConvertError
 from puna.gguf.reader import read_header
 from puna.models.digest import Digest
 from puna.models.workspace import FOLDER
-from puna.service.converting import Conversion
 from puna.service.create import Create
 from tests.fakes.ggufs import make_tiny_adapter, make_tiny_llama, write_gguf
 from tests.fakes.pulls import nothing_to_pull
@@ -47,20 +47,20 @@ class Player:
     failure: Exception | None = None
     seen: list[tuple[Conversion, dict[str, bytes]]] = field(default_factory=list)
 
-    async def convert(self, work: Conversion) -> AsyncGenerator[float, None]:
+    async def convert(self, work: Conversion) -> AsyncGenerator[Said, None]:
         files = {
-            path.relative_to(work.folder).as_posix(): path.read_bytes()
-            for path in work.folder.rglob("*")
+            path.relative_to(work.source).as_posix(): path.read_bytes()
+            for path in work.source.rglob("*")
             if path.is_file()
         }
         self.seen.append((work, files))
-        yield 0.5
+        yield Said(1, 2)
         work.target.write_bytes(self.model if work.kind == "model" else self.adapter)
-        if work.projector is not None and self.projector:
+        if self.projector:
             work.projector.write_bytes(self.projector)
         if self.failure is not None:
             raise self.failure
-        yield 1.0
+        yield Said(2, 2)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_an_adapter_is_converted_for_its_model(tmp_path: Path, weights: bytes, l
         files = await send(w, ADAPTER)
         steps = await create(w, player, adapters=files, **{"from": "base"})
         ((work, seen),) = player.seen
-        assert (work.kind, seen, work.projector) == ("adapter", ADAPTER, None)
+        assert (work.kind, seen) == ("adapter", ADAPTER)
         assert work.base is not None
         assert work.base.read_bytes() == weights
         assert w.blob(w.layers("new")["adapter"][0]) == lora
@@ -290,9 +290,10 @@ def test_who_leaves_ends_the_conversion_and_nothing_stays(tmp_path: Path, weight
         assert w.files() == before
         started = asyncio.Event()
 
-        async def hang(work: Conversion) -> AsyncGenerator[float, None]:
+        async def hang(work: Conversion) -> AsyncGenerator[Said, None]:
             work.target.write_bytes(weights)
-            yield 0.5
+            work.projector.write_bytes(weights)
+            yield Said(1, 2)
             started.set()
             await asyncio.Event().wait()
 

@@ -1,0 +1,89 @@
+"""`puna create` from a folder of Hugging Face files: the real converter, a model that answers."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import puna
+from tests.e2e.conftest import Start
+from tests.e2e.server import Server, is_running, processes, until
+from tests.fakes.fixtures import SHARED
+
+pytestmark = pytest.mark.e2e
+
+PROMPT = "Once upon a time"
+GREEDY = {"num_predict": 24}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    source = SHARED / "fixtures" / "stories260K-hf"
+    if not source.is_dir():
+        pytest.skip(f"needs the model folder {source}")
+    shutil.copytree(source, tmp_path / "weights", copy_function=shutil.copyfile)
+    (tmp_path / "weights").chmod(0o755)
+    (tmp_path / "Modelfile").write_text("FROM ./weights\n")
+    return tmp_path
+
+
+def test_a_folder_becomes_a_model_that_answers_as_its_gguf_does(
+    server: Server, stories: str, folder: Path
+) -> None:
+    before = {name for name in server.files() if "sha256-" in name}
+    done = puna("create", "from-folder", env=server.env, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "converting model" in done.stderr
+    text = server.generate("from-folder", PROMPT, options=GREEDY)
+    assert text == server.generate(stories, PROMPT, options=GREEDY)
+    shown = puna("show", "from-folder", env=server.env).stdout
+    assert "llama" in shown
+    assert not [name for name in server.files() - before if "sha256-" in name and len(name) < 70]
+    assert not list((server.store / ".puna.work").iterdir())
+
+
+def test_a_folder_is_quantised(server: Server, folder: Path) -> None:
+    done = puna("create", "from-folder-q8", "-q", "q8_0", env=server.env, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "to Q8_0" in done.stderr
+    rows = [
+        line.split() for line in puna("show", "from-folder-q8", env=server.env).stdout.splitlines()
+    ]
+    assert ["quantization", "Q8_0"] in rows
+    assert len(server.generate("from-folder-q8", PROMPT, options=GREEDY)) > 24
+
+
+def test_a_broken_folder_names_what_is_wrong_and_leaves_no_model(
+    server: Server, folder: Path
+) -> None:
+    weights = folder / "weights" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    done = puna("create", "broken-folder", env=server.env, cwd=folder)
+    assert done.returncode == 1
+    assert "model.safetensors" in done.stderr.splitlines()[-1]
+    assert "broken-folder" not in puna("list", env=server.env).stdout
+    weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    done = puna("create", "broken-folder", env=server.env, cwd=folder)
+    assert "is a pointer of Git LFS" in done.stderr
+    weights.unlink()
+    done = puna("create", "broken-folder", env=server.env, cwd=folder)
+    assert done.stderr.splitlines()[-1] == "Error: no Modelfile or safetensors files found"
+
+
+def test_a_server_killed_while_it_converts_leaves_no_half_model(start: Start, folder: Path) -> None:
+    server = start()
+    source = folder / "weights"
+    files = {path.name: server.upload(path.read_bytes()) for path in source.iterdir()}
+    order = {"model": "made", "files": files}
+    with server.sent("/api/create", **order):
+        until(lambda: bool(processes(server.home, "puna.convert.converter")), "the child starts")
+        [pid] = processes(server.home, "puna.convert.converter")
+        server.end(signal.SIGKILL)
+        until(lambda: not is_running(pid), "the converter follows its server", 5)
+    again = start(OLLAMA_MODELS=str(server.store))
+    assert again.get("/api/tags").json["models"] == []
+    assert again.post("/api/create", **order, stream=False).json == {"status": "success"}
+    assert not list((server.store / ".puna.work").iterdir())
