@@ -562,11 +562,13 @@ def test_what_is_not_there_yet_is_refused(tmp_path: Path, fields: dict[str, Any]
     play(tmp_path, scene)
 
 
-def test_safetensors_are_refused(tmp_path: Path) -> None:
+def test_safetensors_need_their_configuration(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         digest = await w.upload(tiny())
-        status, text = await complaint(w.create("new", files={"model.safetensors": digest}))
-        assert (status, "yet" in text) == (400, True)
+        before = w.files()
+        told = await complaint(w.create("new", files={"model.safetensors": digest}))
+        assert told == (500, "cannot convert: config.json: is missing")
+        assert w.files() == before
 
     play(tmp_path, scene)
 
