@@ -265,6 +265,12 @@ class Settings:
     max_queue: int = env(
         "OLLAMA_MAX_QUEUE", _whole, 512, "requests that may wait for a model (default 512)"
     )
+    max_transfer_streams: int = env(
+        "OLLAMA_MAX_TRANSFER_STREAMS",
+        _whole,
+        4,
+        "blobs of a model stored tensor by tensor that are pushed at once (default 4)",
+    )
     origins: tuple[str, ...] = env(
         "OLLAMA_ORIGINS", _items, (), "more browser origins that may call the server, by commas"
     )

@@ -88,7 +88,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         try:
             registries = Registries(_authority(transport, settings), settings)
             pull = Pull(library, transfers, registries, settings)
-            push = Push(library, uploads, registries)
+            push = Push(library, uploads, registries, settings.max_transfer_streams)
             update = Update(library, registries, pull)
             services = _join(library, scheduler, clock, settings, pull, push, update, stored)
             yield replace(services, fetch_image=fetch_image)

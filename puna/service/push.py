@@ -19,7 +19,7 @@ from puna.errors import (
     StoreError,
 )
 from puna.models.library import Library, Stored
-from puna.models.manifest import MANIFEST, Layer, Manifest, parse_manifest
+from puna.models.manifest import MANIFEST, TENSOR, Layer, Manifest, parse_manifest
 from puna.models.name import Name
 from puna.models.registry.origin import parse_registry
 from puna.models.registry.session import Order, Session, bytes_body
@@ -27,6 +27,7 @@ from puna.models.registry.sharing import Uploads
 from puna.models.registry.transport import refusal
 from puna.models.registry.upload import BlobTarget
 from puna.models.scan import read_raw
+from puna.service.push_together import Together
 from puna.service.registries import Registries
 from puna.threads import in_thread, in_thread_to_the_end
 
@@ -48,8 +49,12 @@ class _Found:
 class Push:
     """Answers push requests."""
 
-    def __init__(self, library: Library, uploads: Uploads, registries: Registries) -> None:
+    def __init__(
+        self, library: Library, uploads: Uploads, registries: Registries, streams: int = 4
+    ) -> None:
+        """`streams` blobs of a model that is stored tensor by tensor are sent at once."""
         self._library = library
+        self._streams = max(streams, 1)
         self._uploads = uploads
         self._registries = registries
 
@@ -90,6 +95,10 @@ class Push:
             hold = self._library.holding(found.manifest.digests)
             await in_thread_to_the_end(stack.enter_context, hold)
             await in_thread(self._check, layers)
+            if found.manifest.of_type(TENSOR):
+                async for step in self._send_together(found, layers, session):
+                    yield step
+                return
             others = await in_thread(lambda: list(self._library.entries()))
             for layer in layers:
                 source = _mount_source(layer, found.name, others)
@@ -106,6 +115,26 @@ class Push:
                     f"blob {layer.digest} has {size} bytes instead of {layer.size}: "
                     "pull or create the model again"
                 )
+
+    async def _send_together(self, found: _Found, layers: list[Layer], session: Session) -> _Steps:
+        """Have many blobs in the registry, several at once, telling how far all of them are."""
+        targets = [
+            BlobTarget(session, layer, self._library.blobs.path(layer.digest), may_sign=True)
+            for layer in layers
+        ]
+        total = sum(layer.size for layer in layers)
+        key = f"{session.registry.base} {found.name}"
+        work = Together(self._uploads, targets, self._streams).run
+        while True:
+            async with self._uploads.together(key, total, work) as (shared, is_ours):
+                try:
+                    while not await shared.wait(TICK_SECONDS):
+                        yield _told_model(total, shared.tally.completed)
+                    break
+                except RegistryError:
+                    if is_ours:
+                        raise
+        yield _told_model(total, total)
 
     async def _send_one(self, target: BlobTarget) -> _Steps:
         """Have one blob in the registry, telling how far it is."""
@@ -129,6 +158,10 @@ def _told(layer: Layer, completed: int) -> Progress:
         total=layer.size,
         completed=completed,
     )
+
+
+def _told_model(total: int, completed: int) -> Progress:
+    return Progress(status="pushing model", digest="sha256:model", total=total, completed=completed)
 
 
 def _about(text: str, cause: PunaError) -> str:

@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
@@ -46,12 +48,26 @@ class UploadHandler(BaseHTTPRequestHandler):
         left = int(self.headers.get("content-length") or 0)
         left = left if limit is None else min(left, limit)
         body, speed = bytearray(), self.registry.bytes_per_second
-        while left > 0 and (piece := self.rfile.read(min(left, READ))):
-            body += piece
-            left -= len(piece)
-            if speed:
-                time.sleep(len(piece) / speed)
+        with self._counted(left):
+            while left > 0 and (piece := self.rfile.read(min(left, READ))):
+                body += piece
+                left -= len(piece)
+                if speed:
+                    time.sleep(len(piece) / speed)
         return bytes(body)
+
+    @contextmanager
+    def _counted(self, size: int) -> Iterator[None]:
+        """Count the bodies that come in at once."""
+        state = self.registry
+        with state.lock:
+            state.busy += bool(size)
+            state.busiest = max(state.busiest, state.busy)
+        try:
+            yield
+        finally:
+            with state.lock:
+                state.busy -= bool(size)
 
     def write(self) -> None:
         """Do what the request asks for."""
@@ -115,7 +131,11 @@ class UploadHandler(BaseHTTPRequestHandler):
         with state.lock:
             number = str(len(state.uploads))
             state.uploads[number] = bytearray()
-        self._answer(fault, 202, b"", {"Location": self._place(number)})
+        headers = {"Location": self._place(number)}
+        if state.signs is not None and self.headers.get("x-redirect-uploads") == "2":
+            headers["X-Direct-Upload-URL"] = f"http://{state.store}/direct/{number}"
+            headers |= {f"X-Signed-Header-{name}": value for name, value in state.signs.items()}
+        self._answer(fault, 202, b"", headers)
 
     def upload_status(self, number: str) -> None:
         """How much has come of an upload."""
@@ -167,6 +187,13 @@ class UploadHandler(BaseHTTPRequestHandler):
         state = self.registry
         fault = state.next_fault("object")
         if self._fails(fault):
+            return
+        if match := re.fullmatch(r"/direct/(\d+)", self.path):
+            body = self.read_body()
+            with state.lock:
+                state.received += len(body)
+                state.uploads[match[1]] = bytearray(body)
+            self._answer(fault, 200, b"", {})
             return
         match = re.fullmatch(r"/parts/(\d+)/(\d+)", self.path)
         assert match

@@ -87,6 +87,11 @@ class FaultyRegistry:
     tells_status: bool = True
     redirects_parts: bool = False
     """Whether parts are to be sent to the object store."""
+    signs: dict[str, str] | None = None
+    """Headers that are signed for uploads of whole blobs to the object store, if there are such."""
+    busiest: int = 0
+    """The most bodies of blobs that came in at once."""
+    busy: int = 0
     relative: bool = False
     """Whether addresses in answers are relative."""
     received: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
@@ -94,10 +95,12 @@ class Uploads:
     def __init__(self, sizes: PartSizes = PART_SIZES) -> None:
         self._sizes = sizes
         self._jobs: Jobs[Key] = Jobs()
+        self._models: Jobs[str] = Jobs()
         self._places: dict[Key, Place] = {}
 
     async def __aenter__(self) -> Self:
         await self._jobs.__aenter__()
+        await self._models.__aenter__()
         return self
 
     async def __aexit__(
@@ -106,12 +109,21 @@ class Uploads:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._models.__aexit__(kind, error, trace)
         await self._jobs.__aexit__(kind, error, trace)
 
     def joined(self, target: BlobTarget) -> AbstractAsyncContextManager[tuple[Shared, bool]]:
         """The upload of a blob, and whether this call began it. The last to leave ends it."""
         work = functools.partial(self._move, target)
         return self._jobs.joined(target.key, target.layer.size, work)
+
+    def together(
+        self, key: str, total: int, work: Callable[[Tally], Awaitable[None]]
+    ) -> AbstractAsyncContextManager[tuple[Shared, bool]]:
+        """The upload of several blobs as one, `total` bytes in all, which `work` moves. As
+        `joined`.
+        """
+        return self._models.joined(key, total, work)
 
     async def _move(self, target: BlobTarget, tally: Tally) -> None:
         while len(self._places) >= MAX_PLACES:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from puna.errors import RegistryError, RegistryUnreachable, StoreError
 from puna.models.digest import Digest
 from puna.models.manifest import Layer
+from puna.models.registry.direct import Direct, begin_headers, direct_of
 from puna.models.registry.jobs import Tally
 from puna.models.registry.part import Part
 from puna.models.registry.retry import Overloaded
@@ -25,13 +27,23 @@ from puna.models.registry.transport import Reply, beginning, refusal
 from puna.models.verify import check_blob
 from puna.threads import in_thread
 
-__all__ = ["BlobTarget", "Key", "PartSizes", "Place", "etag_of", "upload", "with_query"]
+__all__ = [
+    "BlobTarget",
+    "Key",
+    "PartSizes",
+    "Place",
+    "etag_of",
+    "is_there",
+    "upload",
+    "with_query",
+]
 
 ANSWER_SECONDS = 120.0
 COMMIT_SECONDS = 900.0
 """How long a registry may think about a whole blob: some read it once more."""
 
 GONE = {404, 410, 416}
+NO_BODY = MappingProxyType({"Content-Length": "0"})
 UNKNOWN_UPLOAD = "BLOB_UPLOAD_"
 """How the codes begin by which registries say that they have no such upload."""
 
@@ -68,7 +80,8 @@ class Place:
     """An upload that a registry has begun: `done` bytes of it are there, `sums` has the MD5 of each
     part by its end.
 
-    `is_clean` until something is repeated; `is_current` in the push that began it.
+    `is_clean` until something is repeated; `is_current` in the push that began it. `direct` where
+    the registry has signed for the whole blob, which is then sent elsewhere.
     """
 
     url: str
@@ -77,18 +90,28 @@ class Place:
     is_clean: bool = True
     is_current: bool = True
     is_elsewhere: bool = False
+    direct: Direct | None = None
 
 
 class BlobTarget:
     """A blob, and where it is to go; `mount_from` is a repository of the same registry that may
-    have it already.
+    have it already. `may_sign`: the registry may have it sent elsewhere as a whole.
     """
 
-    def __init__(self, session: Session, layer: Layer, path: Path, mount_from: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        layer: Layer,
+        path: Path,
+        mount_from: str = "",
+        *,
+        may_sign: bool = False,
+    ) -> None:
         self.session = session
         self.layer = layer
         self.path = path
         self.mount_from = mount_from
+        self.may_sign = may_sign
 
     @property
     def key(self) -> Key:
@@ -122,6 +145,14 @@ async def upload(
             return
 
 
+async def is_there(session: Session, layer: Layer) -> bool:
+    """Whether the registry has the blob. Raises Overloaded, RegistryError for what may pass."""
+    async with session.send(session.url(f"blobs/{layer.digest}"), Order("HEAD", {})) as reply:
+        if reply.status >= 500 or reply.status in {408, 429}:
+            raise await refusal(reply)
+        return reply.status == 200  # what else is wrong will be told when we begin
+
+
 class _Upload:
     def __init__(
         self,
@@ -147,17 +178,17 @@ class _Upload:
         """Do what is left to do."""
         if not await self._is_there():
             place = await self._place()
-            if place is not None:
+            if place is not None and place.direct is not None:
+                part = Part(self._target.path, 0, self._layer.size, self._tell)
+                await place.direct.send(self._session, part, COMMIT_SECONDS)
+                await self._commit(place)
+            elif place is not None:
                 await self._send_parts(place)
                 await self._commit(place)
         self._places.pop(self._key, None)
 
     async def _is_there(self) -> bool:
-        url = self._session.url(f"blobs/{self._layer.digest}")
-        async with self._session.send(url, Order("HEAD", {})) as reply:
-            if reply.status >= 500 or reply.status in {408, 429}:
-                raise await refusal(reply)
-            return reply.status == 200  # what else is wrong will be told when we begin
+        return await is_there(self._session, self._layer)
 
     # -- beginning and taking up
 
@@ -207,11 +238,16 @@ class _Upload:
                 raise
             except RegistryError:  # the other repository may be none of ours
                 pass
+        if self._target.may_sign:
+            named = "?" + urlencode({"digest": str(self._layer.digest)})
+            return await self._ask_for_place(named, begin_headers(self._layer.size))
         return await self._ask_for_place("")
 
-    async def _ask_for_place(self, query: str) -> Place | None:
+    async def _ask_for_place(
+        self, query: str, headers: Mapping[str, str] = NO_BODY
+    ) -> Place | None:
         url = self._session.url("blobs/uploads/") + query
-        async with self._session.send(url, Order("POST", {"Content-Length": "0"})) as reply:
+        async with self._session.send(url, Order("POST", headers)) as reply:
             if reply.status == 201:
                 return None
             if not 200 <= reply.status < 300:
@@ -219,7 +255,8 @@ class _Upload:
             place = self._next_url("", reply)
             if not place:
                 raise RegistryUnreachable("the registry does not say where to upload to")
-            return Place(place)
+            direct = direct_of(self._session, reply) if self._target.may_sign else None
+            return Place(place, is_elsewhere=direct is not None, direct=direct)
 
     def _next_url(self, present: str, reply: Reply) -> str:
         headers = reply.headers
@@ -299,7 +336,9 @@ class _Upload:
 
     async def _commit(self, place: Place) -> None:
         sums = [each for _, each in sorted(place.sums.items())]
-        query = {"digest": str(self._layer.digest), "etag": etag_of(sums)}
+        query = {"digest": str(self._layer.digest)}
+        if place.direct is None:
+            query["etag"] = etag_of(sums)
         order = Order("PUT", {"Content-Length": "0"}, follow=False, patience=COMMIT_SECONDS)
         async with self._session.send(with_query(place.url, query), order) as reply:
             if 200 <= reply.status < 300:
