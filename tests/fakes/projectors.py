@@ -55,8 +55,13 @@ def make_image(
     return out.getvalue()
 
 
-def make_projector(path: Path, eye: Eye, *, seed: int = 0, n_embd: int = EMBD) -> Path:
-    """Write a projector for models of `n_embd` dimensions, and return its path."""
+def make_projector(
+    path: Path, eye: Eye, *, seed: int = 0, n_embd: int = EMBD, image_size: int = 56
+) -> Path:
+    """Write a projector for models of `n_embd` dimensions, and return its path.
+
+    `image_size` is the side in pixels that images are scaled to, by those which do that.
+    """
     draw = Draw(seed)
     weights: dict[str, Array] = {}
     for layer in range(_LAYERS):
@@ -75,7 +80,7 @@ def make_projector(path: Path, eye: Eye, *, seed: int = 0, n_embd: int = EMBD) -
     writer.add_type("mmproj")
     writer.add_clip_has_vision_encoder(True)
     writer.add_clip_projector_type(eye.kind)
-    writer.add_vision_image_size(56)
+    writer.add_vision_image_size(image_size)
     writer.add_vision_patch_size(_PATCH)
     writer.add_vision_embedding_length(_WIDTH)
     writer.add_vision_feed_forward_length(_FFN)
@@ -85,12 +90,13 @@ def make_projector(path: Path, eye: Eye, *, seed: int = 0, n_embd: int = EMBD) -
     writer.add_vision_attention_layernorm_eps(1e-5)
     writer.add_vision_image_mean([0.5, 0.5, 0.5])
     writer.add_vision_image_std([0.5, 0.5, 0.5])
+    n_patches = (image_size // _PATCH) ** 2
     match eye:
         case Eye("mlp"):
-            weights |= _llava(draw, n_embd)
+            weights |= _llava(draw, n_embd, n_patches)
         case Eye("gemma3"):
             writer.add_vision_projector_scale_factor(2)
-            weights |= _gemma(draw, n_embd)
+            weights |= _gemma(draw, n_embd, n_patches)
         case _:
             weights |= _qwen(draw, n_embd)
     return write_model(writer, weights, path)
@@ -101,10 +107,10 @@ def _patches(draw: Draw, name: str = "v.patch_embd.weight") -> dict[str, Array]:
     return {name: flat.reshape(_WIDTH, 3, _PATCH, _PATCH)}
 
 
-def _llava(draw: Draw, n_embd: int) -> dict[str, Array]:
+def _llava(draw: Draw, n_embd: int, n_patches: int) -> dict[str, Array]:
     return _patches(draw) | {
         "v.class_embd": draw.normal(1, _WIDTH, 0.5)[0],
-        "v.position_embd.weight": draw.normal(17, _WIDTH, 0.2),
+        "v.position_embd.weight": draw.normal(n_patches + 1, _WIDTH, 0.2),
         "v.pre_ln.weight": np.ones(_WIDTH, np.float32),
         "v.pre_ln.bias": np.zeros(_WIDTH, np.float32),
         "mm.0.weight": draw.normal(n_embd, _WIDTH, 0.4),
@@ -114,10 +120,10 @@ def _llava(draw: Draw, n_embd: int) -> dict[str, Array]:
     }
 
 
-def _gemma(draw: Draw, n_embd: int) -> dict[str, Array]:
+def _gemma(draw: Draw, n_embd: int, n_patches: int) -> dict[str, Array]:
     return _patches(draw) | {
         "v.patch_embd.bias": np.zeros(_WIDTH, np.float32),
-        "v.position_embd.weight": draw.normal(16, _WIDTH, 0.2),
+        "v.position_embd.weight": draw.normal(n_patches, _WIDTH, 0.2),
         "v.post_ln.weight": np.ones(_WIDTH, np.float32),
         "v.post_ln.bias": np.zeros(_WIDTH, np.float32),
         "mm.input_projection.weight": draw.normal(_WIDTH, n_embd, 0.3),

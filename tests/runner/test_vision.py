@@ -2,57 +2,34 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import asyncio
+import hashlib
+import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from llama_cpp import mtmd_cpp as mtmd
 
+from puna.errors import BadRequest, ContextExceeded
 from puna.runner.handle import ProcessEngine
-from puna.runner.llama.vision import Projector
+from puna.runner.llama.vision import Chunk, Picture, Projector
+from puna.runner.media import Encoder, Media, Seen
 from puna.runner.pixels import read_pixels
-from puna.runner.protocol import Generation, LoadPlan, Sampling
-from tests.fakes.ggufs import make_tiny_llama
+from puna.runner.protocol import LoadPlan, WarmPlan
 from tests.fakes.projectors import (
     GEMMA,
-    LLAVA,
-    QWEN,
     Eye,
     make_image,
     make_projector,
-    make_tiny_positions,
 )
 from tests.fakes.shapes import make_tiny_window
 from tests.runner.raw import RawEngine
-from tests.runner.test_engine import answer, with_engine
+from tests.runner.seers import MAKERS, Seer, show, straight, with_engine
+from tests.runner.test_engine import answer
 
 ONE, OTHER = make_image(seed=1), make_image(seed=2)
 WIDE = make_image(112, 60, seed=3)
 QUESTION = "the dog [img-0] said"
-
-
-@dataclass(frozen=True)
-class Seer:
-    """A model, its projector, and how many tokens it makes of ONE."""
-
-    model: Path
-    projector: Path
-    tokens: int
-
-    def plan(self, **fields: Any) -> LoadPlan:
-        exact = {"n_ctx": 512, "kv_type": "f32", "flash_attention": False, **fields}
-        return LoadPlan(model=str(self.model), projector=str(self.projector), **exact)
-
-
-MAKERS: dict[str, tuple[Callable[[Path], Path], Eye]] = {
-    "llava": (make_tiny_llama, LLAVA),
-    "gemma": (make_tiny_window, GEMMA),
-    "qwen": (make_tiny_positions, QWEN),
-}
 
 
 @pytest.fixture(scope="module")
@@ -76,52 +53,6 @@ def llava(seers: dict[str, Seer]) -> Seer:
     return seers["llava"]
 
 
-def show(prompt: str, *images: bytes, max_tokens: int = 16, **fields: Any) -> Generation:
-    whole = {"sampling": Sampling(temperature=0), "n_ctx": 512, **fields}
-    return Generation(prompt=prompt, images=images, max_tokens=max_tokens, **whole)
-
-
-def straight(seer: Seer, prompt: str, images: Sequence[bytes], max_tokens: int = 16) -> str:
-    """The same greedy answer by the engine's own helper, in a context of its own."""
-    raw = RawEngine(seer.model, n_ctx=512)
-    projector = Projector(str(seer.projector), raw.model, 1, on_card=False)
-    pixels = [np.ascontiguousarray(read_pixels(image, 0)) for image in images]
-    bitmaps = (mtmd.mtmd_bitmap_p_ctypes * len(images))(
-        *(
-            mtmd.mtmd_bitmap_init(
-                each.shape[1],
-                each.shape[0],
-                each.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
-            )
-            for each in pixels
-        )
-    )
-    text = prompt.encode()
-    for number in range(len(images)):
-        text = text.replace(b"[img-%d]" % number, mtmd.mtmd_default_marker())
-    chunks = mtmd.mtmd_input_chunks_init()
-    whole = mtmd.mtmd_input_text(text, len(text), True, True)
-    handle = projector._handle
-    assert not mtmd.mtmd_tokenize(handle, chunks, ctypes.byref(whole), bitmaps, len(images))
-    past = ctypes.c_int32()
-    context = raw.context._handle
-    assert not mtmd.mtmd_helper_eval_chunks(
-        handle, context, chunks, 0, 0, 512, True, ctypes.byref(past)
-    )
-    said = b""
-    index, position = -1, past.value
-    for _ in range(max_tokens):
-        token = int(np.argmax(raw.context.logits(index)))
-        said += raw.model.piece(token)
-        raw.context.begin()
-        index = raw.context.add(0, position, [token], logits=1, apart=False)
-        raw.context.decode()
-        position += 1
-    projector.close()
-    raw.close()
-    return said.decode()
-
-
 ORDERS: dict[str, tuple[str, list[bytes]]] = {
     "one": (QUESTION, [ONE]),
     "two": ("the dog [img-0] and [img-1] said", [ONE, OTHER]),
@@ -142,3 +73,213 @@ def test_answers_are_those_of_a_straight_loop(seer: Seer) -> None:
 
     with_engine(seer.plan(), use)
     assert len(set(expected.values())) > 3
+
+
+def test_a_second_question_reads_the_image_no_more(seer: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        _, first = await answer(engine, show("the dog [img-0] said moon", ONE))
+        again, second = await answer(engine, show("the dog [img-0] saw sun", ONE))
+        _, other = await answer(engine, show("the dog [img-0] saw sun", OTHER))
+        before = first.prompt_tokens - 2
+        assert before > seer.tokens
+        assert (first.cached_tokens, second.cached_tokens) == (0, before)
+        assert 3 < other.cached_tokens <= before - seer.tokens
+        assert again == straight(seer, "the dog [img-0] saw sun", [ONE])
+
+    with_engine(seer.plan(), use)
+
+
+def test_images_beside_texts_change_nothing(seer: Seer) -> None:
+    """Cells run short as well: with 512 for six answers of 100 tokens, some must begin again."""
+    orders = [
+        show("the dog [img-0] said", ONE, max_tokens=100),
+        show("Once upon a time", max_tokens=100),
+        show("[img-0][img-1] sun", OTHER, ONE, max_tokens=100),
+        show("Lily and Tom", max_tokens=100),
+        show("Lily saw [img-0].", WIDE, max_tokens=100),
+        show("the dog [img-0] said", OTHER, max_tokens=100),
+    ]
+
+    async def use(engine: ProcessEngine) -> None:
+        alone = [(await answer(engine, each))[0] for each in orders]
+        for _ in range(2):
+            together = await asyncio.gather(*(answer(engine, each) for each in orders))
+            assert [text for text, _ in together] == alone
+
+    with_engine(seer.plan(), use)
+
+
+def test_who_leaves_amid_an_image_hurts_nobody(seer: Seer) -> None:
+    images = [make_image(seed=seed) for seed in range(20, 30)]
+    prompt = "the dog " + "".join(f"[img-{n}]" for n in range(10)) + " said"
+
+    async def use(engine: ProcessEngine) -> None:
+        whole, _ = await answer(engine, show(prompt, *images))
+        for wait in (0, 0.005, 0.02, 0.05):
+            fresh = [make_image(seed=int(1000 * wait) + 40 + n) for n in range(10)]
+            async with engine.generate(show(prompt, *fresh)):
+                await asyncio.sleep(wait)
+        again, _ = await answer(engine, show(prompt, *images))
+        assert again == whole
+
+    with_engine(seer.plan(), use)
+
+
+HOSTILE: dict[str, tuple[str, bytes, str]] = {
+    "no file": (QUESTION, b"", "image 0 cannot be read: cannot identify image file"),
+    "a text": (QUESTION, b"hello", "image 0 cannot be read: cannot identify image file"),
+    "cut off": (QUESTION, ONE[: len(ONE) // 2], "image 0 cannot be read"),
+    "damaged": (QUESTION, ONE[:60] + b"\xff" * 40 + ONE[100:], "image 0 cannot be read"),
+    "a drawing for printers": (
+        QUESTION,
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%EOF",
+        "image 0 cannot be read",
+    ),
+    "narrow": (QUESTION, make_image(505, 5), "image 0 is too narrow: 505 x 5 pixels"),
+    "a tag too many": ("[img-1] said", ONE, "does not say where image 0 is"),
+    "a tag with zeros": ("[img-00] said", ONE, "does not say where image 0 is"),
+}
+
+
+def test_what_cannot_be_seen_is_refused_and_nothing_else_hurt(seer: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        expected, _ = await answer(engine, show(QUESTION, ONE))
+        for prompt, image, complaint in HOSTILE.values():
+            with pytest.raises(BadRequest, match=complaint):
+                await answer(engine, show(prompt, image))
+            assert (await answer(engine, show(QUESTION, ONE)))[0] == expected
+
+    with_engine(seer.plan(), use)
+
+
+SHAPES = [(1, 1), (1, 100), (100, 1), (3, 299), (2000, 20), (57, 55)]
+
+
+def test_odd_shapes_are_seen(seer: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        for width, height in SHAPES:
+            text, _ = await answer(engine, show(QUESTION, make_image(width, height)))
+            assert text
+
+    with_engine(seer.plan(), use)
+
+
+def test_a_context_that_is_too_small(llava: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        with pytest.raises(ContextExceeded):
+            await answer(engine, show(QUESTION, ONE, n_ctx=20))
+        _, end = await answer(engine, show(QUESTION, ONE, n_ctx=32, max_tokens=100))
+        assert (end.reason, end.truncated) == ("length", False)
+        assert end.prompt_tokens + end.eval_tokens == 33
+
+    with_engine(llava.plan(), use)
+
+
+def test_an_image_at_the_end_is_answered(seer: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        texts = [(await answer(engine, show("sun [img-0]", image)))[0] for image in (ONE, OTHER)]
+        assert texts[0] != texts[1]
+        assert (await answer(engine, show("sun [img-0]", ONE)))[0] == texts[0]
+
+    with_engine(seer.plan(), use)
+
+
+def test_answers_about_images_can_be_held_to_something(llava: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        text, _ = await answer(engine, show(QUESTION, ONE, regex="[0-9]{3}"))
+        assert len(text) == 3
+        assert text.isdigit()
+
+    with_engine(llava.plan(), use)
+
+
+def test_earlier_tokens_come_before_the_image(llava: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        first, end = await answer(engine, show("Once upon a time", want_tokens=True))
+        order = show(QUESTION, ONE, prefix=end.tokens, want_tokens=True)
+        text, end = await answer(engine, order)
+        assert end.tokens is not None
+        assert min(end.tokens) >= 0
+        assert text != first
+
+    with_engine(llava.plan(), use)
+
+
+def test_a_model_without_a_projector_says_so(llava: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        with pytest.raises(BadRequest, match="loaded without a projector"):
+            await answer(engine, show(QUESTION, ONE))
+
+    with_engine(LoadPlan(model=str(llava.model), n_ctx=512), use)
+
+
+def test_a_whole_image_needs_a_batch_that_holds_it(tmp_path: Path) -> None:
+    model = make_tiny_window(tmp_path / "gemma.gguf")
+    eye = make_projector(tmp_path / "eye.gguf", GEMMA, image_size=560)  # 400 tokens at once
+    plan = Seer(model, eye, 400).plan(n_batch=128)
+
+    async def use(engine: ProcessEngine) -> None:
+        with pytest.raises(BadRequest, match="400 tokens that the model must see at once"):
+            await answer(engine, show(QUESTION, ONE))
+        assert (await answer(engine, show("the dog")))[0]
+
+    with_engine(plan, use)
+
+
+def test_what_was_read_before_an_image_outlives_the_runner(seer: Seer, tmp_path: Path) -> None:
+    """Images are read anew; a whole state or window with an image is not saved at all."""
+    words = "the dog and the cat and Lily and Tom and the big red ball and the sun and the moon "
+    prompt = words + "[img-0] said"
+    warm = WarmPlan(disk=str(tmp_path), disk_limit=1 << 30)
+    seen: list[tuple[str, int]] = []
+
+    async def use(engine: ProcessEngine) -> None:
+        text, end = await answer(engine, show(prompt, ONE))
+        seen.append((text, end.cached_tokens))
+
+    for _ in range(2):
+        with_engine(seer.plan(), use, warm)
+    (first, none), (second, some) = seen
+    assert (first, none) == (second, 0)
+    assert some == 0 if seer.tokens == GEMMA.tokens else some >= n_tokens(seer, words)
+
+
+def n_tokens(seer: Seer, text: str) -> int:
+    """How many tokens a prompt has."""
+    raw = RawEngine(seer.model)
+    count = len(raw.model.tokenize_prompt(text))
+    raw.close()
+    return count
+
+
+def test_images_are_encoded_once(llava: Seer) -> None:
+    raw = RawEngine(llava.model)
+    projector = Projector(str(llava.projector), raw.model, 1, on_card=False)
+    chunks = [read_chunk(projector, image) for image in (ONE, OTHER, ONE, ONE)]
+    assert chunks[0].key == chunks[2].key != chunks[1].key
+    answers: list[Seen] = []
+    arrived = threading.Semaphore(0)
+
+    def deliver(seen: Seen) -> None:
+        answers.append(seen)
+        arrived.release()
+
+    size = projector.encode(chunks[0]).nbytes
+    encoder = Encoder(projector, deliver, cache_bytes=size)  # room for one
+    for id, chunk in enumerate(chunks):
+        encoder.ask(id, Media(0, chunk))
+    for _ in chunks:
+        assert arrived.acquire(timeout=30)
+    assert [seen.id for seen in answers] == [0, 1, 2, 3]
+    assert encoder.n_encoded == 3
+    vectors = [seen.vectors for seen in answers if seen.vectors is not None]
+    assert np.array_equal(vectors[0], vectors[3])
+    assert not np.array_equal(vectors[0], vectors[1])
+    raw.close()
+
+
+def read_chunk(projector: Projector, image: bytes) -> Chunk:
+    picture = Picture(read_pixels(image, 0), hashlib.sha256(image).hexdigest())
+    (chunk,) = projector.read([picture], with_bos=False)
+    assert isinstance(chunk, Chunk)
+    return chunk
