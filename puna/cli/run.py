@@ -197,7 +197,7 @@ def converse(session: Session, settings: Settings) -> None:
 
 def answer(session: Session, prompt: str) -> None:
     """Print one answer; an empty prompt only loads the model."""
-    said = print_answer(session.answer_once(prompt), session.style)
+    said = print_answer(session.answer_once(session.read(prompt)), session.style)
     if prompt:
         print("\n")
     if said.finished and session.style.verbose:

@@ -53,7 +53,7 @@ def take(entry: Entry, session: Session, history: History) -> None:
     if entry.kind == "system":
         session.set_system(entry.text)
         print("Set system message.")
-    elif entry.kind == "line" and entry.text.startswith("/"):
+    elif entry.kind == "line" and entry.text.startswith("/") and not session.is_shown(entry.text):
         run_command(entry.text, session, history)
     elif entry.text:
         converse(entry.text, session)
@@ -62,7 +62,12 @@ def take(entry: Entry, session: Session, history: History) -> None:
 def converse(text: str, session: Session) -> None:
     """Say something to the model and print its answer."""
     try:
-        answer = print_answer(session.ask(text), session.style)
+        prompt = session.read(text)
+    except ClientError as error:
+        print(f"error: {error}")
+        return
+    try:
+        answer = print_answer(session.ask(prompt), session.style)
     except ClientError as error:
         if "upstream error" in str(error):
             print(UPSTREAM)

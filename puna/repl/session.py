@@ -9,6 +9,7 @@ from puna.client.client import Client
 from puna.client.replies import Json, Piece, ShowReply
 from puna.errors import ClientError, InvalidName
 from puna.models.name import Name
+from puna.repl.files import Prompt, can_see, read_files, starts_with_file
 from puna.term.answer import Answer, Style
 
 __all__ = ["Session", "Think"]
@@ -46,13 +47,25 @@ class Session:
         """Bring the model into memory."""
         self.client.load(self._request({}))
 
-    def answer_once(self, prompt: str) -> Generator[Piece, None, None]:
-        """Stream the answer to a prompt outside the conversation."""
-        return self.client.generate(self._request({"prompt": prompt}))
+    def read(self, text: str) -> Prompt:
+        """What was entered, with the images that it names if the model can see. Raises
+        ClientError for a file that cannot be shown.
+        """
+        return read_files(text) if can_see(self.info) else Prompt(text)
 
-    def ask(self, text: str) -> Generator[Piece, None, None]:
-        """Say something and stream the answer; the text stays in the conversation."""
-        self.messages.append({"role": "user", "content": text})
+    def is_shown(self, text: str) -> bool:
+        """Whether what was entered begins with an image for the model, and not with a command."""
+        return can_see(self.info) and starts_with_file(text)
+
+    def answer_once(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        """Stream the answer to a prompt outside the conversation."""
+        body: Json = {"prompt": prompt.text}
+        return self.client.generate(self._request(_with_images(body, prompt)))
+
+    def ask(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        """Say something and stream the answer; what was said stays in the conversation."""
+        message: Json = {"role": "user", "content": prompt.text}
+        self.messages.append(_with_images(message, prompt))
         return self.client.chat(self._request({"messages": list(self.messages)}))
 
     def keep(self, answer: Answer) -> None:
@@ -119,3 +132,7 @@ class Session:
         except (InvalidName, ClientError):
             return self.model
         return parent
+
+
+def _with_images(body: Json, prompt: Prompt) -> Json:
+    return {**body, "images": prompt.images} if prompt.images else body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from tests.cli.support import environment, puna
 from tests.fakes.http_server import Json, Reply, ScriptedServer
+from tests.fakes.projectors import make_image
 
 HELLO: list[Json] = [
     {"response": "Hello "},
@@ -146,3 +148,32 @@ def test_interrupting_hangs_up_and_is_no_error(server: ScriptedServer, env: dict
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "\n\n", "")
     assert server.script.hung_up.wait(5)
+
+
+SEER = Reply({"capabilities": ["completion", "vision"]})
+
+
+def test_images_are_named_by_their_path(
+    server: ScriptedServer, env: dict[str, str], tmp_path: Path
+) -> None:
+    image = tmp_path / "one.png"
+    image.write_bytes(make_image())
+    prompt = f"what is {image}"
+    done = puna("run", "m", "hm?", env=env, stdin=prompt.encode())
+    assert server.requests("/api/generate")[-1]["prompt"] == f"{prompt} hm?"  # it cannot see
+    server.script.replies["POST /api/show"] = SEER
+    done = puna("run", "m", "hm?", env=env, stdin=prompt.encode())
+    assert (done.returncode, done.stdout) == (0, "Hello you\n\n")
+    assert done.stderr == f"Added image '{image}'\n"
+    encoded = base64.b64encode(image.read_bytes()).decode()
+    assert server.requests("/api/generate")[-1] == {
+        "model": "m",
+        "prompt": "what is  hm?",
+        "images": [encoded],
+    }
+    image.write_text("no image")
+    done = puna("run", "m", prompt, env=env)
+    assert done.returncode == 1
+    assert done.stderr == (
+        'Error: Couldn\'t process file: "invalid file type: text/plain; charset=utf-8"\n'
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.cli.support import environment
 from tests.fakes.http_server import Json, Reply, ScriptedServer
+from tests.fakes.projectors import make_image
 
 ENTER = "\r"
 PROMPT = ">>> "
@@ -294,3 +296,28 @@ def test_a_model_that_cannot_think_fails_before_the_prompt(
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 1
+
+
+def test_an_image_that_is_dropped_here(
+    start: Start, server: ScriptedServer, tmp_path: Path
+) -> None:
+    image = tmp_path / "a b.png"
+    image.write_bytes(make_image())
+    server.script.replies["POST /api/show"] = Reply({**MODEL, "capabilities": ["vision"]})
+    child = start()
+    escaped = str(image).replace(" ", "\\ ")
+    child.send(f"{escaped} what?{ENTER}")
+    child.expect_exact("Added image '")
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    (tmp_path / "no.png").write_text("no image")
+    child.send(f"{tmp_path}/no.png{ENTER}")
+    child.expect_exact("error: Couldn't process file")
+    child.expect_exact(PROMPT)
+    child.send("/nonsense.png" + ENTER)
+    child.expect_exact("Unknown command")
+    child.expect_exact(PROMPT)
+    leave(child)
+    (asked,) = server.requests("/api/chat")
+    encoded = base64.b64encode(image.read_bytes()).decode()
+    assert asked["messages"] == [{"role": "user", "content": "what?", "images": [encoded]}]
