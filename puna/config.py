@@ -196,6 +196,13 @@ def _bytes(value: str) -> int:
     return int(match[1]) << 10 * " kmgt".index(match[2] or " ")
 
 
+def _host_names(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.lower().split(","))
+    if not all(re.fullmatch(r"\*|[\w.-]+", name) for name in names):
+        raise _BadValue(value)
+    return names
+
+
 def _image_hosts(value: str) -> tuple[str, ...]:
     """`off`, or `on` and names of hosts."""
     entries = tuple(entry.strip() for entry in value.lower().split(","))
@@ -326,6 +333,19 @@ class Settings:
         (),
         "whether images are fetched that requests name by an address: off, on (from public "
         "addresses only), or hosts, by commas, which may be private (default off)",
+    )
+    read_timeout: float = env(
+        "PUNA_READ_TIMEOUT",
+        _limit,
+        30.0,
+        "how long a client may take for the head of a request, or send nothing of its body; "
+        "0: no limit (default 30s)",
+    )
+    hosts: tuple[str, ...] = env(
+        "PUNA_HOSTS",
+        _host_names,
+        (),
+        "names, by commas, under which browsers may call the server; *: any",
     )
     responses_age: float = env(
         "PUNA_RESPONSES_AGE",

@@ -3,7 +3,8 @@
 PunaError            500
 ├─ BadRequest        400   InvalidName · InvalidDigest · DigestMismatch · InvalidOption ·
 │                          InvalidField · FetchRefused · ContextExceeded · ModelfileError ·
-│                          BadModelFile · Unsupported · TooLarge (413)
+│                          BadModelFile · Unsupported · TooLarge (413) · TooSlow (408) ·
+│                          UnknownEncoding (415)
 ├─ Forbidden         403   ReadOnlyModel
 ├─ NotFound          404   ModelNotFound · BlobNotFound · ResponseNotFound
 ├─ Cancelled         499
@@ -69,6 +70,8 @@ __all__ = [
     "TemplateError",
     "TokenizerError",
     "TooLarge",
+    "TooSlow",
+    "UnknownEncoding",
     "Unreachable",
     "Unsupported",
     "UnsupportedArchitecture",
@@ -197,6 +200,26 @@ class TooLarge(BadRequest):
 
     def __init__(self, limit: int, what: str = "request body") -> None:
         super().__init__(f"{what} too large: at most {limit} bytes are accepted")
+
+
+class UnknownEncoding(BadRequest):
+    """A body that is compressed in a way that nobody here knows, or more than once."""
+
+    status = 415
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"content encoding {quoted(encoding)} is not supported: gzip, deflate and zstd are"
+        )
+
+
+class TooSlow(BadRequest):
+    """A request whose bytes do not come, or hardly do."""
+
+    status = 408
+
+    def __init__(self) -> None:
+        super().__init__("the request body came too slowly")
 
 
 class Forbidden(PunaError, PermissionError):

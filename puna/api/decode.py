@@ -17,7 +17,7 @@ import msgspec
 from puna.api.fields import read_field
 from puna.errors import BadRequest, InvalidField
 
-__all__ = ["decode", "read_value"]
+__all__ = ["MOST_DEPTH", "MOST_VALUES", "decode", "read_value"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -32,6 +32,10 @@ def _finite(text: str) -> float:
 def _no_number(text: str) -> float:
     raise ValueError(f"invalid character in {text}")
 
+
+MOST_DEPTH = 200
+"""How deep lists and objects may nest: schemas are the deepest that anybody sends."""
+MOST_VALUES = 4_000_000
 
 _first_value = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).raw_decode
 
@@ -66,6 +70,30 @@ def _explained(error: msgspec.ValidationError) -> BadRequest:
 def _parse(body: bytes) -> Any:
     if not body.strip():
         raise BadRequest("missing request body")
+    nests = body.count(b"[") + body.count(b"{")
+    if nests + body.count(b",") > MOST_VALUES:  # each may take a hundred times its bytes
+        raise BadRequest(f"unreadable JSON: more than {MOST_VALUES} values")
+    value = _read(body)
+    if nests > MOST_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MOST_DEPTH + 1):
+        level = [
+            item
+            for each in level
+            for item in (each.values() if isinstance(each, dict) else each)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return
+    raise BadRequest(f"unreadable JSON: nested deeper than {MOST_DEPTH} levels")
+
+
+def _read(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

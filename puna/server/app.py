@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from puna.config import FOREVER
 from puna.server.access import AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules
 from puna.server.faults import NATIVE, Fault, attempt, envelope_for
+from puna.server.patience import patient
 from puna.server.routes import (
     audio,
     blobs,
@@ -92,18 +94,23 @@ def make_app(
     hosts: HostRules,
     closing: asyncio.Event,
     now: Callable[[], int] = time.time_ns,
+    read_timeout: float = FOREVER,
 ) -> ASGIApp:
-    """Make the server's app. Set `closing` to end every running answer."""
-    dispatch = _Dispatch(Table(ROUTES), Kit(services, closing, now))
+    """Make the server's app. Set `closing` to end every running answer; `read_timeout` is how many
+    seconds a client may send nothing of its body.
+    """
+    dispatch = _Dispatch(Table(ROUTES), Kit(services, closing, now), read_timeout)
     return AccessLog(Guard(dispatch, origins, hosts))
 
 
 class _Dispatch:
-    def __init__(self, table: Table, kit: Kit) -> None:
+    def __init__(self, table: Table, kit: Kit, read_timeout: float) -> None:
         self._table = table
         self._kit = kit
+        self._read_timeout = read_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        receive = patient(receive, self._read_timeout)
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 
@@ -145,6 +152,6 @@ def _redirect(request: Request, path: str) -> Response:
 
 def _fault_reply(fault: Fault, path: str) -> Response:
     headers = {"content-type": JSON.decode()}
-    if fault.status == 413:
+    if fault.status in {408, 413}:
         headers["connection"] = "close"  # the rest of the body is not worth reading
     return Response(envelope_for(path).body(fault), fault.status, headers)

@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 
 from puna.errors import Cancelled, TooLarge
+from puna.server.encodings import decompress
 
 __all__ = ["JSON_LIMIT", "drain", "read_body", "read_chunks"]
 
-JSON_LIMIT = 512 * 1024 * 1024
+JSON_LIMIT = 256 * 1024 * 1024
 """Bytes of a JSON body. The reference knows no limit; images travel inside, so ours is wide."""
 
 
 async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
-    """Read the whole body.
+    """Read the whole body, decompressed where it came so.
 
-    Raises TooLarge above `limit` bytes, Cancelled when the client goes away.
+    Raises TooLarge above `limit` bytes, Cancelled when the client goes away, BadRequest for what
+    cannot be decompressed.
     """
     _check_length(request, limit)
     parts: list[bytes] = []
@@ -27,7 +29,9 @@ async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
         if size > limit:
             raise TooLarge(limit)
         parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    encoding = request.headers.get("content-encoding", "")
+    return await decompress(body, encoding, limit) if encoding else body
 
 
 async def drain(request: Request, limit: int) -> None:

@@ -154,10 +154,13 @@ class HostRules:
     """
 
     checked: bool
-    """Whether the listener is on loopback; on other addresses every name is fine."""
+    """Whether the listener is on loopback. On other addresses only browsers are asked for a name
+    of ours, and addresses are fine: no page can rebind those."""
     hostname: str
     is_local: Callable[[IPAddress], bool]
     """Whether an address belongs to an interface of this machine."""
+    names: frozenset[str] = frozenset()
+    """Further names of ours, in lower case; `*` for all."""
 
 
 _PRIVATE = [
@@ -166,21 +169,30 @@ _PRIVATE = [
 ]
 
 
-def judge_host(rules: HostRules, method: str, host: str) -> Verdict:
+def judge_host(rules: HostRules, method: str, host: str, *, is_browser: bool) -> Verdict:
     """Judge a request by its Host header.
 
     Names that are ours are answered at once on OPTIONS, addresses are not.
     """
-    if not rules.checked:
-        return Verdict()
     name = _without_port(host).lower()
+    if not rules.checked:
+        return Verdict(403) if is_browser and _may_be_rebound(name, rules) else Verdict()
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
-        if not _is_own_name(name, rules.hostname.lower()):
+        if not _is_own_name(name, rules):
             return Verdict(403)
         return Verdict(204) if method == "OPTIONS" else Verdict()
     return Verdict() if _is_own_address(address, rules) else Verdict(403)
+
+
+def _may_be_rebound(name: str, rules: HostRules) -> bool:
+    """Whether somebody else may own the name: one without a dot is of this network."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." in name and not _is_own_name(name, rules)
+    return False
 
 
 def _without_port(host: str) -> str:
@@ -190,9 +202,24 @@ def _without_port(host: str) -> str:
     return name if colon and ":" not in name else host
 
 
-def _is_own_name(name: str, hostname: str) -> bool:
-    return name in {"", "localhost", hostname} or name.endswith(
-        (".localhost", ".local", ".internal")
+def _is_own_name(name: str, rules: HostRules) -> bool:
+    return (
+        name in {"", "localhost", rules.hostname.lower()}
+        or name.endswith((".localhost", ".local", ".internal"))
+        or not rules.names.isdisjoint({name, "*"})
+    )
+
+
+_BROWSER_HEADERS = (b"origin", b"referer", b"cookie")
+
+
+def _is_browser(scope: Scope) -> bool:
+    """Whether a page may have made the request: programs seldom look like one, browsers always."""
+    return any(
+        key in _BROWSER_HEADERS
+        or key.startswith(b"sec-")
+        or (key == b"user-agent" and value.startswith(b"Mozilla/"))
+        for key, value in scope["headers"]
     )
 
 
@@ -222,7 +249,7 @@ class Guard:
         verdict = judge_origin(self._origins, method, origin, host)
         headers = verdict.headers
         if verdict.status is None:
-            verdict = judge_host(self._hosts, method, host)
+            verdict = judge_host(self._hosts, method, host, is_browser=_is_browser(scope))
         if verdict.status is None:
             await self._app(scope, receive, _adding(headers, send) if headers else send)
             return

@@ -20,6 +20,7 @@ from puna.server.app import make_app
 from puna.server.checks import HostRules, parse_origins
 from puna.server.compose import open_services
 from puna.server.listen import address_of, bind, is_local, is_loopback
+from puna.server.protocol import bounded
 from puna.server.services import Services
 
 __all__ = ["OpenServices", "run", "serve"]
@@ -57,13 +58,15 @@ async def run(settings: Settings, listener: socket.socket, open_services: OpenSe
     Running answers are ended, then the services closed.
     """
     closing = asyncio.Event()
-    hosts = HostRules(is_loopback(listener), socket.gethostname(), is_local)
+    hosts = HostRules(
+        is_loopback(listener), socket.gethostname(), is_local, frozenset(settings.hosts)
+    )
     origins = parse_origins(settings.origins)
     async with open_services(settings) as services:
-        app = make_app(services, origins, hosts, closing)
+        app = make_app(services, origins, hosts, closing, read_timeout=settings.read_timeout)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=bounded(settings.read_timeout),
             ws="none",
             lifespan="off",
             log_config=None,

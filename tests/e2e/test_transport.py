@@ -184,11 +184,31 @@ def test_options_without_an_origin(server: Server) -> None:
     assert server.request("OPTIONS", "/api/tags", None, {"Host": "127.0.0.1:11434"}).status == 405
 
 
-def test_any_host_on_a_listener_for_all(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """17"""
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
+EVERYWHERE = [
+    ("evil.example", {}, 200),
+    ("evil.example", BROWSER, 403),
+    ("evil.example:11434", {"Origin": "http://evil.example:11434"}, 403),
+    ("evil.example", {"Referer": "http://evil.example/"}, 403),
+    ("evil.example", {"Sec-Fetch-Mode": "cors"}, 403),
+    ("gpu.corp.example", BROWSER, 200),
+    ("ollama:11434", BROWSER, 200),
+    ("foo.local", BROWSER, 200),
+    ("localhost", BROWSER, 200),
+    ("192.168.1.5:11434", BROWSER, 200),
+    ("8.8.8.8", BROWSER, 200),
+    ("[2001:db8::1]:11434", BROWSER, 200),
+]
+
+
+def test_hosts_on_a_listener_for_all(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """17: any for programs; a page whose name was rebound to this machine is refused."""
     home = tmp_path_factory.mktemp("home")
-    with running_server(home, interface="0.0.0.0") as server:
-        assert server.request("GET", "/", None, {"Host": "evil.example"}).status == 200
+    names = {"PUNA_HOSTS": "gpu.corp.example"}
+    with running_server(home, interface="0.0.0.0", **names) as server:
+        for host, headers, status in EVERYWHERE:
+            answer = server.request("GET", "/", None, {"Host": host, **headers})
+            assert (host, headers, answer.status) == (host, headers, status)
 
 
 def read_raw(server: Server, body: Mapping[str, object]) -> tuple[bytes, list[bytes]]:
