@@ -107,6 +107,9 @@ class ChatRequest(_Inference, kw_only=True):
 
     messages: list[Message] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
+    tool_choice: Any = None
+    """As in OpenAI's API; service/tool_choice.py reads it."""
+    parallel_tool_calls: bool | None = None
 
 
 class EmbedRequest(Struct, kw_only=True):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from puna.api.events import Content, Logprob, Thinking, ToolCalls
+from puna.prompt.outline import AnswerForm
 from puna.prompt.parsers.scanner import Scanner
 from puna.prompt.tagcalls import TagCallSplitter
 from puna.prompt.thinking import ThinkingSplitter
-from puna.prompt.toolcalls import ToolCallSplitter
 
 __all__ = ["AnswerParser"]
 
@@ -21,9 +21,11 @@ class AnswerParser:
     def __init__(
         self,
         thinking: ThinkingSplitter | None = None,
-        calls: ToolCallSplitter | TagCallSplitter | Scanner | None = None,
+        calls: TagCallSplitter | Scanner | None = None,
+        form: AnswerForm = AnswerForm(),  # noqa: B008 - it never changes
     ) -> None:
-        """A scanner tells thoughts itself."""
+        """A scanner tells thoughts itself. `form` is how what comes is written."""
+        self.form = form
         self._thinking = thinking
         self._calls = calls
 

@@ -12,9 +12,8 @@ from puna.gguf.describe import Description
 from puna.prompt.layer import LayerTemplate
 from puna.prompt.parsers import by_marks, by_name
 from puna.prompt.thinking import tags_of
-from puna.prompt.toolcalls import writes_calls
 
-__all__ = ["capabilities_of", "of_chat_template", "of_layer"]
+__all__ = ["capabilities_of", "of_chat_template", "of_layer", "writes_json_calls"]
 
 _DEAF = frozenset({"nemotron_h_omni"})
 """Architectures whose audio encoder counts for nothing."""
@@ -37,7 +36,7 @@ def capabilities_of(
     is the manifest's word for how the model's answers are read.
 
     The reference derives `tools` from any Jinja template that mentions `tools` or `tool_call`. Here
-    it takes one whose calls can be read (parsers/, toolcalls.py): a promise that is kept.
+    it takes one whose calls can be read (parsers/): a promise that is kept.
     """
     words = [*config_capabilities]
     if chat_template is not None:
@@ -63,9 +62,16 @@ def _is_projector(found: Description | None) -> TypeGuard[Description]:
 def of_chat_template(chat_template: str) -> list[str]:
     """What a Jinja template makes of its model."""
     marks = by_marks(chat_template)
-    calls = writes_calls(chat_template) or (marks is not None and "tools" in chat_template)
+    calls = writes_json_calls(chat_template) or (marks is not None and "tools" in chat_template)
     thinks = tags_of(chat_template) or (marks is not None and marks.thinks(chat_template))
     return ["tools"] * bool(calls) + ["thinking"] * bool(thinks)
+
+
+def writes_json_calls(chat_template: str) -> bool:
+    """Whether a Jinja template asks for calls as JSON between `<tool_call>` tags."""
+    return all(
+        text in chat_template for text in ("<tool_call>", "</tool_call>", "tools", "arguments")
+    ) and not any(text in chat_template for text in ("<function=", "<arg_key>"))
 
 
 def of_parser(name: str) -> list[str]:

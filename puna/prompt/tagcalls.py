@@ -10,22 +10,41 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
 from puna.api.events import Content, Logprob, ToolCalls
 from puna.api.requests import FunctionCall, ToolCall
+from puna.prompt.parsers.family import CallForm
+from puna.prompt.parsers.writing import json_array, json_object, tagged_json
 
-__all__ = ["TagCallSplitter"]
+__all__ = ["TagCallSplitter", "call_form"]
 
 SPACE = " \t\r\n"
 _CLOSING = {"{": "}", "[": "]"}
 _MARKS = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 
+_TAG = re.compile(r"<(\w+)>")
 _BRACKETED = re.compile(r"\[[^\]]*\]|<[^>]*>")
 
 Piece = Content | ToolCalls
 Arguments = dict[str, Any]
+
+
+def call_form(tag: str, source: str) -> CallForm:
+    """How calls are written that begin with a tag, in a template with this source."""
+    is_older = '"parameters": {{' in source and '"arguments": {{' not in source
+    keys = ("name", "parameters" if is_older else "arguments")
+    call = json_object(keys)
+    if tag == "{":
+        return CallForm(call, is_single=True, is_json=True)
+    if tag.endswith("["):
+        form = json_array(tag, "]", call)
+        return replace(form, is_json=True) if tag == "[" else form
+    name = _TAG.fullmatch(tag)
+    closing = f"</{name[1]}>" if name else "```" if tag.startswith("```") else ""
+    return tagged_json(tag, closing, keys)
 
 
 class _State(Enum):

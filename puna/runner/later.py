@@ -18,7 +18,7 @@ __all__ = ["Later", "has_grammar"]
 
 def has_grammar(order: Generation) -> bool:
     """Whether the answer is held to something."""
-    return bool(order.format or order.grammar or order.regex)
+    return bool(order.format or order.grammar or order.regex or order.outline)
 
 
 class Later:

@@ -135,7 +135,9 @@ class Generation(Struct, frozen=True, kw_only=True):
     `prefix` are tokens put before the prompt's (the `context` of generate). `max_tokens` -1 is no
     limit but ten times the context. `format` is the JSON text of the request's format, "json" in
     quotes or a schema; `grammar` is GBNF or Lark, `regex` a regular expression; at most one of the
-    three is not empty. `top_logprobs` None asks for no log probabilities.
+    three is not empty. `outline` is Lark for the whole answer, tags included, in which `@answer` is
+    what those three hold to; control tokens of `visible` are text in it. `top_logprobs` None asks
+    for no log probabilities.
     With `truncate` an over-long prompt loses its middle; without, or with `shift` off, it is
     refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
     At most `most_drafted` tokens are guessed at a time; -1 leaves that to what is measured.
@@ -155,6 +157,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     format: str = ""
     grammar: str = ""
     regex: str = ""
+    outline: str = ""
     truncate: bool = True
     shift: bool = True
     most_drafted: int = -1

@@ -11,11 +11,13 @@ from typing import Any
 from puna.api.requests import ChatRequest, GenerateRequest
 from puna.prompt.answer import AnswerParser
 from puna.prompt.layer import LayerTemplate
+from puna.prompt.outline import AnswerForm
 from puna.prompt.parsers import Family, Scanner, Turn, by_marks, by_name
+from puna.prompt.parsers.family import Lead
 from puna.prompt.parsers.harmony import HARMONY
-from puna.prompt.tagcalls import TagCallSplitter
+from puna.prompt.parsers.qwen import HERMES
+from puna.prompt.tagcalls import TagCallSplitter, call_form
 from puna.prompt.thinking import ThinkingSplitter, starts_inside, tags_of
-from puna.prompt.toolcalls import ToolCallSplitter
 from puna.service.catalog import Entry
 from puna.service.templates import layer_for
 
@@ -36,12 +38,13 @@ def make_parser(entry: Entry, order: Order, think: bool | str | None, prompt: st
     family = by_name(entry.model.config.parser) or _detected(entry, layer)
     if family is not None:
         turn = Turn(bool(think), bool(tools), _last(order))
-        return AnswerParser(calls=Scanner(family, turn, tools))
+        return AnswerParser(None, Scanner(family, turn, tools), AnswerForm.of(family, turn))
     marks = by_marks(entry.chat_template or "") if layer is None else None
     if marks is not None and (tools or marks.is_framed):
         opens = starts_inside(prompt, marks.family.opening) if marks.family.opening else False
         turn = Turn(bool(think), bool(tools), _last(order), opens)
-        return AnswerParser(calls=Scanner(marks.family, turn, tools, lenient=True))
+        scanner = Scanner(marks.family, turn, tools, lenient=True)
+        return AnswerParser(None, scanner, AnswerForm.of(marks.family, turn))
     return _by_tags(entry, layer, tools, think, prompt)
 
 
@@ -71,19 +74,19 @@ def _by_tags(
 ) -> AnswerParser:
     """Where nothing is known but the tags that a template shows."""
     tags = tags_of(entry.chat_template or "") if layer is None else layer.thinking_tags
-    thinking = None
+    thinking = lead = None
     if tags is not None and think:
         opening, closing = tags
-        thinking = ThinkingSplitter(opening, closing, starts_inside(prompt, opening))
-    return AnswerParser(thinking, _call_splitter(layer, tools))
-
-
-def _call_splitter(
-    layer: LayerTemplate | None, tools: Declared
-) -> ToolCallSplitter | TagCallSplitter | None:
+        is_inside = starts_inside(prompt, opening)
+        thinking = ThinkingSplitter(opening, closing, is_inside)
+        lead = Lead("" if is_inside else opening, closing, is_optional=not is_inside)
     if not tools:
-        return None
-    return ToolCallSplitter() if layer is None else TagCallSplitter(layer.tool_tag, _names(tools))
+        return AnswerParser(thinking, form=AnswerForm(lead))
+    if layer is None:
+        calls = Scanner(HERMES, Turn(has_tools=True), tools)
+        return AnswerParser(thinking, calls, AnswerForm(lead, calls=HERMES.calls))
+    form = AnswerForm(lead, calls=call_form(layer.tool_tag, layer.source))
+    return AnswerParser(thinking, TagCallSplitter(layer.tool_tag, _names(tools)), form)
 
 
 def _names(tools: Declared) -> list[str]:

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from puna.api.decode import read_value
 from puna.api.events import Done, Event, Rendered
 from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
+from puna.prompt.answer import AnswerParser
 from puna.prompt.assemble import (
     IMAGE_TOKENS,
     FittedPrompt,
@@ -27,12 +30,15 @@ from puna.prompt.assemble import (
     forgets_thinking,
 )
 from puna.prompt.images import images_of
+from puna.prompt.outline import make_outline
+from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.scheduler.state import Need
 from puna.service.answers import make_parser
 from puna.service.catalog import Catalog, Entry
 from puna.service.prepare import (
+    asks_for_form,
     check_priority,
     check_runnable,
     check_structure,
@@ -46,6 +52,7 @@ from puna.service.prepare import (
     weights_key,
 )
 from puna.service.templates import render_prompt, render_suffix
+from puna.service.tool_choice import read_tool_choice
 from puna.service.turn import Stopwatch, run_turn
 from puna.threads import in_thread
 
@@ -62,6 +69,7 @@ class _Job:
     need: Need
     think: bool | str | None
     started: float
+    must_call: bool = False
 
     def n_ctx(self, lease: Lease) -> int:
         """How many tokens this request may use; without a wish of its own, what was loaded."""
@@ -122,7 +130,9 @@ class Inference:
         if order.tools and "tools" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support tools")
         check_vision(entry, order.model, images_of(order.messages))
-        return self._job(order, entry, think, started)
+        choice = read_tool_choice(order.tools, order.tool_choice)
+        order = replace(order, tools=choice.tools)
+        return self._job(order, entry, think, started, must_call=choice.must_call)
 
     async def generate(self, order: GenerateRequest) -> AsyncGenerator[Event, None]:
         """Continue a prompt; without one, load the model or unload it."""
@@ -164,10 +174,13 @@ class Inference:
         entry: Entry,
         think: bool | str | None,
         started: float,
+        *,
+        must_call: bool = False,
     ) -> _Job:
         options = make_options(entry, order.options)
         plan = plan_load(entry, options, self._settings)
-        return _Job(order, entry, options, make_need(entry, plan, order), think, started)
+        need = make_need(entry, plan, order)
+        return _Job(order, entry, options, need, think, started, must_call)
 
     async def _serve(
         self, job: _Job, prompt_of: Callable[[Lease], Awaitable[FittedPrompt]] | None
@@ -182,11 +195,11 @@ class Inference:
                 yield Rendered(prompt, len(images))
                 return
             parser = make_parser(job.entry, job.order, job.think, prompt)
-            generation = make_generation(
-                prompt, images, job.order, job.options, job.entry, job.n_ctx(lease), parser.tags
-            )
+            generation = _generation(job, prompt, images, parser, job.n_ctx(lease))
             watch = Stopwatch(self._clock, job.started, lease.load_ns)
-            turn = run_turn(lease.engine, generation, parser, watch, is_cut=is_cut)
+            turn = run_turn(
+                lease.engine, generation, parser, watch, is_cut=is_cut, calls_once=_calls_once(job)
+            )
             async with aclosing(turn) as events:
                 async for event in events:
                     yield event
@@ -256,6 +269,37 @@ class Inference:
         if not fits or job.order.truncate is False or len(messages) <= 1:
             return FittedPrompt(await text_of(messages), images=tuple(images))
         return await fit_messages(messages, text_of, length_of, job.n_ctx(lease))
+
+
+def _generation(
+    job: _Job, prompt: str, images: tuple[bytes, ...], parser: AnswerParser, n_ctx: int
+) -> Generation:
+    """The order for the engine. Raises Unsupported when calls cannot be forced."""
+    is_held = asks_for_form(job.order) and not job.must_call
+    if job.must_call and parser.form.calls is None:
+        raise Unsupported(f"{job.entry.name.full} has no form of tool calls that could be forced")
+    outline = make_outline(
+        parser.form,
+        _tools(job),
+        is_held=is_held,
+        must_call=job.must_call,
+        calls_once=_calls_once(job),
+    )
+    return make_generation(
+        prompt,
+        images,
+        job.order,
+        job.options,
+        job.entry,
+        n_ctx,
+        parser.tags,
+        outline=outline,
+        is_held=is_held,
+    )
+
+
+def _calls_once(job: _Job) -> bool:
+    return isinstance(job.order, ChatRequest) and job.order.parallel_tool_calls is False
 
 
 def _unloads(order: ChatRequest | GenerateRequest) -> bool:

@@ -20,6 +20,7 @@ from puna.scheduler.state import Need
 from puna.service.catalog import Entry
 
 __all__ = [
+    "asks_for_form",
     "check_priority",
     "check_runnable",
     "check_structure",
@@ -62,10 +63,19 @@ def check_top_logprobs(value: int) -> None:
 
 def check_structure(order: ChatRequest | GenerateRequest) -> None:
     """Raises BadRequest when an answer is to be held to more than one thing."""
-    wanted = {"format": order.format, "grammar": order.grammar, "regex": order.regex}
-    asked = [name for name, value in wanted.items() if value not in (None, "")]
+    asked = _asked(order)
     if len(asked) > 1:
         raise BadRequest(f"{' and '.join(asked)} cannot be used together")
+
+
+def asks_for_form(order: ChatRequest | GenerateRequest) -> bool:
+    """Whether the answer is to be held to something."""
+    return bool(_asked(order))
+
+
+def _asked(order: ChatRequest | GenerateRequest) -> list[str]:
+    wanted = {"format": order.format, "grammar": order.grammar, "regex": order.regex}
+    return [name for name, value in wanted.items() if value not in (None, "")]
 
 
 def check_runnable(entry: Entry, raw: str) -> None:
@@ -230,9 +240,12 @@ def make_generation(
     entry: Entry,
     n_ctx: int,
     visible: tuple[str, ...] = (),
+    *,
+    outline: str = "",
+    is_held: bool = True,
 ) -> Generation:
-    """The order for the engine. `visible` are the tags that answers are read by. Raises
-    InvalidFormat.
+    """The order for the engine. `visible` are the tags that answers are read by, `outline` their
+    form. Unless it `is_held`, format and the like count for nothing. Raises InvalidFormat.
     """
     shift = order.shift if order.shift is not None else entry.family not in _NO_SHIFT_FAMILIES
     is_text = isinstance(order, GenerateRequest) and not order.raw
@@ -246,9 +259,10 @@ def make_generation(
         max_tokens=options.num_predict,
         stop=options.stop,
         visible=visible,
-        format=_format_text(order.format),
-        grammar=order.grammar,
-        regex=order.regex,
+        format=_format_text(order.format) if is_held else "",
+        grammar=order.grammar if is_held else "",
+        regex=order.regex if is_held else "",
+        outline=outline,
         truncate=order.truncate is not False,
         shift=shift,
         most_drafted=-1 if options.draft_num_predict is None else max(0, options.draft_num_predict),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -40,30 +40,43 @@ async def run_turn(
     watch: Stopwatch,
     *,
     is_cut: bool = False,
+    calls_once: bool = False,
 ) -> AsyncGenerator[Event, None]:
     """Generate, and tell thoughts and tool calls from content. Ends with Done.
 
-    `is_cut`: something of the request is not in the prompt already.
+    `is_cut`: something of the request is not in the prompt already. With `calls_once` only the
+    first call is told of.
     """
-    thoughts = 0
+    told, thoughts = _Told(calls_once), 0
     async with engine.generate(order) as tokens:
         async for token in tokens:
             if isinstance(token, Finished):
-                for event in parser.flush():
-                    yield _identified(event)
+                for event in told.of(parser.flush()):
+                    yield event
                 yield _done(token, watch, thoughts, is_cut=is_cut)
             else:
                 event = None
-                for event in parser.push(token.text, token.logprobs):
-                    yield _identified(event)
+                for event in told.of(parser.push(token.text, token.logprobs)):
+                    yield event
                 thoughts += isinstance(event, Thinking)
 
 
-def _identified(event: Content | Thinking | ToolCalls) -> Event:
-    """Calls get ids of our own, so that a client can answer each."""
-    if isinstance(event, ToolCalls):
-        return ToolCalls(tuple(structs.replace(call, id=_call_id()) for call in event.calls))
-    return event
+class _Told:
+    """Gives calls ids of our own, so that a client can answer each, and drops unwanted ones."""
+
+    def __init__(self, calls_once: bool) -> None:
+        self._calls_once = calls_once
+        self._has_called = False
+
+    def of(self, pieces: Iterable[Content | Thinking | ToolCalls]) -> Iterator[Event]:
+        for piece in pieces:
+            if not isinstance(piece, ToolCalls):
+                yield piece
+                continue
+            calls = piece.calls[: not self._has_called] if self._calls_once else piece.calls
+            self._has_called = True
+            if calls:
+                yield ToolCalls(tuple(structs.replace(call, id=_call_id()) for call in calls))
 
 
 def _call_id() -> str:

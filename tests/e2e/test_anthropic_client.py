@@ -228,8 +228,19 @@ def test_errors_have_the_client_s_own_types(client: anthropic.Anthropic) -> None
     }
     with pytest.raises(anthropic.BadRequestError, match="does not support images"):
         ask(client, {"role": "user", "content": [picture]})
-    with pytest.raises(anthropic.BadRequestError, match="tool_choice"):
-        ask(client, user("hi"), tools=[WEATHER], tool_choice={"type": "any"})
+    choice: Any = {"type": "tool", "name": "other"}
+    with pytest.raises(anthropic.BadRequestError, match="not in tools: other"):
+        ask(client, user("hi"), tools=[WEATHER], tool_choice=choice)
+
+
+def test_a_tool_that_must_be_called(client: anthropic.Anthropic) -> None:
+    choices: list[Any] = [{"type": "any"}, {"type": "tool", "name": WEATHER["name"]}]
+    for choice in choices:
+        reply = ask(client, user("Hello!"), tools=[WEATHER], tool_choice=choice)
+        assert reply.stop_reason == "tool_use"
+        block = reply.content[0]
+        assert isinstance(block, ToolUseBlock)
+        assert block.name == WEATHER["name"]
 
 
 def test_every_event_of_a_stream_is_known(server: Server) -> None:

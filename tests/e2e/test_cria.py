@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -91,3 +92,104 @@ def test_it_remembers(server: Server) -> None:
 def test_it_knows_its_limits(server: Server) -> None:
     message = chat(server, user("Who won the football match yesterday?"), think=False)
     assert "don't know" in (message.content or "")
+
+
+PLACE: dict[str, Any] = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "maxLength": 30}, "sum": {"type": "integer"}},
+    "required": ["name", "sum"],
+    "additionalProperties": False,
+}
+SUM = user("What is 23 + 14?")
+TIME: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "get_time",
+        "description": "Get the time",
+        "parameters": {
+            "type": "object",
+            "required": ["zone"],
+            "properties": {"zone": {"enum": ["UTC", "CET"]}},
+        },
+    },
+}
+
+
+def raw_chat(server: Server, *said: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The last object of an answer that is not streamed."""
+    body = {"model": "cria", "messages": said, "stream": False, "options": {"temperature": 0}}
+    answer = server.request("POST", "/api/chat", body | fields)
+    assert answer.status == 200, answer.body
+    value: dict[str, Any] = json.loads(answer.body)
+    return value
+
+
+def test_the_thought_is_free_and_the_answer_fits(server: Server) -> None:
+    free = raw_chat(server, SUM)["message"]
+    held = raw_chat(server, SUM, format=PLACE)["message"]
+    assert held["thinking"] == free["thinking"]
+    assert {name: type(value) for name, value in json.loads(held["content"]).items()} == {
+        "name": str,
+        "sum": int,
+    }
+    digits = raw_chat(server, SUM, regex="[0-9]{2}")["message"]
+    assert (digits["thinking"], digits["content"].isdigit()) == (free["thinking"], True)
+    warm = {"temperature": 1.5, "seed": 3, "num_predict": 300, "draft_num_predict": 0}
+    for options in (warm, warm | {"draft_num_predict": 8}):
+        wild = raw_chat(server, SUM, format=PLACE, options=options)
+        assert wild["done_reason"] == "length" or json.loads(wild["message"]["content"])
+    cut = raw_chat(server, SUM, format=PLACE, options={"temperature": 0, "num_predict": 5})
+    assert (cut["done_reason"], cut["message"]["content"]) == ("length", "")
+    assert free["thinking"].startswith(cut["message"]["thinking"])
+
+
+def test_a_thought_and_a_held_answer_are_streamed(server: Server) -> None:
+    whole = raw_chat(server, SUM, format=PLACE)["message"]
+    with ollama.Client(server.url) as client:
+        parts = client.chat(
+            "cria",
+            [SUM],
+            format=PLACE,
+            options={"temperature": 0},
+            stream=True,
+            logprobs=True,
+            top_logprobs=1,
+        )
+        pieces = [part for part in parts if part.message is not None]
+    assert "".join(part.message.thinking or "" for part in pieces) == whole["thinking"]
+    assert "".join(part.message.content or "" for part in pieces) == whole["content"]
+    told = [each.token for part in pieces for each in part.logprobs or ()]
+    assert "".join(told).endswith(whole["content"])
+
+
+def test_a_call_that_must_come_comes_after_the_thought(server: Server) -> None:
+    tools = [WEATHER, TIME]
+    free = raw_chat(server, SUM, tools=tools)["message"]
+    forced = raw_chat(server, SUM, tools=tools, tool_choice="required")["message"]
+    assert forced["content"] == ""
+    assert forced["thinking"] == free["thinking"]
+    assert forced["tool_calls"][0]["function"]["name"] in {"get_weather", "get_time"}
+    for think in (True, False):
+        named = raw_chat(
+            server,
+            user("What is the weather in Oslo?"),
+            tools=tools,
+            tool_choice={"type": "function", "function": {"name": "get_time"}},
+            parallel_tool_calls=False,
+            think=think,
+        )["message"]
+        assert bool(named.get("thinking")) is think
+        [call] = named["tool_calls"]
+        assert call["function"]["name"] == "get_time"
+        assert call["function"]["arguments"]["zone"] in {"UTC", "CET"}
+
+
+def test_a_schema_leaves_the_choice_to_call(server: Server) -> None:
+    asked = user("What is the weather in Oslo?")
+    called = raw_chat(server, asked, tools=[WEATHER], format=PLACE, think=False)["message"]
+    assert called["tool_calls"][0]["function"]["arguments"] == {"city": "Oslo"}
+    barred = raw_chat(
+        server, asked, tools=[WEATHER], tool_choice="none", format=PLACE, think=False
+    )["message"]
+    assert "tool_calls" not in barred
+    assert json.loads(barred["content"])

@@ -10,14 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.api.events import Content, Logprob, ToolCalls
-from puna.prompt.toolcalls import ToolCallSplitter, writes_calls
+from puna.prompt.capabilities import writes_json_calls
+from puna.prompt.parsers import Scanner, Turn
+from puna.prompt.parsers.qwen import HERMES
 
 ADD = '<tool_call>\n{"name": "add", "arguments": {"a": 1, "b": "x"}}\n</tool_call>'
+TURN = Turn(has_tools=True)
 ADDED = ("add", {"a": 1, "b": "x"})
 
 
 def read(pieces: list[str]) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
-    splitter = ToolCallSplitter()
+    splitter = Scanner(HERMES, TURN)
     out = [piece for text in pieces for piece in splitter.push(text)] + splitter.flush()
     content = "".join(piece.text for piece in out if isinstance(piece, Content))
     calls = [call for piece in out if isinstance(piece, ToolCalls) for call in piece.calls]
@@ -26,7 +29,7 @@ def read(pieces: list[str]) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
 
 
 ANSWERS: dict[str, tuple[str, str, list[tuple[str, dict[str, Any]]]]] = {
-    "no call": ("Hello there.\n", "Hello there.\n", []),
+    "no call": ("Hello\nthere.\n", "Hello\nthere.", []),
     "a call alone": (ADD, "", [ADDED]),
     "white space around it": (f"\n {ADD}\n", "", [ADDED]),
     "text before": (f"Let me see.\n{ADD}", "Let me see.", [ADDED]),
@@ -45,6 +48,16 @@ ANSWERS: dict[str, tuple[str, str, list[tuple[str, dict[str, Any]]]]] = {
     "arguments that are no object": (
         '<tool_call>{"name":"f","arguments":[1]}</tool_call>',
         '<tool_call>{"name":"f","arguments":[1]}</tool_call>',
+        [],
+    ),
+    "a tag in a text": (
+        '<tool_call>{"name":"f","arguments":{"k":"\\"</tool_call>\\\\"}}</tool_call>b',
+        "b",
+        [("f", {"k": '"</tool_call>\\'})],
+    ),
+    "a text that is not closed": (
+        'a <tool_call>{"name":"f}</tool_call> b',
+        'a <tool_call>{"name":"f}</tool_call> b',
         [],
     ),
     "the beginning of a tag": ("a < b <tool", "a < b <tool", []),
@@ -70,7 +83,7 @@ def test_the_split_does_not_matter(parts: list[str], cuts: list[int]) -> None:
 
 
 def test_log_probabilities_are_never_lost() -> None:
-    splitter = ToolCallSplitter()
+    splitter = Scanner(HERMES, TURN)
     entries = [Logprob(token=char, logprob=-1.0) for char in ADD]
     out = [
         each
@@ -94,4 +107,4 @@ TEMPLATES = {
 
 @pytest.mark.parametrize(("template", "fits"), TEMPLATES.values(), ids=TEMPLATES)
 def test_templates_of_this_form(template: str, fits: bool) -> None:
-    assert writes_calls(template) is fits
+    assert writes_json_calls(template) is fits

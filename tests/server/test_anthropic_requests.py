@@ -247,8 +247,18 @@ def test_tools_of_the_api() -> None:
 
 
 def test_tool_choices() -> None:
-    assert chat(tools=[TOOL], tool_choice={"type": "auto"}).tools == [AS_FUNCTION]
-    assert chat(tools=[TOOL], tool_choice={"type": "none"}).tools == []
+    named = {"type": "function", "function": {"name": "look"}}
+    for choice, expected in (
+        ({"type": "auto"}, "auto"),
+        ({"type": "none"}, "none"),
+        ({"type": "any"}, "required"),
+        ({"type": "tool", "name": "look"}, named),
+    ):
+        order = chat(tools=[TOOL], tool_choice=choice)
+        assert (order.tools, order.tool_choice) == ([AS_FUNCTION], expected)
+        assert order.parallel_tool_calls is True
+    once = {"type": "auto", "disable_parallel_tool_use": True}
+    assert chat(tools=[TOOL], tool_choice=once).parallel_tool_calls is False
 
 
 def test_the_answer_may_be_held_to_a_schema() -> None:
@@ -289,11 +299,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "content of another type": ({"messages": [{"role": "user", "content": 5}]}, "invalid message"),
     "content that is missing": ({"messages": [{"role": "user"}]}, "invalid message content"),
     "a block that is text": ({"messages": [{"role": "user", "content": ["a"]}]}, "invalid message"),
-    "a forced call": ({"tool_choice": {"type": "any"}}, 'tool_choice "any" is not supported'),
-    "a call of one tool": (
-        {"tool_choice": {"type": "tool", "name": "look"}},
-        'tool_choice "tool" is not supported',
-    ),
     "a choice that nobody knows": ({"tool_choice": {"type": "x"}}, 'invalid tool_choice "x"'),
     "a tool without a name": ({"tools": [{"input_schema": {}}]}, "a tool needs a name"),
     "another format": ({"output_format": {"type": "xml"}}, 'invalid output format "xml"'),

@@ -109,11 +109,6 @@ def test_a_call(end: Done, reason: str) -> None:
     assert choice["finish_reason"] == reason
 
 
-def test_without_parallel_calls_the_first_counts() -> None:
-    reply = ask(CALL, CALL, STOP, parallel_tool_calls=False)
-    assert len(reply.json["choices"][0]["message"]["tool_calls"]) == 1
-
-
 def test_figures_come_when_they_are_asked_for() -> None:
     """CC-12."""
     usage = {

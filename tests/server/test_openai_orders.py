@@ -15,7 +15,6 @@ from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingR
 from puna.api.requests import ChatRequest, GenerateRequest, Message, Tokens
 from puna.errors import BadRequest
 from puna.server.openai.orders import chat_orders, embed_order, generate_orders
-from puna.server.openai.tool_choice import read_tool_choice
 
 USER = {"role": "user", "content": "Hi"}
 SCHEMA = {"type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}, "$defs": {"x": {}}}
@@ -28,7 +27,7 @@ def tool(name: str) -> dict[str, Any]:
 
 def chat_all(body: dict[str, Any]) -> list[ChatRequest]:
     asked = decode(ChatCompletionRequest, json.dumps({"messages": [USER]} | body).encode())
-    return chat_orders(asked, read_tool_choice(asked.tools, asked.tool_choice))
+    return chat_orders(asked)
 
 
 def chat(**body: Any) -> ChatRequest:
@@ -93,7 +92,7 @@ def test_choices_of_one_seed_differ() -> None:
         ({"reasoning": {"effort": "medium"}}, "medium"),
         ({"think": True}, True),
         ({"chat_template_kwargs": {"enable_thinking": False}}, False),
-        ({"response_format": {"type": "json_object"}}, False),
+        ({"response_format": {"type": "json_object"}}, None),
         ({"response_format": {"type": "json_object"}, "reasoning_effort": "low"}, "low"),
     ],
 )
@@ -197,33 +196,6 @@ REFUSED = [
     pytest.param({"reasoning": {"effort": "x"}}, "reasoning.effort", '"x"', id="1.7 object"),
     pytest.param({"n": 0}, "n", "between 1 and 128", id="n"),
     pytest.param({"n": 129}, "n", "between 1 and 128", id="many"),
-    pytest.param({"tool_choice": "required"}, "tool_choice", "there are no tools", id="no tools"),
-    pytest.param({"tool_choice": "x"}, "tool_choice", "invalid tool_choice", id="tool_choice"),
-    pytest.param(
-        {
-            "tools": [tool("a")],
-            "tool_choice": {"type": "function", "function": {"name": "b"}},
-        },
-        "tool_choice",
-        "not in tools: b",
-        id="another tool",
-    ),
-    pytest.param(
-        {
-            "tools": [tool("a")],
-            "tool_choice": "required",
-            "response_format": {"type": "json_object"},
-        },
-        "tool_choice",
-        "response_format",
-        id="both",
-    ),
-    pytest.param(
-        {"tools": [{"function": 5}], "tool_choice": "required"},
-        "tools",
-        "a name and a JSON Schema object",
-        id="no function",
-    ),
     pytest.param({"modalities": ["audio"]}, "modalities", "text only", id="speech"),
     pytest.param({"temperature": "hot"}, "temperature", "float", id="type"),
     pytest.param({"max_tokens": "10"}, "max_tokens", "int", id="text for a number"),
@@ -239,31 +211,12 @@ def test_refused_chats(body: dict[str, Any], param: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("value", "names", "calls"),
-    [
-        (None, ["a", "b"], None),
-        ("auto", ["a", "b"], None),
-        ("none", [], None),
-        ("required", ["a", "b"], ["a", "b"]),
-        ({"type": "function", "function": {"name": "b"}}, ["b"], ["b"]),
-        (
-            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [tool("b")]}},
-            ["b"],
-            None,
-        ),
-    ],
-)
-def test_tool_choice(value: object, names: list[str], calls: list[str] | None) -> None:
-    order = chat(tools=[tool("a"), tool("b")], tool_choice=value)
-    assert [each["function"]["name"] for each in order.tools] == names
-    if calls is None:
-        assert order.format is None
-        return
-    schemas = order.format.get("anyOf", [order.format])
-    assert [each["properties"]["name"]["const"] for each in schemas] == calls
-    assert order.think is not None
-    assert order.think.value is False
+def test_tools_and_which_of_them_are_called() -> None:
+    named = {"type": "function", "function": {"name": "b"}}
+    order = chat(tools=[tool("a"), tool("b")], tool_choice=named, parallel_tool_calls=False)
+    assert order.tools == [tool("a"), tool("b")]
+    assert (order.tool_choice, order.parallel_tool_calls) == (named, False)
+    assert (chat().tool_choice, chat().parallel_tool_calls) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from puna.prompt.parsers.family import Family, Fault, Kind, Mode
 from puna.prompt.parsers.reading import json_calls
 from puna.prompt.parsers.shapes import array_call, begins, thinks_first
+from puna.prompt.parsers.writing import json_array
 
 __all__ = ["GRANITE3", "NEMOTRON_NANO2", "PHI4"]
 
@@ -21,6 +22,7 @@ PHI4 = Family(
     lambda turn: "content",
     bad=Fault.TEXT,
     cut=Fault.TEXT,
+    calls=json_array("<|tool_call|>[", f"]{_PHI_END}"),
 )
 
 GRANITE3 = Family(
@@ -30,6 +32,7 @@ GRANITE3 = Family(
     bad=Fault.TEXT,
     cut=Fault.TEXT,
     opening="<think>",
+    calls=json_array("<|tool_call|>[", "]"),
 )
 
 NEMOTRON_NANO2 = Family(
@@ -39,4 +42,5 @@ NEMOTRON_NANO2 = Family(
     bad=Fault.TEXT,
     cut=Fault.TEXT,
     opening="<think>",
+    calls=json_array("<TOOLCALL>[", "]</TOOLCALL>"),
 )

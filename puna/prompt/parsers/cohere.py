@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from puna.prompt.parsers.family import Body, Family, Found, Kind, Mode, Turn
 from puna.prompt.parsers.reading import json_calls
 from puna.prompt.parsers.shapes import CALL_GAP, array_call, at_content
+from puna.prompt.parsers.writing import DIGITS, json_array, json_object
 
 __all__ = ["COHERE", "COMMAND_R"]
 
@@ -35,6 +36,8 @@ _BLOCKS = {
     "<|START_ACTION|>": "actions",
     "<|END_OF_TURN_TOKEN|>": "between",
 }
+_KEYS = ("tool_name", "parameters")
+_ID = f'"\\"tool_call_id\\": \\"" {DIGITS} "\\", "'
 _ENDS = ("<|END_TEXT|>", "<|END_RESPONSE|>", "<|END_OF_TURN_TOKEN|>")
 
 COHERE = Family(
@@ -51,9 +54,17 @@ COHERE = Family(
     _start,
     has_thinking=True,
     opening="<|START_THINKING|>",
+    calls=json_array(
+        "<|START_ACTION|>[\n    ", "\n]<|END_ACTION|>", json_object(_KEYS, before=_ID)
+    ),
+    answers=(
+        ("<|START_TEXT|>", "<|END_TEXT|>"),
+        ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    ),
 )
 
 COMMAND_R = Family(
     array_call(("Action: ```json", "Action:\n```json", "Action:```json"), "```", read_action),
     at_content,
+    calls=json_array("Action: ```json\n[\n    ", "\n]```", json_object(_KEYS)),
 )

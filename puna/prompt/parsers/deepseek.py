@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from puna.prompt.parsers.family import BadCall, Body, Family, Found, Kind, Mode, Turn
+from puna.prompt.parsers.family import BadCall, Body, CallForm, Family, Found, Kind, Mode, Turn
 from puna.prompt.parsers.reading import read_json, read_object
 from puna.prompt.parsers.shapes import begins, thinks_first
+from puna.prompt.parsers.writing import named_json
 
 __all__ = ["COGITO", "DEEPSEEK3"]
 
@@ -35,8 +36,13 @@ _CALLS = {
         Kind.CALL,
         {"<｜tool▁call▁end｜>": "calls", "<｜tool▁calls▁end｜>": "content"},
         read=read_call,
+        has_strings=True,
     ),
 }
+_BEGIN, _END = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"
+_FENCED_FORM = (f"{_BEGIN}function{_SEPARATOR}{{}}\n```json\n", f"\n```{_END}")
+_BARE_FORM = (f"{_BEGIN}{{}}{_SEPARATOR}", _END)
+_BLOCK = ("<｜tool▁calls▁begin｜>", r"/\n?/", "<｜tool▁calls▁end｜>")
 _COGITO_CONTENT = Mode(
     Kind.CONTENT,
     {"<｜tool▁calls▁begin｜>": "calls", "<｜tool▁outputs▁begin｜>": "outputs"},
@@ -67,6 +73,7 @@ COGITO = Family(
     has_thinking=True,
     shown=(_SEPARATOR,),
     opening="<think>",
+    calls=CallForm(named_json(_FENCED_FORM), *_BLOCK),
 )
 
 DEEPSEEK3 = Family(
@@ -81,4 +88,5 @@ DEEPSEEK3 = Family(
     has_thinking=True,
     shown=(_SEPARATOR,),
     opening="<think>",
+    calls=CallForm(named_json(_BARE_FORM, _FENCED_FORM), *_BLOCK),
 )

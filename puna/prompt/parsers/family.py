@@ -11,10 +11,24 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from puna.prompt.parsers.declared import Function
+from puna.prompt.parsers.lark import Lark
 from puna.prompt.parsers.tools import Tools
 from puna.prompt.thinking import SPACE
 
-__all__ = ["BadCall", "Body", "Family", "Fault", "Finder", "Found", "Kind", "Mode", "Turn"]
+__all__ = [
+    "BadCall",
+    "Body",
+    "CallForm",
+    "Family",
+    "Fault",
+    "Finder",
+    "Found",
+    "Kind",
+    "Lead",
+    "Mode",
+    "Turn",
+]
 
 Found = tuple[str, dict[str, Any]]
 """A call: the function's name and its arguments."""
@@ -102,6 +116,8 @@ class Mode:
     trims: bool = True
     """White space beside its tags is no text."""
     blank: str = SPACE
+    has_strings: bool = False
+    """It is JSON: a tag inside of one of its strings is a part of that."""
     read: Reader | None = None
     chooses: Callable[[str], str] | None = None
     """Which mode follows, by a HEAD's text."""
@@ -124,6 +140,40 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class CallForm:
+    """How calls are written, for a grammar that leaves nothing else.
+
+    `call` adds the rules of one function's call to a grammar and gives the expression for it.
+    """
+
+    call: Callable[[Lark, Function], str]
+    opening: str = ""
+    """Text before all calls."""
+    between: str = ""
+    """The expression for what stands between two."""
+    closing: str = ""
+    is_single: bool = False
+    """There is no more than one call in an answer."""
+    is_json: bool = False
+    """Calls begin as JSON does, so that no answer in JSON can be told from one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What comes before content or calls: thoughts, up to and with `closing` and `after`.
+
+    Without an `opening` the prompt has begun them already.
+    """
+
+    opening: str
+    closing: str
+    after: str = ""
+    is_optional: bool = False
+    never: tuple[str, ...] = ()
+    """Texts that would end them otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """How the models of a family write their answers."""
 
@@ -140,6 +190,11 @@ class Family:
     """Thoughts are dropped where none were asked for."""
     opening: str = ""
     """The tag at a prompt's end after which the answer begins with thoughts."""
+    calls: CallForm | None = None
+    lead: Callable[[Turn], Lead | None] | None = None
+    """How thoughts are written, where the modes do not show it."""
+    answers: tuple[tuple[str, str], ...] = (("", ""),)
+    """Texts before and behind content: one of the pairs."""
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -9,14 +9,27 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from puna.prompt.parsers.family import BadCall, Body, Family, Found, Kind, Mode, Turn
+from puna.prompt.parsers.family import BadCall, Body, CallForm, Family, Found, Kind, Mode, Turn
+from puna.prompt.parsers.lark import literal
 from puna.prompt.parsers.loose import Form, read_value
 from puna.prompt.parsers.shapes import at_content, tagged_call
 from puna.prompt.parsers.tools import Tools
+from puna.prompt.parsers.values import Notation
+from puna.prompt.parsers.writing import notated
 
 __all__ = ["FUNCTION_GEMMA", "GEMMA4", "GEMMA4_NO_THINKING"]
 
 _QUOTE = '<|"|>'
+_WORDS = {True: "true", False: "false", None: "null"}
+_NOTATION = Notation(
+    lambda lark: f"{literal(_QUOTE)} {lark.until(_QUOTE, ('<tool_call|>',))}", _QUOTE, _WORDS, "{}:"
+)
+_FUNCTION_NOTATION = Notation(
+    lambda lark: f'"<escape>" {lark.until("<escape>", ("<end_function_call>",))}',
+    "<escape>",
+    _WORDS,
+    "{}:",
+)
 _CALL = re.compile(r"\s*call:\s*([^{\s]+)\s*(\{.*)", re.DOTALL)
 _FUNCTION_FORM = Form(quotes=("<escape>",))
 _FORM = Form(quotes=(_QUOTE, '"'), has_words=False)
@@ -108,12 +121,18 @@ GEMMA4 = Family(
     has_thinking=True,
     hides_thinking=True,
     shown=(_QUOTE,),
+    calls=CallForm(notated("<|tool_call>call:{}{", "{}:", "}<tool_call|>", _NOTATION)),
 )
 
-GEMMA4_NO_THINKING = Family(GEMMA4.modes, at_content, hides_thinking=True, shown=GEMMA4.shown)
+GEMMA4_NO_THINKING = Family(
+    GEMMA4.modes, at_content, hides_thinking=True, shown=GEMMA4.shown, calls=GEMMA4.calls
+)
 
 FUNCTION_GEMMA = Family(
     tagged_call("<start_function_call>", "<end_function_call>", read_function_call, trims=False),
     at_content,
     shown=("<escape>",),
+    calls=CallForm(
+        notated("<start_function_call>call:{}{", "{}:", "}<end_function_call>", _FUNCTION_NOTATION)
+    ),
 )

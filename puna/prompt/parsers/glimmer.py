@@ -5,9 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode
+from puna.prompt.parsers.family import (
+    BadCall,
+    Body,
+    CallForm,
+    Family,
+    Fault,
+    Found,
+    Kind,
+    Lead,
+    Mode,
+    Turn,
+)
+from puna.prompt.parsers.lark import literal
 from puna.prompt.parsers.reading import parameters
 from puna.prompt.parsers.tools import typed
+from puna.prompt.parsers.writing import Tagged
 
 __all__ = ["GLIMMER"]
 
@@ -50,6 +63,29 @@ def _spaced(name: str) -> str:
     return f"{name.partition('.')[0]}.{name}"
 
 
+_NEXT = "<|start|>assistant"
+_HEAD = ' to={}<|message|><atem:function_calls>\n<atem:invoke name="{}">\n'
+_TAIL = "</atem:invoke>\n</atem:function_calls>"
+_KEY, _CLOSING = '<atem:parameter name="{}">', "</atem:parameter>"
+_CALL_FORM = CallForm(
+    Tagged(
+        _HEAD,
+        _KEY,
+        f"{_CLOSING}\n",
+        _TAIL,
+        (_CLOSING, "<atem:parameter ", "<|eot|>", "</atem:function_calls>"),
+    ),
+    between=literal(f"<|eom|>{_NEXT}"),
+)
+
+
+def _lead(turn: Turn) -> Lead | None:
+    if not turn.think:
+        return None
+    never = ("<|eot|>", "<|start|>")
+    return Lead(" to=self<|message|>", "<|eom|>", _NEXT, is_optional=True, never=never)
+
+
 _ENDS = {"<|eom|>": "between", "<|eot|>": "between", "<|start|>": "header"}
 
 GLIMMER = Family(
@@ -67,4 +103,7 @@ GLIMMER = Family(
     bad=Fault.ERROR,
     cut=Fault.ERROR,
     hides_thinking=True,
+    calls=_CALL_FORM,
+    lead=_lead,
+    answers=((" to=user<|message|>", ""),),
 )

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Turn
+from puna.prompt.parsers.family import BadCall, Body, CallForm, Family, Fault, Found, Turn
 from puna.prompt.parsers.shapes import begins, tagged_call, thinks_first
 from puna.prompt.parsers.tools import typed
+from puna.prompt.parsers.writing import Tagged, either_form
 
-__all__ = ["ARGUMENT_TAGS", "GLM", "GLM_OCR", "read_pairs"]
+__all__ = ["ARGUMENT_TAGS", "GLM", "GLM_OCR", "PAIRS_FORM", "read_pairs"]
 
 ARGUMENT_TAGS = ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")
 _TAG = re.compile("|".join(ARGUMENT_TAGS))
@@ -84,6 +85,16 @@ def _parts(text: str) -> tuple[str, list[str], list[str]]:
     return name.strip(), parts["<arg_key>"], parts["<arg_value>"]
 
 
+def _pairs(line: str) -> Tagged:
+    """Pairs of tags, each tag followed by `line`."""
+    key = f"<arg_key>{{}}</arg_key>{line}<arg_value>"
+    never = (*ARGUMENT_TAGS, "</tool_call>")
+    return Tagged(f"<tool_call>{{}}{line}", key, f"</arg_value>{line}", "</tool_call>", never)
+
+
+PAIRS_FORM = CallForm(either_form(_pairs(""), _pairs("\n")), between=r"/\n?/")
+
+
 def _thinks(turn: Turn) -> bool:
     return turn.think
 
@@ -98,6 +109,7 @@ GLM = Family(
     cut=Fault.ERROR,
     shown=ARGUMENT_TAGS,
     opening="<think>",
+    calls=PAIRS_FORM,
 )
 
 GLM_OCR = Family(
@@ -107,4 +119,5 @@ GLM_OCR = Family(
     cut=Fault.ERROR,
     shown=ARGUMENT_TAGS,
     opening="<think>",
+    calls=PAIRS_FORM,
 )

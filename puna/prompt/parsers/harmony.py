@@ -6,8 +6,20 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode, Turn
+from puna.prompt.parsers.family import (
+    BadCall,
+    Body,
+    CallForm,
+    Family,
+    Fault,
+    Found,
+    Kind,
+    Lead,
+    Mode,
+    Turn,
+)
 from puna.prompt.parsers.reading import read_object
+from puna.prompt.parsers.writing import named_json
 
 __all__ = ["HARMONY", "tool_names"]
 
@@ -59,6 +71,20 @@ def _start(turn: Turn) -> str:
     return {"prefill": "content", "thoughts": "thinking"}.get(turn.last, "header")
 
 
+_FINAL = "<|channel|>final"
+_CALL_HEADS = (
+    "<|channel|>commentary to=functions.{} <|constrain|>json<|message|>",
+    " to=functions.{}<|channel|>commentary json<|message|>",
+    " to=functions.{}<|channel|>commentary <|constrain|>json<|message|>",
+)
+
+
+def _lead(turn: Turn) -> Lead | None:
+    opening = "" if turn.last == "thoughts" else "<|channel|>analysis<|message|>"
+    others = ("<|start|>", "<|call|>", "<|return|>")
+    return Lead(opening, "<|end|>", "<|start|>assistant", is_optional=bool(opening), never=others)
+
+
 _ENDS = {"<|end|>": "between", "<|call|>": "between", "<|return|>": "between"}
 _BODY = {**_ENDS, "<|start|>": "header"}
 
@@ -67,7 +93,7 @@ HARMONY = Family(
         "header": Mode(Kind.HEAD, {"<|message|>": "content"}, chooses=_choose),
         "content": Mode(Kind.CONTENT, _BODY, trims=False),
         "thinking": Mode(Kind.THINKING, _BODY, trims=False),
-        "call": Mode(Kind.CALL, _BODY, read=read_call),
+        "call": Mode(Kind.CALL, _BODY, read=read_call, has_strings=True),
         "between": Mode(Kind.GAP, {"<|start|>": "header"}),
     },
     _start,
@@ -75,4 +101,7 @@ HARMONY = Family(
     bad=Fault.ERROR,
     cut=Fault.ERROR,
     shown=("<|channel|>", "<|constrain|>"),
+    calls=CallForm(named_json(*((head, "") for head in _CALL_HEADS)), is_single=True),
+    lead=_lead,
+    answers=((f"{_FINAL}<|message|>", ""), (f"{_FINAL} <|constrain|>json<|message|>", "")),
 )

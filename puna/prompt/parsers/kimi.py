@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode
+from puna.prompt.parsers.declared import Function
+from puna.prompt.parsers.family import BadCall, Body, CallForm, Family, Fault, Found, Kind, Mode
+from puna.prompt.parsers.lark import Lark, literal
 from puna.prompt.parsers.reading import read_json, read_object
 from puna.prompt.parsers.shapes import begins, thinks_first
+from puna.prompt.parsers.writing import DIGITS, named_json
 
 __all__ = ["KIMI_K2"]
 
@@ -26,13 +29,23 @@ def read_call(body: Body) -> Iterator[Found]:
     yield name, read_object(read_json(arguments))
 
 
+def _write(lark: Lark, function: Function) -> str:
+    begin = literal(f"<|tool_call_begin|>functions.{function.name}:")
+    return f"{begin} {DIGITS} {_ARGUMENTS(lark, function)}"
+
+
+_ARGUMENTS = named_json((_SEPARATOR, "<|tool_call_end|>"))
+
 KIMI_K2 = Family(
     thinks_first(
         {
             "content": Mode(Kind.CONTENT, {"<|tool_calls_section_begin|>": "calls"}),
             "calls": Mode(Kind.GAP, {"<|tool_call_begin|>": "call", _END: "content"}),
             "call": Mode(
-                Kind.CALL, {"<|tool_call_end|>": "calls", _END: "content"}, read=read_call
+                Kind.CALL,
+                {"<|tool_call_end|>": "calls", _END: "content"},
+                read=read_call,
+                has_strings=True,
             ),
         },
         cuts=("<|tool_calls_section_begin|>",),
@@ -43,4 +56,5 @@ KIMI_K2 = Family(
     cut=Fault.TEXT,
     shown=(_SEPARATOR,),
     opening="<think>",
+    calls=CallForm(_write, "<|tool_calls_section_begin|>", "", _END),
 )

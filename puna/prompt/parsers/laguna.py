@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode, Turn
-from puna.prompt.parsers.glm import ARGUMENT_TAGS, read_pairs
+from puna.prompt.parsers.glm import ARGUMENT_TAGS, PAIRS_FORM, read_pairs
 from puna.prompt.parsers.reading import json_calls, read_json, read_object
 
 __all__ = ["LAGUNA", "POOLSIDE"]
@@ -73,6 +73,7 @@ LAGUNA = Family(
     bad=Fault.ERROR,
     hides_thinking=True,
     shown=ARGUMENT_TAGS,
+    calls=PAIRS_FORM,
 )
 POOLSIDE = Family(
     _MODES,
@@ -81,4 +82,5 @@ POOLSIDE = Family(
     bad=Fault.ERROR,
     hides_thinking=True,
     shown=ARGUMENT_TAGS,
+    calls=PAIRS_FORM,
 )

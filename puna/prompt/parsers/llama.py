@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode, Turn
+from puna.prompt.parsers.family import (
+    BadCall,
+    Body,
+    CallForm,
+    Family,
+    Fault,
+    Found,
+    Kind,
+    Mode,
+    Turn,
+)
 from puna.prompt.parsers.loose import Form, read_python_calls
 from puna.prompt.parsers.reading import json_calls
+from puna.prompt.parsers.writing import json_object
 
 __all__ = ["LLAMA3"]
 
@@ -46,4 +57,5 @@ LLAMA3 = Family(
     _start,
     bad=Fault.TEXT,
     cut=Fault.TEXT,
+    calls=CallForm(json_object(("name", "parameters")), between="/;? ?/", is_json=True),
 )

@@ -15,7 +15,7 @@ _DEEPEST = 100
 _BARE = re.compile(r"[^,\]})]*")
 _INTEGER = re.compile(r"-?\d{1,18}")
 _NUMBER = re.compile(r"-?\d{1,300}(\.\d{1,300})?([eE][+-]?\d{1,2})?")
-_NAME = re.compile(r"\s*([\w.]+)\s*\(")
+_NAME = re.compile(r"\s*([\w.-]+)\s*\(")
 _KEY = re.compile(r"\s*(\w+)\s*=")
 _SPACE = re.compile(r"\s*")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}

@@ -7,9 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Found, Kind, Mode, Turn
+from puna.prompt.parsers.declared import Function
+from puna.prompt.parsers.family import (
+    BadCall,
+    Body,
+    CallForm,
+    Family,
+    Fault,
+    Found,
+    Kind,
+    Mode,
+    Turn,
+)
+from puna.prompt.parsers.lark import Lark
 from puna.prompt.parsers.reading import json_calls, read_json, read_object
 from puna.prompt.parsers.shapes import at_content
+from puna.prompt.parsers.writing import either_form, json_object, named_json
 
 __all__ = ["MINISTRAL", "MISTRAL"]
 
@@ -37,6 +50,16 @@ def _thinks(turn: Turn) -> str:
     return "thinking" if turn.opens_thinking and turn.think else "content"
 
 
+_element = json_object()
+
+
+def _array(lark: Lark, function: Function) -> str:
+    return f'"[TOOL_CALLS][" {_element(lark, function)} "]"'
+
+
+_NAMED = named_json(("[TOOL_CALLS]{}[ARGS]", ""))
+_NAMED_FORM = CallForm(_NAMED)
+
 MINISTRAL = Family(
     {
         "content": Mode(Kind.CONTENT, _CONTENT),
@@ -46,6 +69,7 @@ MINISTRAL = Family(
     },
     at_content,
     bad=Fault.ERROR,
+    calls=_NAMED_FORM,
 )
 
 MISTRAL = Family(
@@ -63,5 +87,6 @@ MISTRAL = Family(
     bad=Fault.TEXT,
     cut=Fault.TEXT,
     shown=(_ID,),
+    calls=CallForm(either_form(_NAMED, _array)),
     opening="[THINK]",
 )

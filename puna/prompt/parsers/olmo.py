@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from puna.prompt.parsers.family import Body, Family, Found, Kind, Mode, Turn
+from puna.prompt.parsers.family import Body, CallForm, Family, Found, Kind, Mode, Turn
 from puna.prompt.parsers.loose import Form, read_python_calls
 from puna.prompt.parsers.shapes import at_content, begins, tagged_call, thinks_first
+from puna.prompt.parsers.values import Notation
+from puna.prompt.parsers.writing import notated
 
 __all__ = ["OLMO3", "OLMO3_THINK"]
 
@@ -22,8 +24,19 @@ def _thinks(turn: Turn) -> bool:
     return turn.last != "prefill"
 
 
+_NOTATION = Notation(
+    lambda lark: lark.without(r"""/"([^"\\\x00-\x1f]|\\[\\"'ntr])*"/""", ("</function_calls>",)),
+    '"',
+    {True: "true", False: "false", None: "null"},
+    '"{}": ',
+)
+
 OLMO3 = Family(
-    tagged_call("<function_calls>", "</function_calls>", read_calls, trims=False), at_content
+    tagged_call("<function_calls>", "</function_calls>", read_calls, trims=False),
+    at_content,
+    calls=CallForm(
+        notated("{}(", "{}=", ")", _NOTATION), "<function_calls>\n", r"/\n/", "\n</function_calls>"
+    ),
 )
 OLMO3_THINK = Family(
     thinks_first({"content": Mode(Kind.CONTENT)}, skips_opening=False),

@@ -5,15 +5,38 @@ Facts: prompting spec, 3.5 to 3.8 and 3.18.
 
 from __future__ import annotations
 
-from puna.prompt.parsers.family import Family, Fault, Turn
+from puna.prompt.parsers.family import CallForm, Family, Fault, Turn
 from puna.prompt.parsers.reading import json_calls, read_functions
 from puna.prompt.parsers.shapes import at_content, begins, tagged_call, thinks_first
+from puna.prompt.parsers.writing import Tagged, tagged_json
 
-__all__ = ["QWEN3", "QWEN3_CODER", "QWEN3_THINKING", "QWEN3_VL", "QWEN3_VL_THINKING", "QWEN35"]
+__all__ = [
+    "HERMES",
+    "QWEN3",
+    "QWEN3_CODER",
+    "QWEN3_THINKING",
+    "QWEN3_VL",
+    "QWEN3_VL_THINKING",
+    "QWEN35",
+    "function_form",
+]
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
-_JSON = tagged_call(OPEN, CLOSE, json_calls())
+_JSON = tagged_call(OPEN, CLOSE, json_calls(), has_strings=True)
 _XML = tagged_call(OPEN, CLOSE, read_functions)
+
+JSON_FORM = tagged_json(OPEN, CLOSE)
+
+
+def function_form(opening: str, closing: str) -> CallForm:
+    """Calls as Qwen's coder writes them, between these tags."""
+    never = ("</parameter>", "<parameter=", closing)
+    head, tail = f"{opening}\n<function={{}}>\n", f"</function>\n{closing}"
+    call = Tagged(head, "<parameter={}>\n", "\n</parameter>\n", tail, never)
+    return CallForm(call, between=r"/\n?/")
+
+
+_XML_FORM = function_form(OPEN, CLOSE)
 
 
 def _thinks(turn: Turn) -> bool:
@@ -28,20 +51,40 @@ def _always_thinks_anew(turn: Turn) -> bool:
     return turn.last != "prefill"
 
 
-QWEN3_CODER = Family(_XML, at_content, bad=Fault.ERROR)
+HERMES = Family(_JSON, at_content, bad=Fault.TEXT, cut=Fault.TEXT, calls=JSON_FORM)
 
-QWEN3 = Family(thinks_first(_JSON, cuts=(OPEN,)), at_content, bad=Fault.ERROR, opening="<think>")
+QWEN3_CODER = Family(_XML, at_content, bad=Fault.ERROR, calls=_XML_FORM)
+
+QWEN3 = Family(
+    thinks_first(_JSON, cuts=(OPEN,)),
+    at_content,
+    bad=Fault.ERROR,
+    opening="<think>",
+    calls=JSON_FORM,
+)
 
 QWEN3_THINKING = Family(
-    QWEN3.modes, begins(_thinks), has_thinking=True, bad=Fault.ERROR, opening="<think>"
+    QWEN3.modes,
+    begins(_thinks),
+    has_thinking=True,
+    bad=Fault.ERROR,
+    opening="<think>",
+    calls=JSON_FORM,
 )
 
 QWEN3_VL = Family(
-    thinks_first(_JSON, skips_opening=False, cuts=(OPEN,)), at_content, bad=Fault.ERROR
+    thinks_first(_JSON, skips_opening=False, cuts=(OPEN,)),
+    at_content,
+    bad=Fault.ERROR,
+    calls=JSON_FORM,
 )
 
 QWEN3_VL_THINKING = Family(
-    QWEN3_VL.modes, begins(_always_thinks_anew), has_thinking=True, bad=Fault.ERROR
+    QWEN3_VL.modes,
+    begins(_always_thinks_anew),
+    has_thinking=True,
+    bad=Fault.ERROR,
+    calls=JSON_FORM,
 )
 
 QWEN35 = Family(
@@ -50,4 +93,5 @@ QWEN35 = Family(
     has_thinking=True,
     bad=Fault.ERROR,
     opening="<think>",
+    calls=_XML_FORM,
 )

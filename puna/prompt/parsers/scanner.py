@@ -17,6 +17,7 @@ __all__ = ["Scanner"]
 Piece = Content | Thinking | ToolCalls
 
 _MARKS = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
+_REST_OF_STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _COLLECTED = frozenset({Kind.CALL, Kind.HEAD})
 
 
@@ -48,6 +49,7 @@ class Scanner:
         self._head = ""
         self._depth = 0
         self._quoted = False
+        self._minds_strings = True
         self._count = 0
 
     @property
@@ -73,6 +75,8 @@ class Scanner:
             self._give_up(self._held.lstrip(self._mode.blank))
             while self._held and self._step(pieces):
                 pass
+        if self._mode.has_strings and self._quoted:
+            self._reread(pieces)
         held, self._held = self._held, ""
         mode = self._mode
         if mode.kind is Kind.CALL:
@@ -95,6 +99,8 @@ class Scanner:
             return self._look()
         if mode.then:
             return self._balance(pieces)
+        if mode.has_strings and self._minds_strings:
+            return self._read_strings(pieces)
         held = self._held
         found = mode.finder.search(held)
         if found is None:
@@ -108,6 +114,41 @@ class Scanner:
         self._held = held[found.end() :]
         self._leave(found[0], pieces)
         return True
+
+    def _read_strings(self, pieces: list[Piece]) -> bool:
+        """Take JSON up to a tag that is in none of its strings."""
+        held, at = self._held, 0
+        while True:
+            if self._quoted:
+                closed = _REST_OF_STRING.match(held, at)
+                if closed is None:
+                    inside = held[at:]
+                    end = len(held) - (len(inside) - len(inside.rstrip("\\"))) % 2
+                    break
+                at, self._quoted = closed.end(), False
+            found = self._mode.finder.search(held, at)
+            quote = held.find('"', at, found.start() if found else len(held))
+            if quote >= 0:
+                at, self._quoted = quote + 1, True
+            elif found:
+                self._collected.append(held[: found.start()])
+                self._held = held[found.end() :]
+                self._leave(found[0], pieces)
+                return True
+            else:
+                end = len(held) - self._mode.finder.overlap(held[at:])
+                break
+        self._collected.append(held[:end])
+        self._held = held[end:]
+        return False
+
+    def _reread(self, pieces: list[Piece]) -> None:
+        """A string that was never closed was none: the first tag is one after all."""
+        self._held = "".join((*self._collected, self._held))
+        self._collected.clear()
+        self._quoted, self._minds_strings = False, False
+        while self._held and self._step(pieces):
+            pass
 
     def _look(self) -> bool:
         mode = self._mode

@@ -14,11 +14,13 @@ CALL_GAP = SPACE + ",;"
 Modes = dict[str, Mode]
 
 
-def tagged_call(opening: str, closing: str, read: Reader, *, trims: bool = True) -> Modes:
-    """Content with calls between two tags."""
+def tagged_call(
+    opening: str, closing: str, read: Reader, *, trims: bool = True, has_strings: bool = False
+) -> Modes:
+    """Content with calls between two tags; with `has_strings` they are JSON."""
     return {
         "content": Mode(Kind.CONTENT, {opening: "call"}, trims=trims),
-        "call": Mode(Kind.CALL, {closing: "content"}, read=read),
+        "call": Mode(Kind.CALL, {closing: "content"}, read=read, has_strings=has_strings),
     }
 
 

@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from puna.prompt.parsers.declared import Function, types_of
+
 __all__ = ["Tools", "typed"]
 
 _INTEGERS = range(-(2**63), 2**63)
@@ -21,7 +23,7 @@ class Tools:
     def __init__(self, declared: Iterable[Mapping[str, Any]] = ()) -> None:
         functions = [tool.get("function") for tool in declared]
         self._functions = {
-            function["name"]: function.get("parameters")
+            function["name"]: Function(function["name"], _schema(function.get("parameters")))
             for function in functions
             if isinstance(function, Mapping) and isinstance(function.get("name"), str)
         }
@@ -31,35 +33,29 @@ class Tools:
         """The functions' names, in the request's order."""
         return tuple(self._functions)
 
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions, in the request's order."""
+        return tuple(self._functions.values())
+
     def properties(self, function: str) -> Mapping[str, Any]:
         """The schemas of a function's arguments."""
-        found = self._part(function, "properties")
-        return found if isinstance(found, Mapping) else {}
+        found = self._functions.get(function)
+        return found.properties if found else {}
 
     def required(self, function: str) -> tuple[str, ...]:
         """The arguments that a call must have."""
-        found = self._part(function, "required")
-        return (
-            tuple(key for key in found if isinstance(key, str)) if isinstance(found, list) else ()
-        )
+        found = self._functions.get(function)
+        return found.required if found else ()
 
     def types(self, function: str, key: str) -> tuple[str, ...]:
         """The JSON types that an argument may have, none where nothing is known of it."""
-        schema = self.properties(function).get(key)
-        if not isinstance(schema, Mapping):
-            return ()
-        either = schema.get("anyOf")
-        schemas = [schema, *either] if isinstance(either, list) else [schema]
-        return tuple(
-            kind
-            for each in schemas
-            if isinstance(each, Mapping)
-            for kind in _types(each.get("type"))
-        )
+        found = self._functions.get(function)
+        return types_of(found.properties.get(key), found.parameters) if found else ()
 
-    def _part(self, function: str, key: str) -> Any:
-        parameters = self._functions.get(function)
-        return parameters.get(key) if isinstance(parameters, Mapping) else None
+
+def _schema(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def typed(raw: str, types: tuple[str, ...]) -> Any:
@@ -117,9 +113,3 @@ _READERS = {
     "array": _array,
     "object": _object,
 }
-
-
-def _types(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [kind for kind in value if isinstance(kind, str)] if isinstance(value, list) else []

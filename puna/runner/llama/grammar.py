@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from llguidance import LLMatcher
-from llguidance.llamacpp import lltokenizer_from_vocab
 
 from puna.errors import EngineError
 from puna.runner.llama.model import Model
 from puna.runner.llama.rules import Rules, refusal
+from puna.runner.llama.spelling import make_tokenizer
 from puna.runner.llama.trial import Trial, limits
 from puna.runner.protocol import Generation
 
@@ -27,6 +27,7 @@ __all__ = ["Grammars", "Matcher"]
 _BITS = 32
 _TRIED = 64  # grammars whose trial is remembered
 _HELPERS = 4  # threads that compute masks while the engine decodes
+_TOKENIZERS = 3  # kept, each with other tags as text: a model's outlines mostly have the same
 
 Forbidden = npt.NDArray[np.bool_]
 """Shape (n_vocab,): the tokens that cannot come next."""
@@ -41,11 +42,19 @@ class Grammars:
         self._helpers = ThreadPoolExecutor(helpers, thread_name_prefix="masks")
         self._trial = Trial()
         self._tried = lru_cache(_TRIED)(self._trial.failure)  # most clients ask for the same again
+        self._tokenizer = lru_cache(_TOKENIZERS)(self._make_tokenizer)
 
-    @cached_property
-    def _tokenizer(self) -> Any:
-        """A second or so for a large vocabulary."""
-        return lltokenizer_from_vocab(self._model.vocab, eos_token=self._model.end_tokens)
+    def _make_tokenizer(self, shown: frozenset[int]) -> Any:
+        """With control tokens that are text. A second or so for a large vocabulary."""
+        return make_tokenizer(self._model, shown)
+
+    def _shown(self, order: Generation) -> frozenset[int]:
+        """The control tokens that an outline writes as text. Ends of answers stay what they are."""
+        if not order.outline:
+            return frozenset()
+        model = self._model
+        tags = model.single_tokens(order.visible)
+        return frozenset(tag for tag in tags if model.is_special(tag) and not model.is_end(tag))
 
     def matcher(self, order: Generation) -> Matcher | None:
         """For what the order holds its answer to; None when that is nothing.
@@ -58,7 +67,8 @@ class Grammars:
             return None
         if failure := self._tried(rules.grammar, rules.fuel):
             raise refusal(rules.kind, failure)
-        matcher = LLMatcher(self._tokenizer, rules.grammar, log_level=0, limits=limits(rules.fuel))
+        tokenizer = self._tokenizer(self._shown(order))
+        matcher = LLMatcher(tokenizer, rules.grammar, log_level=0, limits=limits(rules.fuel))
         if matcher.is_error():
             raise refusal(rules.kind, matcher.get_error())
         made = Matcher(matcher, self._model.n_vocab, self._helpers)

@@ -214,6 +214,25 @@ class Model:
                 found[tokens[0]] = text.encode()
         return found
 
+    def spelling(self, token: int) -> bytes:
+        """The bytes a token is written with, control tokens too."""
+        return self._to_bytes(token, special=True)
+
+    def is_special(self, token: int) -> bool:
+        """Whether a token is no text: a control token, or one of the file's own tags."""
+        kind = lib.llama_vocab_get_attr(self._vocab, token)
+        if kind & lib.LLAMA_TOKEN_ATTR_USER_DEFINED:
+            written = self.spelling(token)
+            return written.startswith(b"<") and written.endswith(b">")
+        return bool(kind & lib.LLAMA_TOKEN_ATTR_CONTROL)
+
+    def single_tokens(self, texts: Iterable[str]) -> set[int]:
+        """The tokens that are each one of the texts."""
+        found = (
+            self.tokenize(text, add_special=False, parse_special=True) for text in texts if text
+        )
+        return {tokens[0] for tokens in found if len(tokens) == 1}
+
     def detokenize(self, tokens: Iterable[int]) -> str:
         """The text of token ids, control tokens included. Raises BadRequest for unknown ids."""
         out = []

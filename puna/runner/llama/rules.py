@@ -1,4 +1,4 @@
-"""What a request's `format`, `grammar` or `regex` says, as a grammar of llguidance's.
+"""What a request's `format`, `grammar`, `regex` or `outline` says, as a grammar of llguidance's.
 
 Hostile ones are bounded here: by their length and number of rules, which bound the depth of the
 compiler's recursion, and by the work that may go into their lexer.
@@ -19,12 +19,17 @@ from puna.runner.protocol import Generation
 
 __all__ = ["Kind", "Rules", "refusal"]
 
-Kind = Literal["JSON schema", "grammar", "regex"]
+Kind = Literal["JSON schema", "grammar", "regex", "tools"]
 
 _SPACES = {"whitespace_flexible": True, "whitespace_pattern": r"[ ]?|\n{1,2}[ \t]{0,20}"}
 """White space is bounded: a model that likes newlines would otherwise never come to an end."""
 
-_MOST = {"JSON schema": 256 * 1024, "grammar": 64 * 1024, "regex": 16 * 1024}  # characters
+_MOST = {  # characters
+    "JSON schema": 256 * 1024,
+    "grammar": 64 * 1024,
+    "regex": 16 * 1024,
+    "tools": 512 * 1024,
+}
 _MOST_RULES = 500
 _MOST_REFERENCES = 1000
 _FUEL = 50_000  # a tenth of a second
@@ -46,6 +51,20 @@ class Rules:
     @classmethod
     def of(cls, order: Generation) -> Rules | None:
         """What the order's answer is held to. Raises BadRequest."""
+        answer = cls._of_answer(order)
+        if not order.outline:
+            return answer
+        _check_length("tools", order.outline)
+        grammars: list[dict[str, object]] = [{"lark_grammar": order.outline}]
+        if answer is not None:
+            [inner] = json.loads(answer.grammar)["grammars"]
+            grammars.append({**inner, "name": "answer"})
+        kind, fuel = (answer.kind, answer.fuel) if answer else ("tools", _FUEL)
+        whole = json.dumps({"grammars": grammars}, ensure_ascii=False)
+        return cls(kind, whole, fuel + _FUEL_PER_CHARACTER * len(order.outline))
+
+    @classmethod
+    def _of_answer(cls, order: Generation) -> Rules | None:
         if order.format:
             return cls._make("JSON schema", order.format, _from_format(order.format))
         if order.grammar:

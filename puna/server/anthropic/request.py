@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from puna.api.anthropic import JsonFormat, MessagesRequest, Tool
+from puna.api.anthropic import JsonFormat, MessagesRequest, Tool, ToolChoice
 from puna.api.fields import Think
 from puna.api.requests import ChatRequest, Message
 from puna.errors import BadRequest, quoted
@@ -38,7 +38,9 @@ def to_chat(order: MessagesRequest) -> ChatRequest:
     return ChatRequest(
         model=order.model,
         messages=[*_system(order.system), *read_messages(order.messages)],
-        tools=_tools(order),
+        tools=[_function(tool) for tool in order.tools if not _is_search(tool)],
+        tool_choice=_choice(order.tool_choice),
+        parallel_tool_calls=not (order.tool_choice and order.tool_choice.disable_parallel_tool_use),
         think=_think(order),
         think_if_able=True,
         format=_format(order),
@@ -106,19 +108,18 @@ def _format(order: MessagesRequest) -> dict[str, Any] | None:
             raise BadRequest(f'invalid output format {quoted(other)}: it must be "json_schema"')
 
 
-def _tools(order: MessagesRequest) -> list[dict[str, Any]]:
-    match order.tool_choice.type if order.tool_choice else "auto":
-        case "auto":
-            return [_function(tool) for tool in order.tools if not _is_search(tool)]
-        case "none":
-            return []
-        case "any" | "tool" as kind:
-            raise BadRequest(
-                f"tool_choice {quoted(kind)} is not supported: a model cannot be made to call a "
-                'tool yet; use "auto" or "none"'
-            )
-        case other:
-            raise BadRequest(f"invalid tool_choice {quoted(other)}")
+def _choice(choice: ToolChoice | None) -> Any:
+    """As OpenAI's API has it. Raises BadRequest."""
+    match choice:
+        case None:
+            return "auto"
+        case ToolChoice(type="auto" | "none" as kind):
+            return kind
+        case ToolChoice(type="any"):
+            return "required"
+        case ToolChoice(type="tool", name=name):
+            return {"type": "function", "function": {"name": name}}
+    raise BadRequest(f"invalid tool_choice {quoted(choice.type)}")
 
 
 def _is_search(tool: Tool) -> bool:

@@ -10,14 +10,13 @@ from puna.api.requests import ChatRequest, EmbedRequest, GenerateRequest, Tokens
 from puna.errors import InvalidField
 from puna.server.openai.messages import read_messages
 from puna.server.openai.options import check_choices, options_of, seeded, think_of
-from puna.server.openai.tool_choice import Choice
 
 __all__ = ["chat_orders", "embed_order", "generate_orders"]
 
 _TOKEN_LIMIT = 2**31
 
 
-def chat_orders(order: ChatCompletionRequest, choice: Choice) -> list[ChatRequest]:
+def chat_orders(order: ChatCompletionRequest) -> list[ChatRequest]:
     """One order for each choice. Raises BadRequest."""
     check_choices(order.n)
     if not order.messages:
@@ -29,24 +28,19 @@ def chat_orders(order: ChatCompletionRequest, choice: Choice) -> list[ChatReques
     words = [word for word in stop if isinstance(word, str)] if isinstance(stop, list) else []
     most = order.max_tokens if order.max_completion_tokens is None else order.max_completion_tokens
     options = options_of(order, words, most)
-    format, think = _format(order.response_format), think_of(order)
-    if choice.schema is not None:
-        if format is not None:
-            raise InvalidField("response_format cannot be used with a forced call", "tool_choice")
-        format = choice.schema
-    if think is None and (format or order.grammar or order.regex):
-        think = Think(False)  # what the answer is held to would hold the thoughts
     return [
         ChatRequest(
             model=order.model,
             messages=messages,
-            tools=choice.tools,
-            format=format,
+            tools=order.tools,
+            tool_choice=order.tool_choice,
+            parallel_tool_calls=order.parallel_tool_calls,
+            format=_format(order.response_format),
             grammar=order.grammar,
             regex=order.regex,
             keep_alive=order.keep_alive,
             options=seeded(options, number),
-            think=think,
+            think=think_of(order),
             truncate=order.truncate,
             shift=order.shift,
             logprobs=order.logprobs,

@@ -168,7 +168,12 @@ BLOCKS: Schema = {"anyOf": [TEXT, {"type": "array", "items": Block}, {"type": "n
 
 DETAILS: dict[type[Struct], dict[str, Schema]] = {
     GenerateRequest: {"format": FORMAT, "options": OPTIONS},
-    ChatRequest: {"format": FORMAT, "options": OPTIONS, "tools": TOOLS},
+    ChatRequest: {
+        "format": FORMAT,
+        "options": OPTIONS,
+        "tools": TOOLS,
+        "tool_choice": TOOL_CHOICE,
+    },
     EmbedRequest: {
         "input": {"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
         "options": OPTIONS,

@@ -24,7 +24,6 @@ from puna.server.openai.choices import together
 from puna.server.openai.completion import completion_wire
 from puna.server.openai.embedding import embedding_body
 from puna.server.openai.orders import chat_orders, embed_order, generate_orders
-from puna.server.openai.tool_choice import first_call, forced_call, read_tool_choice
 from puna.server.routes.replies import json_reply, worked_reply
 from puna.server.services import Kit
 from puna.server.streams import Reply
@@ -59,15 +58,11 @@ async def chat(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
     asked = decode(ChatCompletionRequest, await read_body(request))
     await fill_images(asked.messages, kit.services.fetch_image)
-    choice = read_tool_choice(asked.tools, asked.tool_choice)
     answers = []
-    for order in chat_orders(asked, choice):
+    for order in chat_orders(asked):
         order.priority = asked.priority
         sign(order, request)
-        events = kit.services.chat(order)
-        if choice.schema is not None:
-            events = forced_call(events)
-        answers.append(events if asked.parallel_tool_calls else first_call(events))
+        answers.append(kit.services.chat(order))
     wire = chat_wire(
         asked.model, kit.now() // SECOND_NS, len(answers), include_usage=asked.include_usage
     )

@@ -20,10 +20,9 @@ from puna.server.image_urls import with_images
 from puna.server.openai.replies import encode
 from puna.server.openai.responses.history import earlier_items, item_page, kept_of, resolved
 from puna.server.openai.responses.items import read_input
-from puna.server.openai.responses.order import Asked, check_request, read_request
+from puna.server.openai.responses.order import check_request, read_request
 from puna.server.openai.responses.shapes import Deleted, InputTokens, make_response
 from puna.server.openai.responses.story import Story
-from puna.server.openai.tool_choice import first_call, forced_call
 from puna.server.routes.replies import json_reply, worked_reply
 from puna.server.services import Kit
 from puna.server.streams import EVENT_STREAM, Reply, Wire
@@ -52,15 +51,8 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
         if is_stored:
             await stored.keep(client, kept_of(response, items))
 
-    events = _answer(kit, order, asked)
-    return Reply(_told(events, story, keep), _wire(story), stream=order.stream, closing=kit.closing)
-
-
-def _answer(kit: Kit, order: ResponsesRequest, asked: Asked) -> AsyncGenerator[Event, None]:
     events = kit.services.chat(asked.order)
-    if asked.must_call:
-        events = forced_call(events)
-    return events if order.parallel_tool_calls else first_call(events)
+    return Reply(_told(events, story, keep), _wire(story), stream=order.stream, closing=kit.closing)
 
 
 async def _told(

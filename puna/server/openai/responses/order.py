@@ -13,7 +13,6 @@ from puna.errors import InvalidField
 from puna.server.openai.options import level_of, options_of
 from puna.server.openai.responses.items import Item, read_instructions, read_items
 from puna.server.openai.responses.tools import Toolbox, chat_choice, read_tools
-from puna.server.openai.tool_choice import read_tool_choice
 
 __all__ = ["LOGPROBS", "Asked", "check_request", "read_request"]
 
@@ -29,7 +28,6 @@ class Asked:
 
     order: ChatRequest
     tools: Toolbox
-    must_call: bool
 
 
 def check_request(order: ResponsesRequest) -> None:
@@ -67,39 +65,32 @@ def _check_metadata(pairs: dict[str, Any]) -> None:
 def read_request(order: ResponsesRequest, earlier: Sequence[Item], items: Sequence[Item]) -> Asked:
     """The chat that continues `earlier` items with those of the request. Raises BadRequest."""
     tools = read_tools(order.tools)
-    choice = read_tool_choice(tools.functions, chat_choice(order.tool_choice))
     instructions = read_instructions(order.instructions)
     messages = read_items([*earlier, *items], len(earlier))
     if instructions:
         messages.insert(0, Message(role="system", content=instructions))
-    format = _format(order)
-    if choice.schema is not None:
-        if format is not None:
-            raise InvalidField("text.format cannot be used with a forced call", "tool_choice")
-        format = choice.schema
-    think = _think(order)
-    if think is None and (format or order.grammar or order.regex):
-        think = Think(False)  # what the answer is held to would hold the thoughts
     truncate = order.truncate
     if truncate is None:
         truncate = _TRUNCATION[order.truncation or "disabled"]
     chat = ChatRequest(
         model=order.model,
         messages=messages,
-        tools=choice.tools,
-        format=format,
+        tools=tools.functions,
+        tool_choice=chat_choice(order.tool_choice),
+        parallel_tool_calls=order.parallel_tool_calls,
+        format=_format(order),
         grammar=order.grammar,
         regex=order.regex,
         keep_alive=order.keep_alive,
         options=_options(order),
-        think=think,
+        think=_think(order),
         truncate=truncate,
         shift=order.shift,
         logprobs=LOGPROBS in order.include or order.top_logprobs > 0,
         top_logprobs=order.top_logprobs,
         debug_render_only=order.debug_render_only,
     )
-    return Asked(chat, tools, choice.schema is not None)
+    return Asked(chat, tools)
 
 
 def _options(order: ResponsesRequest) -> dict[str, Any]:
