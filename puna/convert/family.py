@@ -9,7 +9,7 @@ or drop it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from puna.convert.config import Config
@@ -40,7 +40,7 @@ def _as_it_is(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
     return ((name, tensor),)
 
 
-def _nothing_more(_config: Config) -> Iterable[Named]:
+def _nothing_more(_config: Config, _names: Collection[str]) -> Iterable[Named]:
     return ()
 
 
@@ -57,14 +57,19 @@ class Family:
     weights: Callable[[Config, str, Tensor], Iterable[Named]] = _as_it_is
     """What becomes of one tensor. Experts that stood alone are stacked by then."""
 
-    more: Callable[[Config], Iterable[Named]] = _nothing_more
-    """Tensors that follow from the configuration alone."""
+    more: Callable[[Config, Collection[str]], Iterable[Named]] = _nothing_more
+    """Tensors that follow from the configuration, and from the names of those that are there."""
 
     unrotate: bool = False
     """Whether rows of queries and keys go from halves to neighbours (section 6.1)."""
 
     norm_offset: str = ""
     """A pattern for the norms whose weights count from one."""
+
+    gathered: str = ""
+    """A pattern whose only group is a number: tensors that differ in it alone are stacked, under
+    the
+    name without it."""
 
     drop: str = ""
     """A pattern for tensors that the engine has no use for."""

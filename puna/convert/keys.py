@@ -6,7 +6,7 @@ Facts: conversion spec, sections 3.1, 6.2, 6.7 and 11.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -23,7 +23,7 @@ GATING = {"softmax": 1, "sigmoid": 2, "sqrtsoftplus": 4}
 def common_keys(config: Config, n_blocks: int) -> dict[str, Value | None]:
     """What most architectures need, as far as the configuration says it."""
     keys: dict[str, Value | None] = {
-        "context_length": config.whole("context"),
+        "context_length": config.whole("context", 0) or None,
         "embedding_length": config.whole("width"),
         "block_count": n_blocks,
         "attention.head_count": config.n_heads if config.has("n_heads") else None,
@@ -45,7 +45,7 @@ def common_keys(config: Config, n_blocks: int) -> dict[str, Value | None]:
         keys["attention.layer_norm_epsilon"] = config.real("norm_eps")
     if config.whole("n_experts", 0):
         keys["expert_count"] = config.whole("n_experts")
-        if config.has("n_experts_used"):
+        if isinstance(config.get("n_experts_used"), int):
             keys["expert_used_count"] = config.whole("n_experts_used")
     return keys | dict(_scaling(config))
 
@@ -77,7 +77,7 @@ def _scaling(config: Config) -> Keys:
     raise ConvertError(f"config.json: rope type {kind[:40]!r} is not supported")
 
 
-def llama3_factors(config: Config) -> Iterable[Named]:
+def llama3_factors(config: Config, _names: Collection[str]) -> Iterable[Named]:
     """The stretching of Llama 3.1: by wavelength, as a tensor."""
     rope = config.rope
     if rope.text_of("rope_type", rope.text_of("type")).lower() != "llama3":

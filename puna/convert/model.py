@@ -87,6 +87,8 @@ def model_keys(
     }
     own = common_keys(config, family.n_blocks(config)) | dict(family.keys(config))
     own |= pooling_keys(folder)
+    if own["context_length"] is None:
+        raise config.bad("context", None, "a whole number")
     keys |= {_full(family.architecture, key): value for key, value in own.items()}
     tokens = tokenizer_keys(Folder.read(folder, config), _rows(outputs), family.vocabulary)
     return {key: value for key, value in (keys | tokens).items() if value is not None}

@@ -144,6 +144,7 @@ def _changed(family: Family, config: Config, weights: Mapping[str, Tensor]) -> I
         and not _OTHER_SENSES.search(name)
         and not (drop and drop.search(name))
     }
+    kept = _gathered(family.gathered, kept) if family.gathered else kept
     for name, tensor in stack_experts(config, kept).items():
         if tied and name in ("lm_head.weight", "model.lm_head.weight"):
             continue
@@ -154,7 +155,7 @@ def _changed(family: Family, config: Config, weights: Mapping[str, Tensor]) -> I
         if family.unrotate:
             tensor = _unrotated(config, name, tensor)
         yield from family.weights(config, name, tensor)
-    yield from family.more(config)
+    yield from family.more(config, kept.keys())
 
 
 def _is_predicting(name: str, n_layers: int) -> bool:
@@ -208,6 +209,25 @@ def stack_experts(config: Config, weights: Mapping[str, Tensor]) -> dict[str, Te
             raise surplus.bad(f"config.json says that there are {n_experts} experts")
         stacked = stack([members[number] for number in range(n_experts)])
         merged[_merged_name(name)] = stacked
+    return merged
+
+
+def _gathered(pattern: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that are numbered, in the order of their numbers, as one."""
+    groups: dict[str, dict[int, Tensor]] = {}
+    merged: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if found := re.search(pattern, name):
+            together = name[: found.start(1) - 1] + name[found.end(1) :]
+            groups.setdefault(together, {})[int(found[1])] = tensor
+        else:
+            merged[name] = tensor
+    for name, members in groups.items():
+        for number in range(len(members)):
+            if number not in members:
+                file = next(iter(members.values())).file
+                raise MissingTensor(file, f"number {number} is missing", name)
+        merged[name] = stack([members[number] for number in range(len(members))])
     return merged
 
 

@@ -9,25 +9,121 @@ from puna.convert.family import Family, Keys, Named
 from puna.convert.keys import no_rope
 from puna.convert.tensor import Tensor
 
+_HEADS = r"^(?:bert\.|roberta\.)?(?:embeddings\.position_ids|pooler\.|cls\.|lm_head\.|vocab_)"
 
-def _bert(config: Config) -> Keys:
+
+def _encoder(config: Config) -> Keys:
     return {
         **no_rope(),
         "attention.causal": False,
+        "attention.layer_norm_epsilon": config.real("norm_eps", 1e-12),
+        "attention.layer_norm_rms_epsilon": None,
         "tokenizer.ggml.token_type_count": config.whole("type_vocab_size", 1),
     }
 
 
-def _weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
-    """Masks, poolers and heads of pre-training stay behind."""
-    name = name.removeprefix("bert.")
-    if name.endswith(("gamma", "beta")):
-        name = name.replace("gamma", "weight").replace("beta", "bias")
-    if name == "classifier.dense.weight":
-        name = "classifier.weight"
+def _weights(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    for wrapper in ("bert.", "roberta.", "distilbert."):
+        name = name.removeprefix(wrapper)
+    if name.endswith((".gamma", ".beta")):
+        name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
     yield name, tensor
 
 
-_BERT = Family("bert", _bert, _weights, drop=r"^(bert\.)?(embeddings\.position_ids|pooler\.|cls\.)")
+def _offset(config: Config) -> int:
+    """Positions before the first one that a token can have."""
+    return 1 + config.whole("pad_token_id") if config.has("pad_token_id") else 0
 
-FAMILIES = {"BertModel": _BERT, "BertForMaskedLM": _BERT}
+
+def _roberta(config: Config) -> Keys:
+    return {**_encoder(config), "context_length": config.whole("context") - _offset(config)}
+
+
+def _roberta_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    for plain, values in _weights(config, name, tensor):
+        if plain == "embeddings.position_embeddings.weight":
+            yield plain, values.rows(_offset(config), values.shape[0])
+        else:
+            yield plain, values
+
+
+def _distilbert(config: Config) -> Keys:
+    """Its inner width is called as others call their outer one."""
+    return {**_encoder(config), "feed_forward_length": config.whole("hidden_dim")}
+
+
+def _modern(config: Config) -> Keys:
+    rope = config.part("rope_parameters")
+    local = rope.part("sliding_attention").real("rope_theta", config.real("rope_base_local", 1e4))
+    return {
+        "attention.causal": False,
+        "attention.sliding_window": config.whole("window"),
+        "attention.sliding_window_pattern": config.whole("global_attn_every_n_layers", 3),
+        "attention.layer_norm_rms_epsilon": None,
+        "rope.freq_base_swa": local,
+        "hidden_activation": config.text_of("hidden_activation", "gelu"),
+    }
+
+
+def _modern_weights(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    yield name.removeprefix("model."), tensor
+
+
+def _nomic(config: Config) -> Keys:
+    """The context is the one that was trained on: the settings claim four times as much."""
+    positions = config.whole("n_positions", config.whole("context"))
+    trained = config.whole("max_trained_positions", positions)
+    every = config.whole("moe_every_n_layers", 0)
+    return {
+        "attention.causal": False,
+        "attention.layer_norm_epsilon": config.real("norm_eps"),
+        "attention.layer_norm_rms_epsilon": None,
+        "context_length": 512 if every and positions == 2048 else min(positions, trained),
+        "tokenizer.ggml.token_type_count": config.whole("type_vocab_size", 1),
+        "moe_every_n_layers": every,
+        "expert_used_count": config.whole("moe_top_k") if every else None,
+    }
+
+
+def _nomic_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    for plain, values in _weights(config, name, tensor):
+        if ".mlp.experts.mlp.w" not in plain:
+            yield plain, values
+            continue
+        stacked = values.reshaped(
+            config.whole("n_experts"), config.whole("n_inner"), config.whole("width")
+        )
+        yield f"{plain}.weight", stacked.transposed() if plain.endswith("w2") else stacked
+
+
+def _is_nomic_moe(config: Config) -> Family | None:
+    return _NOMIC_MOE if config.whole("moe_every_n_layers", 0) else None
+
+
+def _eurobert(config: Config) -> Keys:
+    return {"attention.causal": False, "tokenizer.ggml.add_bos_token": False}
+
+
+_DROPPED_MOE = rf"{_HEADS}|mlp\.experts\.bias"
+_NOMIC_MOE = Family("nomic-bert-moe", _nomic, _nomic_weights, drop=_DROPPED_MOE)
+_NOMIC = Family("nomic-bert", _nomic, _nomic_weights, drop=_HEADS, final=_is_nomic_moe)
+_BERT = Family("bert", _encoder, _weights, drop=_HEADS)
+_ROBERTA = Family("bert", _roberta, _roberta_weights, drop=_HEADS)
+_DISTILBERT = Family("bert", _distilbert, _weights, drop=_HEADS)
+_MODERN = Family("modern-bert", _modern, _modern_weights, drop=r"^(?:head|decoder|classifier)\.")
+
+FAMILIES = {
+    "BertModel": _BERT,
+    "BertForMaskedLM": _BERT,
+    "CamembertModel": _ROBERTA,
+    "RobertaModel": _ROBERTA,
+    "RobertaForMaskedLM": _ROBERTA,
+    "XLMRobertaModel": _ROBERTA,
+    "XLMRobertaForMaskedLM": _ROBERTA,
+    "DistilBertModel": _DISTILBERT,
+    "DistilBertForMaskedLM": _DISTILBERT,
+    "NomicBertModel": _NOMIC,
+    "ModernBertModel": _MODERN,
+    "ModernBertForMaskedLM": _MODERN,
+    "EuroBertModel": Family("eurobert", _eurobert, _modern_weights),
+}

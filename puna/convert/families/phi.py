@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def _is_long(config: Config) -> bool:
     return rope.text_of("rope_type", rope.text_of("type")) in ("longrope", "su", "yarn")
 
 
-def _factors(config: Config) -> Iterable[Named]:
+def _factors(config: Config, _names: Collection[str]) -> Iterable[Named]:
     if not _is_long(config):
         return
     for kind in ("long", "short"):

@@ -134,7 +134,8 @@ def _from_bpe(folder: Folder, model: Mapping[str, Any], pretokenizer: str) -> _V
     merges = _merges(model)
     if _has_byte_level(folder.tokenizer):
         vocabulary = _Vocabulary("gpt2", tokens, types, merges=merges)
-        pre = pretokenizer or find_pretokenizer(folder.tokenizer)
+        pre = "" if pretokenizer == "gemma4" else pretokenizer
+        pre = pre or find_pretokenizer(folder.tokenizer)
         vocabulary.keys["tokenizer.ggml.pre"] = pre
         if _has_prefix_space(folder.tokenizer):
             vocabulary.keys["tokenizer.ggml.add_space_prefix"] = True

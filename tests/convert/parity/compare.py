@@ -23,8 +23,6 @@ from tests.convert.parity.cases import CASES
 
 __all__ = ["Result", "compare", "main"]
 
-F16_TOLERANCE = 2e-2
-
 
 @dataclass(frozen=True)
 class Result:
@@ -41,7 +39,7 @@ class Result:
     def passed(self) -> bool:
         """Whether it is as near as it must be."""
         case = CASES[self.name]
-        near = 0 <= self.f32 <= case.tolerance and 0 <= self.f16 <= F16_TOLERANCE
+        near = 0 <= self.f32 <= case.tolerance and 0 <= self.f16 <= case.half_tolerance
         return not self.failure and (bool(case.excuse) or (near and self.greedy))
 
 

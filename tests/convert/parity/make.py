@@ -47,7 +47,7 @@ def _make(name: str, case: Case, target: Path) -> None:
     model: Any = getattr(transformers, case.architecture)(config).to(torch.float32).eval()
     with torch.no_grad():
         for key, parameter in model.named_parameters():
-            _spread(key, parameter)
+            _spread(key, parameter, case.spread)
     model.save_pretrained(target)
     _write_tokenizer(target, case.tokenizer)
     prompt = torch.randint(3, VOCAB - 64, (PROMPT_LENGTH,)).tolist()
@@ -59,12 +59,12 @@ def _make(name: str, case: Case, target: Path) -> None:
     np.savez(target / "expected.npz", prompt=prompt, logits=logits, greedy=greedy[len(prompt) :])
 
 
-def _spread(name: str, parameter: Any) -> None:
+def _spread(name: str, parameter: Any, spread: float) -> None:
     """Weights so large that a fault shows: with the usual ones a missing rotation is
     hardly seen.
     """
     if parameter.dim() > 1 and "conv1d" not in name:
-        parameter.normal_(0, 1.6 / parameter.shape[-1] ** 0.5)
+        parameter.normal_(0, spread / parameter.shape[-1] ** 0.5)
     else:
         parameter.add_(torch.randn_like(parameter) * (0.05 if "A_log" in name else 0.3))
 
@@ -80,7 +80,9 @@ def _run(model: Any, tokens: list[int]) -> np.ndarray[Any, Any]:
 def _write_tokenizer(folder: Path, kind: str) -> None:
     for old in folder.glob("tokenizer*"):
         old.unlink()
-    state = _bytes_tokenizer() if kind == "bytes" else _words_tokenizer()
+    state = {"bytes": _bytes_tokenizer, "words": _words_tokenizer, "pieces": _pieces_tokenizer}[
+        kind
+    ]()
     (folder / "tokenizer.json").write_text(json.dumps(state))
 
 
@@ -120,6 +122,16 @@ def _words_tokenizer() -> dict[str, Any]:
             "unk_token": "[UNK]",
             "vocab": {token: number for number, token in enumerate(tokens)},
         },
+    }
+
+
+def _pieces_tokenizer() -> dict[str, Any]:
+    tokens = ["<s>", "</s>", "<unk>", "\u2581", *map(chr, range(97, 123))]
+    return {
+        "version": "1.0",
+        "added_tokens": [{"id": n, "content": tokens[n], "special": True} for n in range(3)],
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+        "model": {"type": "Unigram", "unk_id": 2, "vocab": [[t, -1.0] for t in tokens]},
     }
 
 

@@ -1,0 +1,50 @@
+"""Hunyuan, dense and with experts."""
+
+from __future__ import annotations
+
+from puna.convert.config import Config
+from puna.convert.family import Family, Keys
+
+_LONG = 256 * 1024
+
+
+def _rope(config: Config) -> Keys:
+    """Its stretching of positions is a larger base."""
+    rope = config.rope
+    if rope.text_of("rope_type", rope.text_of("type")) != "dynamic" or not rope.has("alpha"):
+        return {}
+    size = config.head_size
+    return {
+        "rope.freq_base": config.rope_base * rope.real("alpha") ** (size / (size - 2)),
+        "context_length": _LONG,
+    }
+
+
+def _first(config: Config, key: str, default: int) -> int:
+    values = config.items(key) if isinstance(config.get(key), list) else [config.get(key)]
+    first = values[0] if values else None
+    if any(value != first for value in values):
+        raise config.bad(key, values, "the same for every layer")
+    return first if type(first) is int else default
+
+
+def _dense(config: Config) -> Keys:
+    return {**_rope(config), "expert_count": None, "expert_used_count": None}
+
+
+def _moe(config: Config) -> Keys:
+    width = config.whole("intermediate_size")
+    shared = _first(config, "num_shared_expert", 1)
+    return {
+        **_rope(config),
+        "expert_used_count": _first(config, "moe_topk", 1),
+        "expert_feed_forward_length": _first(config, "moe_intermediate_size", width),
+        "expert_shared_feed_forward_length": width * shared,
+        "expert_shared_count": shared,
+    }
+
+
+FAMILIES = {
+    "HunYuanDenseV1ForCausalLM": Family("hunyuan-dense", _dense),
+    "HunYuanMoEV1ForCausalLM": Family("hunyuan-moe", _moe),
+}
