@@ -1,5 +1,6 @@
 # make run    set up, start a server if none answers, run the default model on a prompt
 # make test   set up, run the whole test suite
+# make test-clients     clients of others, in Python and JavaScript, and coding agents against the real server
 # make test-templates   chat templates of real models, against transformers' rendering of them
 # make test-convert     converted models of every architecture, against transformers' logits
 # make check  formatting, lint, types, layers
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test test-templates test-convert check docs bench crashes fuzz train-cria export-cria eval-cria clean
+.PHONY: run test test-clients test-templates test-convert check docs bench crashes fuzz train-cria export-cria eval-cria clean
 
 run: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/first-run
@@ -27,6 +28,15 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# warnings of the packages are theirs
+test-clients: $(VENV)/installed-dev build/clients/installed
+	$(BIN)/python -m pytest -m clients -W ignore tests/clients
+
+build/clients/installed: pyproject.toml tests/clients/js/package.json | $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,clients]'
+	$(BIN)/python -m tests.clients.node
+	@touch $@
 
 test-templates: $(VENV)/installed-dev build/engine-templates/unpacked
 	$(BIN)/python -m pip install --quiet --editable '.[templates]'

@@ -1,0 +1,94 @@
+"""Every route is sent what its own description allows, and what it does not: it answers as it is
+described, and never fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from puna.api.options import LOAD_TIME
+from puna.server.openapi.document import OPERATIONS, document
+from puna.server.openapi.operation import Key
+from tests.e2e.server import Server
+
+schemathesis = pytest.importorskip("schemathesis")
+checks = pytest.importorskip("schemathesis.checks")
+conformance = pytest.importorskip("schemathesis.specs.openapi.checks")
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
+
+EXAMPLES = 12
+SECONDS = 60
+ELSEWHERE = {("POST", "/api/pull"), ("POST", "/api/push")}
+"""They ask registries, and there is none."""
+FAULTS_OF_REQUESTS = ('option "', "unsupported quantization type", "license")
+"""What the native API answers with 500, though the request is wrong (API spec, 3.4 and 17.3)."""
+SETTINGS = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+KEYS = {" ".join(key): key for key in OPERATIONS if key not in ELSEWHERE}
+MODES = {
+    "as described": schemathesis.GenerationMode.POSITIVE,
+    "not as described": schemathesis.GenerationMode.NEGATIVE,
+}
+
+
+@pytest.fixture(scope="session")
+def schema() -> Any:
+    return schemathesis.openapi.from_dict(document())
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_route(server: Server, schema: Any, key: Key, mode: Any) -> None:
+    method, path = key
+    operation = schema[path][method]
+    if mode is MODES["not as described"] and OPERATIONS[key].body is None:
+        pytest.skip("nothing is described that a request could get wrong")
+
+    @SETTINGS
+    @given(case=operation.as_strategy(generation_mode=mode), is_real=st.booleans())
+    def send(case: Any, is_real: bool) -> None:
+        if isinstance(case.body, dict):
+            case.body = bounded(case.body, is_real=is_real)
+        response = case.call(base_url=server.url, timeout=SECONDS)
+        is_told = path.startswith("/api/") and any(t in response.text for t in FAULTS_OF_REQUESTS)
+        assert response.status_code in {501, 503} or response.status_code < 500 or is_told, (
+            case.as_curl_command(),
+            response.text,
+        )
+        case.validate_response(
+            response,
+            checks=[
+                conformance.status_code_conformance,
+                conformance.content_type_conformance,
+                conformance.response_schema_conformance,
+            ],
+        )
+
+    send()
+
+
+def bounded(body: dict[str, Any], *, is_real: bool) -> dict[str, Any]:
+    """The body without what would load a model again, take long, or ask a registry; half of all
+    requests name a model that is there."""
+    kept = {name: value for name, value in body.items() if name not in {*LOAD_TIME, "keep_alive"}}
+    kept.pop("from", None)
+    if isinstance(options := kept.get("options"), dict):
+        few = {name: value for name, value in options.items() if name not in LOAD_TIME}
+        kept["options"] = few | {"num_predict": 2}
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"):
+        if isinstance(kept.get(name), int) and kept[name] > 0:
+            kept[name] = 2
+    if is_real and isinstance(kept.get("model"), str):
+        kept["model"] = "cria"
+    return kept
