@@ -17,7 +17,6 @@ from puna.prompt.images import images_of
 from puna.prompt.thinking import TAGS, ThinkingSplitter
 
 __all__ = [
-    "IMAGE_TOKENS",
     "FittedPrompt",
     "assemble_chat",
     "assemble_generate",
@@ -26,10 +25,8 @@ __all__ = [
     "forgets_thinking",
 ]
 
-IMAGE_TOKENS = 768  # what an image counts for, before it is looked at
-
 Render = Callable[[list[Message]], Awaitable[str]]
-Count = Callable[[str], Awaitable[int]]
+Count = Callable[[str, Sequence[ImageData]], Awaitable[int]]
 
 
 def assemble_chat(
@@ -106,15 +103,15 @@ async def fit_messages(
 
     Messages go one by one from the front; system messages move to the front and stay, and so does
     the last message, which is rendered even where it does not fit. `count` gives a prompt's tokens,
-    to which each image adds IMAGE_TOKENS. Candidates are tried in order: a shorter chat can have
-    the longer prompt, so no search could skip any.
+    and those of its images. Candidates are tried in order: a shorter chat can have the longer
+    prompt, so no search could skip any.
     """
     for start in range(len(messages) - 1):
         if start and messages[start - 1].role == "system":
             continue  # it moved nowhere: this candidate is the one just tried
         kept = _from(messages, start)
         prompt, images = await render(kept), images_of(kept)
-        if await count(prompt) + IMAGE_TOKENS * len(images) <= limit:
+        if await count(prompt, images) <= limit:
             return FittedPrompt(prompt, start > 0, tuple(images))
     kept = _from(messages, max(len(messages) - 1, 0))
     return FittedPrompt(await render(kept), len(kept) < len(messages), tuple(images_of(kept)))

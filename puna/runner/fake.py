@@ -214,6 +214,10 @@ class FakeEngine:
             raise BadRequest("token out of range")
         return bytes(tokens).decode(errors="replace")
 
+    async def measure(self, images: Sequence[bytes]) -> list[int]:
+        """As many as an image has bytes."""
+        return [len(image) for image in images]
+
     async def close(self) -> None:
         """End the engine; running generations raise EngineDied."""
         self.closes += 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import logging
 import os
@@ -52,6 +53,7 @@ from puna.runner.wire import (
     Failed,
     FromRunner,
     Loading,
+    Measure,
     Open,
     Ready,
     Refused,
@@ -62,6 +64,7 @@ from puna.runner.wire import (
     Tokens,
     ToRunner,
 )
+from puna.threads import in_thread
 
 __all__ = ["ProcessEngine"]
 
@@ -72,6 +75,7 @@ _LEVELS = {"I ": logging.DEBUG, "W ": logging.INFO, "E ": logging.ERROR}
 """libllama is talkative: what it calls information is for debugging."""
 
 _GROUPS_AHEAD = 4  # as many as keep the runner busy while an answer is on its way
+_MEASURED = 4096  # images whose number of tokens is remembered
 _SAVE_SECONDS = 5.0  # from the wish that a runner ends to the time it is killed
 _SAVE_PART = 0.6  # of those: then it begins to save nothing more
 
@@ -94,6 +98,7 @@ class ProcessEngine:
         self._alive = True
         self._keeps = False
         self._ended = asyncio.Event()
+        self._measured: dict[bytes, int] = {}  # tokens of images, by their digests
 
     @classmethod
     async def start(
@@ -210,6 +215,28 @@ class ProcessEngine:
         if isinstance(answer, Text):
             return answer.text
         raise _as_error(answer)
+
+    async def measure(self, images: Sequence[bytes]) -> list[int]:
+        """See protocol.Engine. What was measured before is not sent again."""
+        digests = await in_thread(_digests, images)
+        known = {digest: self._measured.get(digest, -1) for digest in digests}
+        wanted = {
+            digest: bytes(image)
+            for digest, image in zip(digests, images, strict=True)
+            if known[digest] < 0
+        }
+        if wanted:
+            with self._inbox() as (id, inbox):
+                self._send(Measure(id, tuple(wanted.values())))
+                answer = await inbox.get()
+            if not isinstance(answer, Tokens):
+                raise _as_error(answer)
+            if len(self._measured) > _MEASURED:
+                self._measured.clear()
+            found = dict(zip(wanted, answer.tokens, strict=True))
+            self._measured |= found
+            known |= found
+        return [known[digest] for digest in digests]
 
     async def close(self) -> None:
         """End the child, which has a moment to save what it holds. Idempotent."""
@@ -331,6 +358,10 @@ class _TokenEvents:
             raise EngineError("the runner mixed up its answers")
         self.ended = isinstance(event, Finished)
         return event
+
+
+def _digests(images: Sequence[bytes]) -> list[bytes]:
+    return [hashlib.sha256(image).digest() for image in images]
 
 
 def _as_error(answer: _Answer) -> PunaError:

@@ -1,4 +1,4 @@
-"""The images of a generation: how they stand in its prompt, and the thread that encodes them.
+"""The images of a generation, and the thread that encodes them.
 
 Encoding takes as long as many decodes. It has a thread of its own, so that others' answers go on,
 and its results are kept for whoever shows the same image again.
@@ -6,22 +6,18 @@ and its results are kept for whoever shows the same image again.
 
 from __future__ import annotations
 
-import hashlib
 import queue
-import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from puna.errors import BadRequest, EngineError
-from puna.runner.llama.vision import Chunk, Picture, Projector, Vectors
-from puna.runner.pixels import read_pixels
+from puna.errors import EngineError
+from puna.runner.llama.vision import Chunk, Projector, Vectors
 from puna.runner.spans import Span
 
-__all__ = ["Encoder", "Media", "Seen", "read_prompt"]
+__all__ = ["Encoder", "Media", "Seen"]
 
-_TAG = re.compile(r"\[img-(\d+)\]")
 _CACHE = (
     256 * 1024 * 1024
 )  # bytes of vectors kept: of 100 images with 1,000 tokens in a small model
@@ -47,45 +43,6 @@ class Media:
     def span(self) -> Span:
         """Its place."""
         return Span(self.start, self.end, self.chunk.n_positions)
-
-
-def read_prompt(
-    projector: Projector, prompt: str, images: Sequence[bytes], *, with_bos: bool, start: int = 0
-) -> tuple[list[int], tuple[Media, ...]]:
-    """The tokens of a prompt and its images, which stand where it says `[img-0]` and so on.
-
-    The first tag of each number counts; other tags are text. The tokens of an image are its chunk's
-    key. `start` tokens come before the prompt's. Raises BadRequest.
-    """
-    parts = _parts(prompt, images)
-    tokens: list[int] = []
-    media: list[Media] = []
-    for read in projector.read(parts, with_bos=with_bos):
-        if isinstance(read, Chunk):
-            media.append(Media(start + len(tokens), read))
-            tokens += [read.key] * read.count
-        else:
-            tokens += read
-    return tokens, tuple(media)
-
-
-def _parts(prompt: str, images: Sequence[bytes]) -> list[str | Picture]:
-    parts: list[str | Picture] = []
-    placed: set[int] = set()
-    done = 0
-    for tag in _TAG.finditer(prompt):
-        number = int(tag[1][:6])
-        if number >= len(images) or number in placed or tag[1] != str(number):
-            continue
-        placed.add(number)
-        image = images[number]
-        picture = Picture(read_pixels(image, number), hashlib.sha256(image).hexdigest())
-        parts += [prompt[done : tag.start()], picture]
-        done = tag.end()
-    if len(placed) < len(images):
-        missing = next(number for number in range(len(images)) if number not in placed)
-        raise BadRequest(f"the prompt does not say where image {missing} is: write [img-{missing}]")
-    return [part for part in [*parts, prompt[done:]] if part]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from puna.errors import BadRequest
 
-__all__ = ["MOST_PIXELS", "MOST_STRETCHED", "Pixels", "read_pixels"]
+__all__ = ["MOST_PIXELS", "MOST_STRETCHED", "Pixels", "read_pixels", "shrink"]
 
 MOST_PIXELS = 64 * 1024 * 1024
 MOST_STRETCHED = 100  # the longer side, in shorter ones: encoders fail on what is all edge
@@ -34,6 +34,13 @@ def read_pixels(data: bytes, number: int) -> Pixels:
     except Exception as error:  # noqa: BLE001 - a stranger's file may break a decoder in any way
         said = str(error).partition("<")[0].strip(" :") or type(error).__name__
         raise BadRequest(f"image {number} cannot be read: {said[:200]}") from None
+
+
+def shrink(pixels: Pixels, factor: float) -> Pixels:
+    """The same image with both sides `factor` times as long."""
+    height, width, _ = pixels.shape
+    size = max(1, int(width * factor)), max(1, int(height * factor))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
 def _check_size(width: int, height: int, number: int) -> None:

@@ -254,6 +254,11 @@ class Engine(Protocol):
     async def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of token ids, control tokens included. Raises BadRequest for unknown ids."""
 
+    async def measure(self, images: Sequence[bytes]) -> list[int]:
+        """How many tokens each image has in a prompt, the marks around it included. Raises
+        BadRequest for what is none, and where the model cannot see.
+        """
+
     async def close(self) -> None:
         """End the runner. Running generations fail with EngineDied. Idempotent."""
 

@@ -35,6 +35,7 @@ __all__ = [
     "Failed",
     "FromRunner",
     "Loading",
+    "Measure",
     "Open",
     "Ready",
     "Refused",
@@ -97,13 +98,20 @@ class Detokenize(Struct, tag="detokenize", frozen=True):
     tokens: tuple[int, ...]
 
 
+class Measure(Struct, tag="measure", frozen=True):
+    """Ask how many tokens each of these images has."""
+
+    id: int
+    images: tuple[bytes, ...]
+
+
 class Close(Struct, tag="close", frozen=True):
     """Save what is worth it within so many seconds, and end."""
 
     seconds: float
 
 
-ToRunner = Open | Admit | Embed | Cancel | Tokenize | Detokenize | Close
+ToRunner = Open | Admit | Embed | Cancel | Tokenize | Detokenize | Measure | Close
 
 
 class Loading(Struct, tag="loading", frozen=True):
@@ -170,7 +178,7 @@ class Embedded(Struct, tag="embedded", frozen=True):
 
 
 class Tokens(Struct, tag="tokens", frozen=True):
-    """Answer to Tokenize."""
+    """Answer to Tokenize; numbers of tokens to Measure."""
 
     id: int
     tokens: tuple[int, ...]

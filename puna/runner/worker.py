@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from puna.child import die_with_parent
 from puna.discover.cpu import worker_threads
-from puna.errors import BadRequest, ContextExceeded, OutOfMemory, PunaError
+from puna.errors import BadRequest, OutOfMemory, PunaError
 from puna.runner.draft_model import open_drafter
 from puna.runner.drafting import Drafting
 from puna.runner.embedding import Embedder, Job, read_texts
@@ -32,9 +33,10 @@ from puna.runner.llama.sampler import Sampler
 from puna.runner.llama.state import engine_build
 from puna.runner.llama.vision import Projector
 from puna.runner.loop import Loop
-from puna.runner.media import Encoder, Media, Seen, read_prompt
+from puna.runner.media import Encoder, Seen
 from puna.runner.protocol import Embedding, EngineInfo, Generation, LoadPlan, WarmPlan
-from puna.runner.running import NO_ROOM, Running, fit_prompt
+from puna.runner.running import Running, fit_prompt
+from puna.runner.sight import Sight, SightedPrompt
 from puna.runner.speculate import Speculation
 from puna.runner.text import TextStream
 from puna.runner.warm.fingerprint import fingerprint
@@ -49,6 +51,7 @@ from puna.runner.wire import (
     Failed,
     FromRunner,
     Loading,
+    Measure,
     Open,
     Ready,
     Refused,
@@ -115,7 +118,7 @@ class Worker:
         self._context = _generating(self._model, plan, threads)
         self._loop: Loop | None = None
         self._inbox: queue.SimpleQueue[Running | Seen | Job | Cancel | Close] = queue.SimpleQueue()
-        self._projector: Projector | None = None
+        self._sight: Sight | None = None
         self._embedder = Embedder(partial(PooledContext, self._model, plan, threads), wire.send)
         if self._context is None:  # then this is what it is for: it should be there, or fail, now
             self._n_ctx = self._n_cells = self._embedder.context.n_ctx
@@ -128,7 +131,7 @@ class Worker:
                 wire.send,
                 speculation=speculation,
                 keeper=keeper,
-                encoder=self._encoder(threads),
+                encoder=self._encoder(self._context.n_whole, threads),
             )
             self._n_cells = self._context.n_cells
             self._n_ctx = min(plan.n_ctx, self._n_cells)
@@ -141,13 +144,14 @@ class Worker:
         drafter = open_drafter(self._plan, self._model, n_threads, report)
         return Speculation(Drafting(drafter) if drafter else None)
 
-    def _encoder(self, n_threads: int) -> Encoder | None:
+    def _encoder(self, n_whole: int, n_threads: int) -> Encoder | None:
         if not self._plan.projector:
             return None
         on_card = self._plan.n_gpu_layers != 0
-        path = self._plan.projector
-        self._projector = Projector(path, self._model, n_threads, on_card=on_card)
-        return Encoder(self._projector, self._inbox.put)
+        projector = Projector(self._plan.projector, self._model, n_threads, on_card=on_card)
+        self._sight = Sight(projector, n_whole)
+        self._measuring = ThreadPoolExecutor(1, "images")
+        return Encoder(projector, self._inbox.put)
 
     def info(self) -> EngineInfo:
         """What the parent may know."""
@@ -232,6 +236,8 @@ class Worker:
                 case Tokenize(id=id, text=text, special=special):
                     tokens = self._model.tokenize(text, add_special=False, parse_special=special)
                     self._wire.send(Tokens(id, tuple(tokens)))
+                case Measure(id=id, images=images):
+                    self._answer(id, partial(self._measure, id, images))
                 case Detokenize(id=id, tokens=ids):
                     self._answer(id, partial(self._detokenize, id, ids))
                 case Open():
@@ -263,10 +269,8 @@ class Worker:
         for token in order.prefix:
             if not 0 <= token < self._model.n_vocab:
                 raise BadRequest(f"token {token} is not in the model's vocabulary")
-        prompt, media = self._read_prompt(order)
-        whole = [*order.prefix, *prompt]
-        if media and len(whole) >= n_ctx:
-            raise ContextExceeded(NO_ROOM)
+        read = self._read_prompt(order, n_ctx)
+        whole = [*order.prefix, *read.tokens]
         tokens = fit_prompt(whole, order, n_ctx, adds_bos=self._model.adds_bos)
         n_keep = len(tokens) if order.n_keep < 0 else order.n_keep + self._model.adds_bos
         sampler = Sampler(self._model, order.sampling, self._grammars.matcher(order), n_ctx)
@@ -282,30 +286,35 @@ class Worker:
             n_keep=min(n_keep, n_ctx - 1),
             max_tokens=order.max_tokens if 0 <= order.max_tokens <= limit else limit,
             visible=self._model.control_tokens(order.visible),
-            media=media,
-            truncated=len(tokens) < len(whole),
+            media=read.media,
+            truncated=read.is_shrunk or len(tokens) < len(whole),
         )
 
-    def _read_prompt(self, order: Generation) -> tuple[list[int], tuple[Media, ...]]:
+    def _read_prompt(self, order: Generation, n_ctx: int) -> SightedPrompt:
         """A prompt's tokens and images. An earlier answer's tokens begin with BOS already."""
         if order.images:
-            return self._read_images(order)
+            prompt, start = self._model.without_bos(order.prompt), len(order.prefix)
+            return self._seeing().read(
+                prompt, order.images, with_bos=not start, start=start, n_ctx=n_ctx
+            )
         if order.prefix:
-            return self._model.tokenize(order.prompt, add_special=False, parse_special=True), ()
-        return self._model.tokenize_prompt(order.prompt), ()
+            tokens = self._model.tokenize(order.prompt, add_special=False, parse_special=True)
+        else:
+            tokens = self._model.tokenize_prompt(order.prompt)
+        return SightedPrompt(tokens, ())
 
-    def _read_images(self, order: Generation) -> tuple[list[int], tuple[Media, ...]]:
-        if self._projector is None or self._context is None:
+    def _seeing(self) -> Sight:
+        if self._sight is None:
             raise BadRequest("this model cannot see: it was loaded without a projector")
-        start, prompt = len(order.prefix), self._model.without_bos(order.prompt)
-        read = read_prompt(self._projector, prompt, order.images, with_bos=not start, start=start)
-        for media in read[1]:
-            if media.chunk.is_whole and media.chunk.count > self._context.n_whole:
-                raise BadRequest(
-                    f"an image has {media.chunk.count} tokens that the model must see at once: "
-                    f"num_batch {self._context.n_whole} is too small"
-                )
-        return read
+        return self._sight
+
+    def _measure(self, id: int, images: tuple[bytes, ...]) -> None:
+        sight = self._seeing()
+
+        def measure() -> None:
+            self._wire.send(Tokens(id, tuple(sight.measure(images))))
+
+        self._measuring.submit(self._answer, id, measure)
 
 
 def _generating(model: Model, plan: LoadPlan, n_threads: int) -> Context | None:

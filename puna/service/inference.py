@@ -15,13 +15,13 @@ from msgspec.structs import replace
 
 from puna.api.decode import read_value
 from puna.api.events import Done, Event, Rendered
+from puna.api.images import ImageData
 from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
 from puna.prompt.answer import AnswerParser
 from puna.prompt.assemble import (
-    IMAGE_TOKENS,
     FittedPrompt,
     assemble_chat,
     assemble_generate,
@@ -106,9 +106,7 @@ class Inference:
                 yield event
 
     async def count_tokens(self, order: ChatRequest) -> int:
-        """How many tokens the prompt of a chat has, none of it left out, about as many with images.
-        Loads the model.
-        """
+        """How many tokens the prompt of a chat has, none of it left out. Loads the model."""
         started = self._clock.now()
         entry = await self._catalog.find(order.model)
         check_runnable(entry, order.model)
@@ -118,7 +116,7 @@ class Inference:
             text, _, images = await self._chat_prompt(job, order, lease, fits=False)
             has_bos = bool(info.bos) and text.startswith(info.bos)
             count = len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
-            return count + IMAGE_TOKENS * len(images)
+            return count + sum(await _measure(lease, images))
 
     def _chat_job(self, order: ChatRequest, entry: Entry, started: float) -> _Job:
         wanted = order.think
@@ -263,11 +261,14 @@ class Inference:
                 eos=info.eos,
             )
 
-        async def length_of(text: str) -> int:
-            return len(await lease.engine.tokenize(text))
-
         if not fits or job.order.truncate is False or len(messages) <= 1:
             return FittedPrompt(await text_of(messages), images=tuple(images))
+        sizes = dict(zip(map(id, images), await _measure(lease, images), strict=True))
+
+        async def length_of(text: str, kept: Sequence[ImageData]) -> int:
+            shown = sum(sizes[id(image)] for image in kept)
+            return shown + len(await lease.engine.tokenize(text))
+
         return await fit_messages(messages, text_of, length_of, job.n_ctx(lease))
 
 
@@ -308,6 +309,11 @@ def _unloads(order: ChatRequest | GenerateRequest) -> bool:
 
 def _stored_messages(entry: Entry) -> list[Message]:
     return [read_value(Message, message) for message in entry.model.messages]
+
+
+async def _measure(lease: Lease, images: Sequence[ImageData]) -> list[int]:
+    """How many tokens each image has."""
+    return await lease.engine.measure(images) if images else []
 
 
 def _own_template(job: _Job) -> str:

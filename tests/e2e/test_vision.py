@@ -91,6 +91,16 @@ def test_images_stream(server: Server, seer: str) -> None:
     assert text == said(chat(server, ask("the dog", ONE)))
 
 
+def test_old_messages_go_by_what_their_images_take(server: Server, seer: str) -> None:
+    """Forty images of 16 tokens do not fit into 512; the last question does, with its own."""
+    history = [ask("Lily and Tom", ONE), {"role": "assistant", "content": "sun"}] * 20
+    answer = chat(server, *history, ask("the dog", OTHER)).json
+    assert answer["truncated"] is True
+    assert 256 < answer["prompt_eval_count"] <= 512
+    shown = chat(server, *history, ask("the dog", OTHER), _debug_render_only=True).json
+    assert 8 < shown["_debug_info"]["image_count"] < 20
+
+
 REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "no image": (ask("hi", base64.b64encode(b"hello").decode()), 400, "image 0 is not a PNG"),
     "half an image": (ask("hi", ONE[:400]), 400, "image 0 cannot be read: "),
@@ -146,6 +156,19 @@ def test_the_anthropic_api_shows_images(server: Server, seer: str) -> None:
     assert answer.status == 200, answer.body
     text = "".join(block["text"] for block in answer.json["content"])
     assert text == said(chat(server, ask("the dog", ONE)))
+
+
+def test_images_count_as_tokens(server: Server, seer: str) -> None:
+    def count(*content: dict[str, Any]) -> int:
+        body = {"model": seer, "messages": [{"role": "user", "content": content}]}
+        answer = server.post("/v1/messages/count_tokens", **body)
+        assert answer.status == 200, answer.body
+        return int(answer.json["input_tokens"])
+
+    text = {"type": "text", "text": "the dog"}
+    source = {"type": "base64", "media_type": "image/png", "data": ONE}
+    tags = len("[img-0]")
+    assert count({"type": "image", "source": source}, text) == count(text) + LLAVA.tokens + tags
 
 
 def test_the_projector_counts_as_the_models_memory(

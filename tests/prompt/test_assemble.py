@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ class Engine:
         self.rendered.append(words(messages))
         return self.rendered[-1]
 
-    async def count(self, prompt: str) -> int:
+    async def count(self, prompt: str, images: Sequence[ImageData]) -> int:
         self.counted.append(prompt)
         return len(prompt.split())
 
@@ -102,7 +103,7 @@ def test_first_fit_as_the_spec_has_it(drawn: list[tuple[str, int]], limit: int) 
     async def render(kept: list[Message]) -> str:
         return words(kept)
 
-    async def count(prompt: str) -> int:
+    async def count(prompt: str, images: Sequence[ImageData]) -> int:
         return sum(sizes[word] for word in prompt.split())
 
     made = asyncio.run(fit_messages(messages, render, count, limit))

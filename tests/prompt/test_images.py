@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from puna.api.fields import ImageData
 from puna.api.requests import Message
-from puna.prompt.assemble import IMAGE_TOKENS, fit_messages
+from puna.prompt.assemble import fit_messages
 from puna.prompt.images import images_of, tag_images
 from puna.prompt.layer import LayerTemplate
 
@@ -18,6 +19,7 @@ def message(content: str, *images: bytes, role: str = "user") -> Message:
 
 
 TWO = (b"a", b"b")
+SIZE = 100  # tokens of an image
 TEXTS: dict[str, tuple[str, tuple[bytes, ...], str, str]] = {
     "no image": ("hi [img]", (), "hi [img]", "hi [img]"),
     "one": ("hi", (b"a",), "[img-0]hi", "[img-0] hi"),
@@ -67,9 +69,9 @@ def test_neighbours_in_a_go_template() -> None:
 @pytest.mark.parametrize(
     ("limit", "made", "images"),
     [
-        (2 * IMAGE_TOKENS + 3, "[img-0]one two [img-1]three", (b"a", b"b")),
-        (2 * IMAGE_TOKENS + 2, "two [img-0]three", (b"b",)),
-        (IMAGE_TOKENS + 1, "[img-0]three", (b"b",)),
+        (2 * SIZE + 3, "[img-0]one two [img-1]three", (b"a", b"b")),
+        (2 * SIZE + 2, "two [img-0]three", (b"b",)),
+        (SIZE + 1, "[img-0]three", (b"b",)),
         (1, "[img-0]three", (b"b",)),
     ],
 )
@@ -81,8 +83,8 @@ def test_images_of_dropped_messages_go_and_numbers_begin_anew(
     async def render(kept: list[Message]) -> str:
         return " ".join(each.content for each in tag_images(kept, for_renderer=False))
 
-    async def count(prompt: str) -> int:
-        return len(prompt.split())
+    async def count(prompt: str, images: Sequence[ImageData]) -> int:
+        return len(prompt.split()) + SIZE * len(images)
 
     fitted = asyncio.run(fit_messages(chat, render, count, limit))
     assert (fitted.text, fitted.images) == (made, images)

@@ -175,6 +175,39 @@ def test_a_context_that_is_too_small(llava: Seer) -> None:
     with_engine(llava.plan(), use)
 
 
+def test_images_are_measured(seer: Seer) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        _, bare = await answer(engine, show("the dog  said"))
+        _, seen = await answer(engine, show(QUESTION, ONE))
+        (size,) = await engine.measure([ONE])
+        assert seer.tokens <= size
+        assert abs(bare.prompt_tokens + size - seen.prompt_tokens) <= 1  # a blank more or less
+        assert await engine.measure([WIDE, ONE, WIDE]) == [*await engine.measure([WIDE, ONE, WIDE])]
+        with pytest.raises(BadRequest, match="image 0 cannot be read"):
+            await engine.measure([b"hello", ONE])
+        assert await engine.measure([]) == []
+
+    with_engine(seer.plan(), use)
+
+
+def test_what_is_too_large_for_the_context_is_made_smaller(seers: dict[str, Seer]) -> None:
+    """Only this family's tokens follow the size of an image."""
+    large = make_image(560, 560, seed=4)
+
+    async def use(engine: ProcessEngine) -> None:
+        (size,) = await engine.measure([large])
+        assert size > 400
+        whole, free = await answer(engine, show(QUESTION, large))
+        text, tight = await answer(engine, show(QUESTION, large, n_ctx=256, max_tokens=8))
+        again, cached = await answer(engine, show(QUESTION, large, n_ctx=256, max_tokens=8))
+        assert (free.truncated, tight.truncated) == (False, True)
+        assert tight.prompt_tokens < 256 - 8 < free.prompt_tokens
+        assert text == again != whole[: len(text)]
+        assert cached.cached_tokens == tight.prompt_tokens - 1
+
+    with_engine(seers["qwen"].plan(), use)
+
+
 def test_an_image_at_the_end_is_answered(seer: Seer) -> None:
     async def use(engine: ProcessEngine) -> None:
         texts = [(await answer(engine, show("sun [img-0]", image)))[0] for image in (ONE, OTHER)]

@@ -34,7 +34,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image in a prompt. `digest` is its file's, in hexadecimal digits."""
+    """An image in a prompt. `digest` names it: another picture has another one."""
 
     pixels: Pixels
     digest: str
