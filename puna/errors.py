@@ -5,7 +5,8 @@ PunaError            500
 │                          InvalidField · FetchRefused · ContextExceeded · ModelfileError ·
 │                          BadModelFile · Unsupported · TooLarge (413) · TooSlow (408) ·
 │                          UnknownEncoding (415)
-├─ Forbidden         403   ReadOnlyModel
+├─ SignedOut         401
+├─ Forbidden         403   ReadOnlyModel · CloudDisabled
 ├─ NotFound          404   ModelNotFound · BlobNotFound · ResponseNotFound
 ├─ Cancelled         499
 ├─ EngineError       500   StartFailed · EngineDied · OutOfMemory
@@ -38,6 +39,7 @@ __all__ = [
     "Busy",
     "Cancelled",
     "ClientError",
+    "CloudDisabled",
     "ContextExceeded",
     "ConvertError",
     "Denied",
@@ -64,6 +66,7 @@ __all__ = [
     "RegistryUnreachable",
     "ResponseNotFound",
     "RetriesExhausted",
+    "SignedOut",
     "StartFailed",
     "StoreError",
     "StoreFull",
@@ -236,6 +239,19 @@ class ReadOnlyModel(Forbidden):
             f"model '{name}' lies in {folder}, which is only read: remove it with the program that "
             "owns that store, or hide the store with PUNA_SECOND_STORE=off"
         )
+
+
+class CloudDisabled(Forbidden):
+    """Something that only the reference's cloud does."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"ollama cloud is disabled: {what}")
+
+
+class SignedOut(PunaError, PermissionError):
+    """Something that needs an account of the cloud."""
+
+    status = 401
 
 
 class NotFound(PunaError, LookupError):

@@ -11,7 +11,14 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from puna.errors import BadModelFile, BlobMissing, InvalidName, ModelNotFound, TemplateError
+from puna.errors import (
+    BadModelFile,
+    BlobMissing,
+    CloudDisabled,
+    InvalidName,
+    ModelNotFound,
+    TemplateError,
+)
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.models.layers import Model, read_model
 from puna.models.library import Library, Stored
@@ -100,12 +107,15 @@ class Catalog:
     async def find(self, raw: str) -> Entry:
         """The model that a client calls `raw`.
 
-        Raises ModelNotFound with the client's own spelling, InvalidName, BadManifest.
+        Raises ModelNotFound with the client's own spelling, CloudDisabled for what is not here and
+        would be in the cloud, InvalidName, BadManifest.
         """
         name = parse_reference(raw)
         try:
             return await in_thread(self._read, name)
         except (ModelNotFound, BlobMissing) as missing:
+            if split_source(raw).source is Source.CLOUD:
+                raise CloudDisabled("remote model is unavailable") from missing
             raise ModelNotFound(raw) from missing
 
     async def every(self) -> list[Entry]:

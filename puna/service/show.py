@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from puna.api.requests import ShowRequest
 from puna.api.responses import ShownMessage, ShowResponse
-from puna.errors import ModelNotFound
+from puna.errors import CloudDisabled, ModelNotFound
 from puna.fmt import rfc3339
 from puna.gguf.describe import show_metadata, show_tensors
 from puna.gguf.reader import Header, read_header
@@ -33,6 +33,8 @@ class Show:
             entry = await self._catalog.find(order.target)
         except ModelNotFound:
             raise ModelNotFound(name.short) from None
+        except CloudDisabled:
+            raise CloudDisabled("remote model details are unavailable") from None
         if not entry.has_weights:
             raise ModelNotFound(name.short)
         answer = await in_thread(_describe, entry, order)

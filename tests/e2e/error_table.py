@@ -10,34 +10,35 @@ from typing import Any
 HI = [{"role": "user", "content": "hi"}]
 NOWHERE = "sha256:" + "0" * 64
 CONFLICT = 'use either :local or :cloud, not both: "x:cloud:local"'
+NO_CLOUD = "ollama cloud is disabled: remote model is unavailable"
 Row = tuple[str, dict[str, Any], int, str]
 
 GENERATE: dict[str, Row] = {
-    "unknown model, as sent": ("generate", {"model": "NoPe"}, 404, "model 'NoPe' not found"),
+    "19 unknown model, as sent": ("generate", {"model": "NoPe"}, 404, "model 'NoPe' not found"),
     "unknown local model": (
         "generate",
         {"model": "nope:local"},
         404,
         "model 'nope:local' not found",
     ),
-    "no model": ("generate", {"prompt": "x"}, 404, "model '' not found"),
+    "20 no model": ("generate", {"prompt": "x"}, 404, "model '' not found"),
     "blank model": ("generate", {"model": "  "}, 404, "model '  ' not found"),
-    "bad name": ("generate", {"model": "bad name"}, 400, "invalid model name"),
+    "21 bad name": ("generate", {"model": "bad name"}, 400, "invalid model name"),
     "no tag": ("generate", {"model": "foo:"}, 400, "invalid model name"),
     "two sources": ("generate", {"model": "x:cloud:local"}, 400, CONFLICT),
-    "top_logprobs below": (
+    "22 top_logprobs below": (
         "generate",
         {"model": "nope", "top_logprobs": -1},
         400,
         "top_logprobs must be between 0 and 20",
     ),
-    "top_logprobs above": (
+    "22 top_logprobs above": (
         "generate",
         {"model": "nope", "top_logprobs": 21},
         400,
         "top_logprobs must be between 0 and 20",
     ),
-    "raw with a system prompt": (
+    "28 raw with a system prompt": (
         "generate",
         {"model": "tiny", "prompt": "x", "raw": True, "system": "y"},
         400,
@@ -55,13 +56,20 @@ GENERATE: dict[str, Row] = {
         400,
         "raw mode does not support template, system, or context",
     ),
-    "insert": (
+    "38 a template that does not parse": (
+        "generate",
+        {"model": "tiny", "prompt": "x", "template": "{{ .Prompt"},
+        500,
+        "~.*template",
+    ),
+    "cloud": ("generate", {"model": "x:cloud", "prompt": "x"}, 403, NO_CLOUD),
+    "27 insert": (
         "generate",
         {"model": "tiny", "prompt": "x", "suffix": "y"},
         400,
         "registry.ollama.ai/library/tiny:latest does not support insert",
     ),
-    "thinking": (
+    "30 thinking": (
         "generate",
         {"model": "tiny", "prompt": "x", "think": True},
         400,
@@ -73,7 +81,7 @@ GENERATE: dict[str, Row] = {
         400,
         '"tiny" does not support thinking',
     ),
-    "a level that is none": (
+    "31 a level that is none": (
         "generate",
         {"model": "tiny", "think": "extreme"},
         400,
@@ -85,13 +93,13 @@ GENERATE: dict[str, Row] = {
         400,
         'think must be a boolean or string ("high", "medium", "low", "max", true, or false)',
     ),
-    "keep_alive true": (
+    "32 keep_alive true": (
         "generate",
         {"model": "tiny", "keep_alive": True},
         400,
         "Unsupported type: 'bool'",
     ),
-    "keep_alive without a unit": (
+    "32 keep_alive without a unit": (
         "generate",
         {"model": "tiny", "keep_alive": "5"},
         400,
@@ -103,13 +111,13 @@ GENERATE: dict[str, Row] = {
         400,
         'time: invalid duration ""',
     ),
-    "an image that is a URL": (
+    "41 an image that is a URL": (
         "generate",
         {"model": "tiny", "prompt": "x", "images": ["data:image/png;base64,AAAA"]},
         400,
         r"~illegal base64 data",
     ),
-    "option of a wrong type": (
+    "33 option of a wrong type": (
         "generate",
         {"model": "tiny", "prompt": "x", "options": {"temperature": "hot"}},
         500,
@@ -127,7 +135,7 @@ GENERATE: dict[str, Row] = {
         500,
         'option "use_mmap" must be of type boolean',
     ),
-    "stop that is no list": (
+    "34 stop that is no list": (
         "generate",
         {"model": "tiny", "prompt": "x", "options": {"stop": "x"}},
         500,
@@ -139,7 +147,7 @@ GENERATE: dict[str, Row] = {
         500,
         'option "stop" must be of an array of strings',
     ),
-    "a format that is none": (
+    "37 a format that is none": (
         "generate",
         {"model": "tiny", "prompt": "x", "format": "xml"},
         500,
@@ -191,8 +199,9 @@ GENERATE: dict[str, Row] = {
 }
 
 CHAT: dict[str, Row] = {
-    "unknown model": ("chat", {"model": "NoPe"}, 404, "model 'NoPe' not found"),
-    "no model": ("chat", {"messages": HI}, 400, "model is required"),
+    "cloud": ("chat", {"model": "x:1b-cloud", "messages": HI}, 403, NO_CLOUD),
+    "48 unknown model": ("chat", {"model": "NoPe"}, 404, "model 'NoPe' not found"),
+    "47 no model": ("chat", {"messages": HI}, 400, "model is required"),
     "blank model": ("chat", {"model": " "}, 400, "model is required"),
     "bad name": ("chat", {"model": "bad name"}, 400, "invalid model name"),
     "two sources": ("chat", {"model": "x:cloud:local"}, 400, CONFLICT),
@@ -208,7 +217,7 @@ CHAT: dict[str, Row] = {
         400,
         '"tiny" does not support thinking',
     ),
-    "tools": (
+    "52 tools": (
         "chat",
         {
             "model": "tiny",
@@ -233,6 +242,8 @@ CHAT: dict[str, Row] = {
 }
 
 EMBED: dict[str, Row] = {
+    "cloud": ("embed", {"model": "x:cloud", "input": "x"}, 403, NO_CLOUD),
+    "older form, cloud": ("embeddings", {"model": "x:cloud", "prompt": "x"}, 403, NO_CLOUD),
     "68 no model": ("embed", {"input": "x"}, 404, "model '' not found"),
     "unknown model": (
         "embed",
@@ -285,16 +296,28 @@ EMBED: dict[str, Row] = {
 }
 
 STORE: dict[str, Row] = {
-    "show unknown": ("show", {"model": "nope"}, 404, "model 'nope:latest' not found"),
+    "94 create with a bad template": (
+        "create",
+        {"model": "x", "from": "tiny", "template": "{{ .Prompt", "stream": False},
+        400,
+        "~template error: ",
+    ),
+    "show in the cloud": (
+        "show",
+        {"model": "x:cloud"},
+        403,
+        "ollama cloud is disabled: remote model details are unavailable",
+    ),
+    "80 show unknown": ("show", {"model": "nope"}, 404, "model 'nope:latest' not found"),
     "show unknown by name": ("show", {"name": "a/nope:t"}, 404, "model 'a/nope:t' not found"),
-    "show nothing": ("show", {}, 400, "model is required"),
+    "81 show nothing": ("show", {}, 400, "model is required"),
     "show bad name": ("show", {"model": "bad name"}, 400, "invalid model name"),
     "show two sources": ("show", {"model": "x:cloud:local"}, 400, CONFLICT),
-    "delete unknown": ("delete", {"model": "nope"}, 404, "model 'nope' not found"),
-    "delete nothing": ("delete", {}, 400, "model is required"),
-    "delete bad name": ("delete", {"model": "bad name"}, 400, 'name "bad name" is invalid'),
+    "86 delete unknown": ("delete", {"model": "nope"}, 404, "model 'nope' not found"),
+    "87 delete nothing": ("delete", {}, 400, "model is required"),
+    "87 delete bad name": ("delete", {"model": "bad name"}, 400, 'name "bad name" is invalid'),
     "delete two sources": ("delete", {"model": "x:cloud:local"}, 400, CONFLICT),
-    "copy unknown": (
+    "85 copy unknown": (
         "copy",
         {"source": "nope", "destination": "y"},
         404,
@@ -318,17 +341,17 @@ STORE: dict[str, Row] = {
         400,
         'destination "../../../x" is invalid',
     ),
-    "pull nothing": ("pull", {}, 400, "invalid model name"),
+    "97 pull nothing": ("pull", {}, 400, "invalid model name"),
     "pull a bad name": ("pull", {"name": "bad name"}, 400, "invalid model name"),
     "push nothing": ("push", {}, 400, "model is required"),
-    "push what is not here": (
+    "98 push what is not here": (
         "push",
         {"model": "nothing", "stream": False},
         500,
         "model 'nothing:latest' not found",
     ),
     "pull over http": ("pull", {"model": "http://h/n/m"}, 400, "insecure protocol http"),
-    "create nothing": (
+    "91 create nothing": (
         "create",
         {"model": "x"},
         400,
@@ -347,7 +370,7 @@ STORE: dict[str, Row] = {
         400,
         "invalid model name",
     ),
-    "create out of the folder": (
+    "92 create out of the folder": (
         "create",
         {"model": "x", "files": {"../a.gguf": NOWHERE}},
         400,
@@ -359,20 +382,20 @@ STORE: dict[str, Row] = {
         400,
         "file path must be relative",
     ),
-    "create without a digest": (
+    "92 create without a digest": (
         "create",
         {"model": "x", "files": {"a.gguf": ""}},
         400,
         "invalid digest format",
     ),
-    "create without a file": ("create", {"model": "x", "files": {}}, 400, "unknown type"),
+    "92 create without a file": ("create", {"model": "x", "files": {}}, 400, "unknown type"),
     "create with wrong parameters": (
         "create",
         {"model": "x", "from": "tiny", "parameters": {"temperature": "hot"}, "stream": False},
         400,
         'option "temperature" must be of type float32',
     ),
-    "create with wrong lengths": (
+    "94 create with wrong lengths": (
         "create",
         {"model": "x", "from": "tiny", "info": {"context_length": 1.5}, "stream": False},
         400,

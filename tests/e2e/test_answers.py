@@ -167,6 +167,7 @@ def test_json(server: Server) -> None:
 
 
 def test_a_schema(server: Server) -> None:
+    """62"""
     schema = {
         "type": "object",
         "properties": {"a": {"type": "string", "maxLength": 3}},

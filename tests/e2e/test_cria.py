@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -76,6 +77,7 @@ def test_it_thinks_when_asked_to(server: Server) -> None:
 
 
 def test_it_calls_a_tool(server: Server) -> None:
+    """57: of the answer as it is said to clients."""
     message = chat(server, user("What is the weather in Oslo?"), tools=[WEATHER], think=False)
     assert message.tool_calls is not None
     (call,) = message.tool_calls
@@ -193,3 +195,27 @@ def test_a_schema_leaves_the_choice_to_call(server: Server) -> None:
     )["message"]
     assert "tool_calls" not in barred
     assert json.loads(barred["content"])
+
+
+def test_the_last_object_after_a_call(server: Server) -> None:
+    """57, 58"""
+    asked = user("What is the weather in Oslo?")
+    body = {"model": "cria", "messages": [asked], "tools": [WEATHER], "think": False}
+    pieces = server.post("/api/chat", **body, options={"temperature": 0}).lines
+    (called,) = [each["message"] for each in pieces if "tool_calls" in each["message"]]
+    (call,) = called["tool_calls"]
+    assert called["content"] == ""
+    assert re.fullmatch("call_[a-z0-9]{8}", call["id"])
+    function = {"index": 0, "name": "get_weather", "arguments": {"city": "Oslo"}}
+    assert call["function"] == function
+    assert pieces[-1]["done_reason"] == "stop"
+
+
+def test_a_thought_before_a_schema(server: Server) -> None:
+    """61"""
+    body = {"model": "cria", "messages": [SUM], "format": PLACE, "think": True}
+    first, *rest = server.post("/api/chat", **body, options={"temperature": 0}).lines
+    assert first["message"]["thinking"]
+    assert first["message"]["content"] == ""
+    value = json.loads("".join(each["message"]["content"] for each in rest))
+    assert sorted(value) == ["name", "sum"]

@@ -22,11 +22,15 @@ JSON_ROUTES = {
     "create": ("POST", "/api/create"),
     "copy": ("POST", "/api/copy"),
     "delete": ("DELETE", "/api/delete"),
+    "embed": ("POST", "/api/embed"),
+    "embeddings": ("POST", "/api/embeddings"),
+    "pull": ("POST", "/api/pull"),
+    "push": ("POST", "/api/push"),
 }
 
 
 def test_health(server: Server) -> None:
-    """1"""
+    """1, 77"""
     answer = server.get("/")
     assert (answer.status, answer.body) == (200, b"Ollama is running")
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -84,6 +88,10 @@ NULL_BODIES = {
     "create": (400, "invalid model name"),
     "copy": (400, 'source "" is invalid'),
     "delete": (400, "model is required"),
+    "embed": (404, "model '' not found"),
+    "embeddings": (400, "model is required"),
+    "pull": (400, "invalid model name"),
+    "push": (400, "model is required"),
 }
 
 
@@ -252,6 +260,7 @@ def test_a_whole_answer_is_one_body(server: Server) -> None:
 
 
 def test_an_early_error_of_a_stream_has_its_status(server: Server) -> None:
+    """43"""
     answer = server.request("POST", "/api/generate", {"model": "nope", "prompt": "a"})
     assert (answer.status, answer.error) == (404, "model 'nope' not found")
     failed = {"model": "tiny", "prompt": "a", "options": {"temperature": "hot"}}

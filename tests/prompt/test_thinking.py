@@ -68,6 +68,7 @@ def test_cuts_do_not_matter(text: str, cuts: list[int], inside: bool) -> None:
 
 @given(TEXTS, st.booleans())
 def test_only_white_space_and_tags_are_lost(text: str, inside: bool) -> None:
+    """60"""
     thinking, content = run([text], inside=inside)
     rest = text.removeprefix(text[: len(text) - len(text.lstrip())] + TAGS[0])
     given_back = "".join((thinking + content).split())

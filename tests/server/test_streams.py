@@ -99,6 +99,7 @@ def test_an_early_error_has_its_status(
 
 
 def test_a_late_error_is_the_last_line() -> None:
+    """44"""
     reply = ask("generate", Content("a"), Content("b"), EngineDied("gone"), DONE)
     assert reply.status == 200
     assert [text_of(line) for line in reply.lines[:2]] == ["a", "b"]

@@ -36,6 +36,8 @@ def test_the_manifest_names_the_parser(tmp_path: Path) -> None:
 
 
 def test_a_call_that_cannot_be_read_ends_the_answer(tmp_path: Path) -> None:
+    """64"""
+
     async def scene(w: World) -> None:
         await w.install("m", tiny(), parser="qwen3-coder")
         w.launcher.will_say("a ", "<tool_call>x</tool_call>", "b")

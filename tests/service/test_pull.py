@@ -76,6 +76,7 @@ def test_progress_only_grows_and_ends_at_the_total(
 def test_what_is_here_is_told_once_and_not_fetched(
     registry: FaultyRegistry, tmp_path: Path
 ) -> None:
+    """99"""
     name = registry.add("library/m", SMALL)
 
     async def scene(place: Puller) -> None:

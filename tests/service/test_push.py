@@ -369,6 +369,8 @@ UNKNOWN = {
 
 @pytest.mark.parametrize(("model", "told"), UNKNOWN.items())
 def test_a_model_that_is_not_here(tmp_path: Path, model: str, told: str) -> None:
+    """98"""
+
     async def scene(place: Puller) -> None:
         steps: list[Progress] = []
 

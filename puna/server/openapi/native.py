@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from puna.api.cloud import Recommendations, WebFetchRequest, WebSearchRequest
 from puna.api.events import Progress
 from puna.api.requests import (
     ChatRequest,
@@ -68,6 +69,42 @@ _OPERATIONS: dict[Key, Operation] = {
     ("GET", "/api/status"): Operation(
         summary="Whether there is a cloud",
         answers=(answers("There is none", StatusResponse),),
+        errors=(),
+    ),
+    ("POST", "/api/me"): Operation(
+        summary="Who is signed in",
+        text="Nobody: there is no cloud here.",
+        answers=(),
+        errors=(401,),
+    ),
+    ("POST", "/api/signout"): Operation(
+        summary="Sign out", text="Nobody is signed in.", answers=(), errors=(401,)
+    ),
+    ("DELETE", "/api/user/keys/{key}"): Operation(
+        summary="Sign out, as old clients do",
+        text="Nobody is signed in.",
+        answers=(),
+        errors=(401,),
+    ),
+    ("POST", "/api/experimental/web_search"): Operation(
+        summary="Search the web",
+        text="Refused: there is no cloud here.",
+        body=WebSearchRequest,
+        needs=("query",),
+        answers=(),
+        errors=(*BODY, 403),
+    ),
+    ("POST", "/api/experimental/web_fetch"): Operation(
+        summary="Read a page of the web",
+        text="Refused: there is no cloud here.",
+        body=WebFetchRequest,
+        needs=("url",),
+        answers=(),
+        errors=(*BODY, 403),
+    ),
+    ("GET", "/api/experimental/model-recommendations"): Operation(
+        summary="Models for those who have none",
+        answers=(answers("The models", Recommendations),),
         errors=(),
     ),
     ("POST", "/api/generate"): Operation(

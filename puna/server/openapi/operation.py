@@ -38,16 +38,19 @@ SSE = EVENT_STREAM.decode()
 
 REASONS = {
     400: "The request cannot be understood, or this model cannot do it",
+    401: "Nobody is signed in: there is no cloud here",
     403: "Refused: a foreign origin or host (no body), or a model that is only read",
     404: "No such model or blob",
-    413: "The body is too large",
+    408: "The body came too slowly",
+    413: "The body is too large, or becomes too large when it is decompressed",
+    415: "The body is compressed in a way that is not known",
     500: "A failure of the engine, the store or a registry, or an option of a wrong type",
     501: "Nothing here can do it yet",
     503: "Too many requests wait, or the server is shutting down",
 }
 """What each error means."""
 
-BODY = (400, 413)
+BODY = (400, 408, 413, 415)
 """The errors of every route that reads a body."""
 MODEL = (*BODY, 404, 500)
 """And of those that look a model up."""
