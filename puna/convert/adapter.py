@@ -1,17 +1,190 @@
-"""LoRA adapters in PEFT's form become GGUF adapters. Runs in the child process."""
+"""LoRA adapters, in PEFT's form or MLX's, become GGUF adapters. Runs in the child process.
+
+An adapter's matrix is the product of two small ones. What a family does to the rows of a weight is
+done to the second of them, so that no family needs code of its own. Facts: conversion spec, section
+8.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from puna.errors import ConvertError
+from puna.convert.check import check_adapter
+from puna.convert.config import Config, read_json
+from puna.convert.factors import Factors
+from puna.convert.families.registry import family_writing
+from puna.convert.family import Value
+from puna.convert.plan import Output, map_weights
+from puna.convert.safetensors import read_places
+from puna.convert.tensor import Tensor, stored
+from puna.convert.write import open_file, write_data
+from puna.errors import BadCheckpoint, MissingTensor
+from puna.gguf.reader import Header, read_header
 
 __all__ = ["convert_adapter"]
+
+_FILES = ("adapter_model.safetensors", "adapters.safetensors")
+_FACTOR = re.compile(r"^(?:base_model\.model\.)?(.+)\.lora_([ABab])(?:\.default)?(?:\.weight)?$")
+_SETTINGS = "adapter_config.json"
+
+_BASE = {
+    "block_count": "num_hidden_layers",
+    "embedding_length": "hidden_size",
+    "feed_forward_length": "intermediate_size",
+    "attention.head_count": "num_attention_heads",
+    "attention.head_count_kv": "num_key_value_heads",
+    "attention.key_length": "head_dim",
+    "expert_count": "num_experts",
+}
+"""What families ask of a configuration, by the keys that the base model's file has for it."""
 
 
 def convert_adapter(
     folder: Path, base: Path, target: Path, tell: Callable[[int, int], None]
 ) -> str:
     """Write `target`; gives the base's architecture. Raises ConvertError, OSError."""
-    raise ConvertError("adapters cannot be converted yet")
+    try:
+        return _convert(folder, base, target, tell)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            target.unlink()
+        raise
+
+
+def _convert(folder: Path, base: Path, target: Path, tell: Callable[[int, int], None]) -> str:
+    header = read_header(base)
+    architecture = str(header.metadata.get("general.architecture", ""))
+    settings = _Settings(folder)
+    products = {f"{name}.weight": each for name, each in _products(folder, settings).items()}
+    planned = map_weights(family_writing(architecture), _config(header), products, "F32")
+    outputs = list(_factors(planned, header))
+    keys: dict[str, Value] = {
+        "general.architecture": architecture,
+        "general.type": "adapter",
+        "general.file_type": 0,
+        "adapter.type": "lora",
+        "adapter.lora.alpha": settings.alpha,
+    }
+    open_file(target, keys, outputs)
+    done = 0
+
+    def written(_output: Output) -> None:
+        nonlocal done
+        tell(done, len(outputs) + 1)
+        done += 1
+
+    write_data(target, outputs, written)
+    read_header(target)
+    check_adapter(base, target)
+    tell(len(outputs) + 1, len(outputs) + 1)
+    return architecture
+
+
+class _Settings:
+    """adapter_config.json: the rank, and the strength as the engine counts it, alpha over rank."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises BadCheckpoint for what is missing or cannot be expressed."""
+        try:
+            config = Config(read_json(folder / _SETTINGS))
+        except FileNotFoundError:
+            raise BadCheckpoint(_SETTINGS, "is missing") from None
+        if config.flag("use_dora"):
+            raise BadCheckpoint(_SETTINGS, "DoRA adapters cannot be converted: merge them instead")
+        part = config.part("lora_parameters")
+        mlx = part if part.text else config
+        self._by_root = config.flag("use_rslora")
+        self._ranks, self._alphas = config.part("rank_pattern"), config.part("alpha_pattern")
+        self.rank = config.whole("r", mlx.whole("rank", 0))
+        if not self.rank:
+            raise BadCheckpoint(_SETTINGS, "'r' is missing")
+        if config.has("lora_alpha"):
+            self._alpha = config.real("lora_alpha")
+        else:
+            self._alpha = mlx.real("scale", mlx.real("alpha", self.rank) / self.rank) * self.rank
+        self.alpha = self._strength(self._alpha, self.rank) * self.rank
+
+    def _strength(self, alpha: float, rank: int) -> float:
+        return alpha / (rank**0.5 if self._by_root else rank)
+
+    def more(self, module: str, rank: int) -> float:
+        """What a module's factors must be multiplied by, where its rank or alpha is its own."""
+        alpha = self._own(self._alphas, module, self._alpha)
+        wanted = self._strength(alpha, int(self._own(self._ranks, module, rank)))
+        return wanted / (self.alpha / rank)
+
+    @staticmethod
+    def _own(pattern: Config, module: str, default: float) -> float:
+        for name in pattern.text:
+            plain = name.lstrip("^").removesuffix("$").replace("\\.", ".")
+            if module == plain or module.endswith(f".{plain}"):
+                return pattern.real(name)
+        return default
+
+
+def _products(folder: Path, settings: _Settings) -> dict[str, Tensor]:
+    """Each module's two factors as one tensor, by the module's name."""
+    file = next((folder / name for name in _FILES if (folder / name).is_file()), None)
+    if file is None:
+        raise BadCheckpoint(folder.name, f"no {' and no '.join(_FILES)} in the folder")
+    pairs: dict[str, dict[str, Tensor]] = {}
+    for place in read_places(file):
+        tensor = stored(place)
+        found = _FACTOR.match(place.name)
+        if not found:
+            raise tensor.bad("is no factor of an adapter: only LoRA's can be converted")
+        if len(tensor.shape) != 2:
+            raise tensor.bad(f"has shape {list(tensor.shape)}, not two dimensions")
+        # MLX writes both the other way round, under names in lower case
+        turned = tensor if found[2].isupper() else tensor.transposed()
+        pairs.setdefault(found[1], {})[found[2].lower()] = turned
+    return {module: _product(module, pair, settings) for module, pair in sorted(pairs.items())}
+
+
+def _product(module: str, pair: Mapping[str, Tensor], settings: _Settings) -> Factors:
+    for part, other in (("a", "b"), ("b", "a")):
+        if part not in pair:
+            name = f"{module}.lora_{part.upper()}.weight"
+            raise MissingTensor(pair[other].file, "is missing", name)
+    a, b = pair["a"], pair["b"]
+    rank = a.shape[0]
+    if b.shape[1] != rank:
+        raise b.bad(f"shape {list(b.shape)} does not go together with {list(a.shape)}")
+    more = settings.more(module, rank)
+    if abs(more - 1) > 1e-6:
+        b = b.times(more)
+    return Factors.of(a, b)
+
+
+def _config(header: Header) -> Config:
+    """The base model's numbers under the names that families know them by."""
+    architecture = header.metadata.get("general.architecture")
+    values: dict[str, Any] = {}
+    for ours, theirs in _BASE.items():
+        value = header.metadata.get(f"{architecture}.{ours}")
+        if isinstance(value, int):
+            values[theirs] = value
+    return Config(values)
+
+
+def _factors(planned: Iterable[Output], header: Header) -> Iterable[Output]:
+    """Two tensors for each product, which must have the shape of the base's weight."""
+    shapes = {tensor.name: tensor.shape for tensor in header.tensors}
+    for output in planned:
+        product = output.tensor
+        if not isinstance(product, Factors):
+            continue  # it follows from the configuration, and the base has it
+        shape = shapes.get(output.name)
+        if shape is None:
+            raise product.bad(f"the model has no {output.name}")
+        if product.shape != shape[::-1]:
+            raise product.bad(
+                f"is for a weight of {list(product.shape)}, the model's is {list(shape[::-1])}"
+            )
+        yield replace(output, name=f"{output.name}.lora_a", tensor=product.a, kind="F32")
+        yield replace(output, name=f"{output.name}.lora_b", tensor=product.b, kind="F32")

@@ -20,7 +20,7 @@ from llama_cpp import llama_cpp as _bindings
 from puna.convert.tensor import Tensor
 from puna.errors import ConvertError, MissingTensor
 
-__all__ = ["check_layout", "check_model", "logits_of"]
+__all__ = ["check_adapter", "check_layout", "check_model", "logits_of"]
 
 lib: Any = _bindings
 
@@ -86,17 +86,32 @@ def check_model(path: Path) -> None:
     logits_of(path, None)
 
 
-def logits_of(path: Path, tokens: list[int] | None) -> np.ndarray[Any, np.dtype[np.float32]]:
+def check_adapter(base: Path, path: Path) -> None:
+    """Raise ConvertError where the engine cannot lay the adapter over the model."""
+    with _Words() as words:
+        model = lib.llama_model_load_from_file(os.fsencode(base), _parameters())
+        if not model:
+            raise ConvertError(f"the engine does not load the adapter's model: {words.first}")
+        adapter = lib.llama_adapter_lora_init(model, os.fsencode(path))
+        lib.llama_model_free(model)  # and its adapters with it
+        if not adapter:
+            raise ConvertError(f"the engine does not load the adapter: {words.first}")
+
+
+def logits_of(
+    path: Path, tokens: list[int] | None, adapter: Path | None = None
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     """One decode: a row for each token, of logits or of an encoder's values.
 
-    Without `tokens`, of the first one that a text may begin with. Raises ConvertError.
+    Without `tokens`, of the first one that a text may begin with; with an adapter over the weights
+    where one is given. Raises ConvertError.
     """
     with _Words() as words:
         model = lib.llama_model_load_from_file(os.fsencode(path), _parameters())
         if not model:
             raise ConvertError(f"the engine does not load the model: {words.first}")
         try:
-            return _decode(model, tokens)
+            return _decode(model, tokens, adapter)
         finally:
             lib.llama_model_free(model)
 
@@ -108,7 +123,9 @@ def _parameters() -> Any:
     return parameters
 
 
-def _decode(model: Any, tokens: list[int] | None) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _decode(
+    model: Any, tokens: list[int] | None, adapter: Path | None
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     vocabulary = lib.llama_model_get_vocab(model)
     n_tokens = int(lib.llama_vocab_n_tokens(vocabulary))
     if tokens is None:
@@ -125,6 +142,11 @@ def _decode(model: Any, tokens: list[int] | None) -> np.ndarray[Any, np.dtype[np
     context = lib.llama_init_from_model(model, parameters)
     if not context:
         raise ConvertError("the engine makes no context for the model")
+    if adapter:
+        one = lib.llama_adapter_lora_init(model, os.fsencode(adapter))
+        adapters = (lib.llama_adapter_lora_p_ctypes * 1)(one)
+        if not one or lib.llama_set_adapters_lora(context, adapters, 1, (ctypes.c_float * 1)(1)):
+            raise ConvertError("the engine does not load the adapter")
     try:
         batch = lib.llama_batch_init(len(tokens), 0, 1)
         batch.n_tokens = len(tokens)

@@ -16,7 +16,7 @@ from puna.child import die_with_parent
 from puna.convert.adapter import convert_adapter
 from puna.convert.conversion import Order, Said, Written
 from puna.convert.model import convert_model
-from puna.errors import PunaError
+from puna.errors import ConvertError, PunaError
 
 __all__ = ["main"]
 
@@ -44,6 +44,8 @@ def carry_out(order: Order, teller: _Teller) -> Said:
     """Do what is ordered. Raises ConvertError, OSError."""
     source, target = Path(order.source), Path(order.target)
     if order.kind == "adapter":
+        if not order.base:
+            raise ConvertError("an adapter needs the model that it belongs to")
         architecture = convert_adapter(source, Path(order.base), target, teller.progress)
         return Said(written=(Written(order.target, "adapter", architecture, "F32"),))
     architecture, kind = convert_model(source, target, order.type, teller.progress)
