@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -36,8 +37,8 @@ class Part:
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The bytes from the beginning. Raises StoreError for a file that is too short."""
         hashed, place = hashlib.md5(usedforsecurity=False), self.start
-        file = await in_thread_to_the_end(self._path.open, "rb")
-        try:
+        with contextlib.ExitStack() as opened:  # who is cancelled meanwhile leaves no file open
+            file = await in_thread_to_the_end(_open, opened, self._path)
             file.seek(place)
             while place < self.end:
                 count = min(READ_BYTES, self.end - place)
@@ -49,8 +50,6 @@ class Part:
                     yield piece
                     place += len(piece)
                     self._told(place)
-        finally:
-            file.close()
         self._sum = hashed.digest()
 
     async def checksum(self) -> bytes:
@@ -61,6 +60,10 @@ class Part:
                 pass
             self._sum = again._sum
         return self._sum or b""
+
+
+def _open(opened: contextlib.ExitStack, path: Path) -> BinaryIO:
+    return opened.enter_context(path.open("rb"))
 
 
 def _read(file: BinaryIO, count: int, hashed: hashlib._Hash) -> bytes:
