@@ -1,5 +1,5 @@
-"""Orders with a grammar, prepared in a thread of their own: compiling one may take seconds, and
-nobody else waits for that.
+"""Orders with a grammar or with images, prepared in threads of their own: compiling the one and
+decoding the others may take seconds, and nobody else waits for that.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Later:
         prepare: Callable[[int, Generation], Running],
         admit: Callable[[Running], None],
         refuse: Callable[[int, PunaError], None],
+        name: str = "grammars",
     ) -> None:
         self._prepare = prepare
         self._admit = admit
@@ -40,7 +41,7 @@ class Later:
         self._wanted: set[int] = set()
         self._lock = threading.Lock()
         before = threading.stack_size(STACK)
-        threading.Thread(target=self._work, name="grammars", daemon=True).start()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
         threading.stack_size(before)
 
     def take(self, id: int, order: Generation) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from puna.errors import BadRequest, ContextExceeded
 from puna.runner.llama.vision import Chunk, Picture, Projector
 from puna.runner.media import Media
-from puna.runner.pixels import Pixels, read_pixels, shrink
+from puna.runner.pixels import Pixels, read_all, read_pixels, shrink
 from puna.runner.running import NO_ROOM
 
 __all__ = ["Sight", "SightedPrompt"]
@@ -44,7 +44,11 @@ class Sight:
     def measure(self, images: Sequence[bytes]) -> list[int]:
         """How many tokens each image has, with the marks around it. Raises BadRequest."""
         return [
-            len(self._place([_Image(image, number)], with_bos=False, start=0).tokens)
+            len(
+                self._place(
+                    [_Image(image, *read_pixels(image, number))], with_bos=False, start=0
+                ).tokens
+            )
             for number, image in enumerate(images)
         ]
 
@@ -97,39 +101,44 @@ class Sight:
 
 
 class _Image:
-    """An image of a request, decoded."""
+    """An image of a request, decoded. `is_fewer`: not all of its pixels are there."""
 
-    def __init__(self, data: bytes, number: int) -> None:
-        self._pixels: Pixels = read_pixels(data, number)
+    def __init__(self, data: bytes, pixels: Pixels, is_fewer: bool) -> None:
+        self._pixels = pixels
         self._digest = hashlib.sha256(data).hexdigest()
+        self._is_fewer = is_fewer
         self.is_shrunk = False
+        """Whether it was made smaller for want of room."""
 
     @property
     def picture(self) -> Picture:
         """It as it is to be shown; of another size it is another picture."""
         height, width, _ = self._pixels.shape
-        size = f" {width} x {height}" if self.is_shrunk else ""
+        size = f" {width} x {height}" if self._is_fewer else ""
         return Picture(self._pixels, self._digest + size)
 
     def shrink(self, factor: float) -> None:
         """Make both sides shorter."""
         self._pixels = shrink(self._pixels, factor)
-        self.is_shrunk = True
+        self._is_fewer = self.is_shrunk = True
 
 
 def _parts(prompt: str, images: Sequence[bytes]) -> list[str | _Image]:
     """Text and images in their order. Raises BadRequest when an image has no place."""
-    parts: list[str | _Image] = []
-    placed: set[int] = set()
-    done = 0
+    tags: dict[int, re.Match[str]] = {}
     for tag in _TAG.finditer(prompt):
         number = int(tag[1])
-        if number >= len(images) or number in placed or tag[1] != str(number):
-            continue
-        placed.add(number)
-        parts += [prompt[done : tag.start()], _Image(images[number], number)]
+        if number < len(images) and tag[1] == str(number):
+            tags.setdefault(number, tag)
+    for number in range(len(images)):
+        if number not in tags:
+            raise BadRequest(
+                f"the prompt does not say where image {number} is: write [img-{number}]"
+            )
+    pixels = read_all(images)
+    parts: list[str | _Image] = []
+    done = 0
+    for number, tag in tags.items():  # in the prompt's order
+        parts += [prompt[done : tag.start()], _Image(images[number], *pixels[number])]
         done = tag.end()
-    if len(placed) < len(images):
-        missing = next(number for number in range(len(images)) if number not in placed)
-        raise BadRequest(f"the prompt does not say where image {missing} is: write [img-{missing}]")
     return [part for part in [*parts, prompt[done:]] if part]

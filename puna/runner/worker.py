@@ -138,6 +138,7 @@ class Worker:
         self._n_allocations = LOG.n_allocations
         self._grammars = Grammars(self._model)
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
+        self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "images")
 
     def _speculation(self, n_threads: int) -> Speculation:
         report = _reporter(self._wire)
@@ -222,7 +223,9 @@ class Worker:
         """The reader's thread: prepare requests so that the engine never waits for a tokenizer."""
         while (message := self._wire.receive()) is not None:
             match message:
-                case Admit(id=id, order=order) if has_grammar(order) or order.images:
+                case Admit(id=id, order=order) if order.images:
+                    self._later_seen.take(id, order)
+                case Admit(id=id, order=order) if has_grammar(order):
                     self._later.take(id, order)
                 case Admit(id=id, order=order):
                     self._answer(id, partial(self._admit, id, order))
@@ -230,6 +233,7 @@ class Worker:
                     self._answer(id, partial(self._embed, id, order))
                 case Cancel(id=id):
                     self._later.cancel(id)
+                    self._later_seen.cancel(id)
                     self._inbox.put(message)
                 case Close():
                     self._inbox.put(message)

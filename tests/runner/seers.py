@@ -55,7 +55,7 @@ def straight(seer: Seer, prompt: str, images: Sequence[bytes], max_tokens: int =
     """The same greedy answer by the engine's own helper, in a context of its own."""
     raw = RawEngine(seer.model, n_ctx=512)
     projector = Projector(str(seer.projector), raw.model, 1, on_card=False)
-    pixels = [np.ascontiguousarray(read_pixels(image, 0)) for image in images]
+    pixels = [np.ascontiguousarray(read_pixels(image, 0)[0]) for image in images]
     bitmaps = (mtmd.mtmd_bitmap_p_ctypes * len(images))(
         *(
             mtmd.mtmd_bitmap_init(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from puna.errors import BadRequest
-from puna.runner.pixels import MOST_PIXELS, read_pixels
+from puna.runner.pixels import MOST_PIXELS, read_all, read_pixels
 from tests.fakes.projectors import make_image
 
 RED, GREY = (255, 0, 0), (128, 128, 128)
@@ -61,7 +61,8 @@ FILES: dict[str, tuple[bytes, tuple[int, int], tuple[int, int, int]]] = {
 
 @pytest.mark.parametrize(("data", "shape", "colour"), FILES.values(), ids=FILES)
 def test_files_are_read(data: bytes, shape: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    pixels = read_pixels(data, 0)
+    pixels, is_fewer = read_pixels(data, 0)
+    assert not is_fewer
     assert pixels.shape == (*shape, 3)
     assert pixels.dtype == np.uint8
     assert np.abs(pixels.astype(int) - colour).max() <= 2
@@ -107,8 +108,36 @@ def test_damage_gives_pixels_or_a_refusal(kind: str, damage: list[tuple[float, i
     for place, value in damage:
         data[int(place * (len(data) - 1))] = value
     try:
-        pixels = read_pixels(bytes(data), 0)
+        pixels, _ = read_pixels(bytes(data), 0)
     except BadRequest:
         return
     assert pixels.ndim == 3
     assert pixels.shape[2] == 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_more_pixels_than_any_model_takes_in_are_made_fewer(kind: str) -> None:
+    colours = Image.new("RGB", (3000, 2000), "red")
+    colours.paste("blue", (1500, 0, 3000, 2000))
+    pixels, is_fewer = read_pixels(save(colours, kind), 0)
+    assert is_fewer
+    height, width, _ = pixels.shape
+    assert 1_000_000 < width * height <= 4 * 1024 * 1024
+    assert abs(width / height - 1.5) < 0.01
+    assert pixels[10, 10].tolist() == pytest.approx(RED, abs=2)
+    assert pixels[-10, -10].tolist() == pytest.approx((0, 0, 255), abs=2)
+
+
+def test_many_images_are_held_in_little_memory() -> None:
+    photo = save(Image.new("RGB", (2400, 1600), "red"))
+    assert read_all([photo])[0][1] is False
+    (first, is_fewer), *others = read_all([photo] * 40)
+    assert is_fewer
+    assert first.size / 3 * 40 <= 128 * 1024 * 1024
+    assert len(others) == 39
+
+
+def test_what_all_images_of_a_request_would_cost_is_bounded() -> None:
+    large = claims(side, MOST_PIXELS // side)
+    with pytest.raises(BadRequest, match="the images of a request have more than 268435456 pixels"):
+        read_all([large] * 5)

@@ -312,7 +312,7 @@ def test_images_are_encoded_once(llava: Seer) -> None:
 
 
 def read_chunk(projector: Projector, image: bytes) -> Chunk:
-    picture = Picture(read_pixels(image, 0), hashlib.sha256(image).hexdigest())
+    picture = Picture(read_pixels(image, 0)[0], hashlib.sha256(image).hexdigest())
     (chunk,) = projector.read([picture], with_bos=False)
     assert isinstance(chunk, Chunk)
     return chunk
