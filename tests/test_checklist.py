@@ -21,3 +21,19 @@ def test_every_check_is_named() -> None:
                 found += re.findall(r'(?m)^ *"(\d+(?:, \d+)*) [^"]*": ', text)
                 named |= {int(number) for each in found for number in each.split(", ")}
     assert set(CHECKS) - named == set()
+
+
+COMPATIBILITY = {"X": 6, "CC": 14, "CP": 6, "EM": 4, "MD": 4, "RS": 19, "AU": 3}
+
+
+def test_every_check_of_the_openai_api_is_named() -> None:
+    """Those of the compatibility spec's sections 1 to 7; `CC-2 to CC-5` names four."""
+    named: set[str] = set()
+    for room in ROOMS:
+        for file in (TESTS / room).rglob("*.py"):
+            for kind, first, last in re.findall(
+                r"\b([A-Z]{1,2})-(\d+)(?: to (?:[A-Z]{1,2}-)?(\d+))?", file.read_text()
+            ):
+                named |= {f"{kind}-{at}" for at in range(int(first), int(last or first) + 1)}
+    checks = {f"{kind}-{at + 1}" for kind, count in COMPATIBILITY.items() for at in range(count)}
+    assert checks - named == set()

@@ -131,6 +131,28 @@ def test_who_hangs_up_stops_the_model(server: Server) -> None:
         server.wait_until_idle()
 
 
+SAID: dict[str, Any] = {"messages": [{"role": "user", "content": "a"}]}
+OTHER_ROUTES: dict[str, dict[str, Any]] = {
+    "/api/chat": SAID | {"options": OPTIONS},
+    "/v1/chat/completions": SAID | {"num_ctx": 32768},
+    "/v1/completions": {"prompt": "a", "num_ctx": 32768},
+    "/v1/responses": {"input": "a", "num_ctx": 32768},
+    "/v1/messages": SAID | {"max_tokens": 300_000},
+}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_who_hangs_up_stops_the_model_on_every_route(server: Server, stream: bool) -> None:
+    """Answers would last for minutes; a model that is asked to go goes when nobody uses it."""
+    for path, body in OTHER_ROUTES.items():
+        with server.sent(path, model="endless", stream=stream, **body) as connection:
+            if stream:
+                assert connection.getresponse().readline(), path
+            until(lambda: server.loaded() == ["endless:latest"], "the model is in use")
+            server.post("/api/generate", model="endless", keep_alive=0)
+        server.wait_until_idle()
+
+
 def test_who_hangs_up_while_waiting_for_a_whole_answer_stops_the_model(server: Server) -> None:
     with server.sent("/api/generate", **BODY, stream=False, keep_alive=0):
         until(lambda: server.loaded() == ["endless:latest"], "the model is in use")

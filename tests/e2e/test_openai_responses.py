@@ -212,6 +212,7 @@ def test_items_are_referred_to(client: openai.OpenAI) -> None:
 
 
 def test_what_is_not_stored_is_not_there(client: openai.OpenAI) -> None:
+    """RS-1, where we differ: an id that is not known is an error."""
     reply = client.responses.create(input="Hi", store=False, max_output_tokens=2, **CALM)
     for ask in (
         lambda: client.responses.retrieve(reply.id),

@@ -138,6 +138,11 @@ def test_roles() -> None:
     assert [message.role for message in told] == ["system", "system", "tool", "critic"]
 
 
+def test_a_message_of_no_parts_is_none() -> None:
+    """CC-4"""
+    assert said({"role": "user", "content": []}) == []
+
+
 def test_the_traffic_of_tools() -> None:
     """CC-2, CC-3, CC-5, CC-6; of two calls with one id the last counts."""
 

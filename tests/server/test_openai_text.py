@@ -34,6 +34,7 @@ def frames(reply: Call) -> list[Any]:
 
 
 def test_a_whole_text() -> None:
+    """CP-2, where we differ: all frames have one time."""
     reply = ask(Thinking("hm"), Content("He"), Content("llo"), STOP).json
     assert reply | {"id": ""} == {
         "id": "",

@@ -80,7 +80,7 @@ STREAMS = [
     pytest.param(
         [call(), Content("Hi"), STOP],
         [*BEGIN, *CALLED, *MESSAGE, TEXT, *MESSAGE_END, "completed"],
-        id="RS-14",
+        id="RS-14 RS-19",
     ),
     pytest.param(
         [Content("Hi"), call(), STOP],
@@ -234,7 +234,7 @@ CALLS = [
         call("files.read"),
         {"type": "function_call", "name": "read", "namespace": "files", "arguments": "{}"},
         CALLED,
-        id="namespace",
+        id="RS-10 namespace",
     ),
     pytest.param(
         {"type": "custom", "name": "patch"},
@@ -294,7 +294,8 @@ def test_log_probabilities() -> None:
 def test_an_early_error_has_its_status(
     error: Exception, status: int, code: str | None, stream: bool
 ) -> None:
-    reply = ask(error, stream=stream)
+    """RS-18: also with a web search declared, which is not done here."""
+    reply = ask(error, stream=stream, tools=[{"type": "web_search"}])
     assert reply.status == status
     assert (reply.json["error"]["message"], reply.json["error"]["code"]) == (str(error), code)
 

@@ -179,19 +179,21 @@ SHOWN = {"type": "function", "function": {k: v for k, v in FUNCTION.items() if k
 
 
 def test_tools_are_functions() -> None:
+    """RS-9: nothing is searched for here, so that a client's own `web_search` stays."""
     asked = order(
         input="Hi",
         tools=[
             FUNCTION,
             {"type": "namespace", "name": "n", "tools": [FUNCTION, FUNCTION | {"name": "n.sub"}]},
             {"type": "web_search"},
+            FUNCTION | {"name": "web_search"},
             {"type": "mcp", "server_label": "x"},
             {"type": "custom", "name": "p", "format": {"type": "text"}},
             {"type": "local_shell"},
         ],
     )
     names = [tool["function"]["name"] for tool in asked.tools]
-    assert names == ["add", "n.add", "n.sub", "p", "local_shell"]
+    assert names == ["add", "n.add", "n.sub", "web_search", "p", "local_shell"]
     assert asked.tools[0] == SHOWN
 
 

@@ -39,6 +39,7 @@ def read_messages(messages: Sequence[ChatMessage]) -> list[Message]:
     return [
         _read_message(message, names, f"messages.{number}")
         for number, message in enumerate(messages)
+        if message.content != [] or message.tool_calls
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +16,7 @@ from puna.api.openai_responses import ResponsesRequest
 from puna.errors import BadRequest, InvalidField
 from puna.server.body import read_body
 from puna.server.clients import client_of, sign
-from puna.server.faults import OPENAI, Envelope
+from puna.server.faults import OPENAI
 from puna.server.image_urls import with_images
 from puna.server.openai.replies import encode
 from puna.server.openai.responses.history import earlier_items, item_page, kept_of, resolved
@@ -75,7 +76,7 @@ def _wire(story: Story) -> Wire[bytes]:
         whole=lambda pieces: story.whole(),
         is_final=lambda piece: story.is_over,
         is_alone=lambda piece: story.is_rendered,
-        envelope=Envelope(OPENAI.body, story.failed, OPENAI.kind),
+        envelope=replace(OPENAI, piece=story.failed),
         stream_type=EVENT_STREAM,
         headers=((b"cache-control", b"no-cache"),),
     )
