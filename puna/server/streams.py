@@ -46,6 +46,9 @@ class Wire(Generic[E]):
     whole_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Further headers of a stream."""
+    idle: bytes = b""
+    """What keeps a stream alive, for clients and proxies, while there is nothing to say."""
+    idle_seconds: float = 15.0
 
 
 class Reply(Generic[E]):
@@ -64,12 +67,37 @@ class Reply(Generic[E]):
         self._stream = stream
         self._closing = closing
         self._begun = False
+        self._is_over = False
+        self._is_sending = False
+        self._was_quiet = False
+        """Whether nothing was sent since the watcher looked."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
-        ending = await until_unwanted(self._serve(send), receive, self._closing)
+        serving = self._kept_alive(send) if self._stream and self._wire.idle else self._serve(send)
+        ending = await until_unwanted(serving, receive, self._closing)
         if ending is Ending.CLOSING:
             await self._fail(CLOSING, send)
+
+    async def _kept_alive(self, send: Send) -> None:
+        """Serve, and say something where nothing was said for a while: then, an answer that has not
+        begun begins, and what becomes an error is told in the stream.
+        """
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._watch(send))
+            try:
+                await self._serve(send)
+            finally:
+                watching.cancel()
+
+    async def _watch(self, send: Send) -> None:
+        while True:
+            self._was_quiet = True
+            await asyncio.sleep(self._wire.idle_seconds)
+            if self._was_quiet and not self._is_sending and not self._is_over:
+                if not self._begun:
+                    await self._start_stream(send)
+                await send(_body(self._wire.idle, more=True))
 
     async def _serve(self, send: Send) -> None:
         outcome = await attempt(self._produce(send))
@@ -81,7 +109,7 @@ class Reply(Generic[E]):
             first = await anext(events, None)
             if first is None:
                 raise EngineError("the answer ended before it began")
-            if not self._stream or self._wire.is_alone(first):
+            if not self._begun and (not self._stream or self._wire.is_alone(first)):
                 gathered = [first, *[event async for event in events]]
                 self._check_end(gathered[-1])
                 body = self._wire.whole(gathered)
@@ -92,17 +120,25 @@ class Reply(Generic[E]):
     async def _send_pieces(self, first: E, events: AsyncIterator[E], send: Send) -> None:
         encode = self._wire.piece
         last, piece = first, encode(first)
-        await self._start(
-            200, [(b"content-type", self._wire.stream_type), *self._wire.headers], send
-        )
+        self._is_sending = True
+        if not self._begun:
+            await self._start_stream(send)
         if piece:
             await send(_body(piece, more=True))
+        self._is_sending = self._was_quiet = False
         async for event in events:
             last, piece = event, encode(event)
             if piece:
+                self._is_sending = True
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+                self._is_sending = self._was_quiet = False
         self._check_end(last)
+        self._is_over = True
         await send(_body(b"", more=False))
+
+    async def _start_stream(self, send: Send) -> None:
+        headers = [(b"content-type", self._wire.stream_type), *self._wire.headers]
+        await self._start(200, headers, send)
 
     def _check_end(self, last: E) -> None:
         if not self._wire.is_final(last):
@@ -112,6 +148,7 @@ class Reply(Generic[E]):
         """Tell of a fault: with its status if nothing was sent yet, else as the stream's last
         piece."""
         envelope = self._wire.envelope
+        self._is_over = True
         if self._begun:
             await send(_body(envelope.piece(fault), more=False))
             return

@@ -191,6 +191,7 @@ def messages_wire(order: MessagesRequest) -> Wire[Event]:
         envelope=ANTHROPIC,
         stream_type=EVENT_STREAM,
         headers=((b"cache-control", b"no-cache"),),
+        idle=_PING,
     )
 
 

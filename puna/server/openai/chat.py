@@ -24,6 +24,7 @@ from puna.server.openai.choices import Numbered
 from puna.server.openai.replies import (
     END,
     FINGERPRINT,
+    IDLE,
     DebugInfo,
     Usage,
     bytes_of,
@@ -150,6 +151,7 @@ def chat_wire(model: str, created: int, choices: int, *, include_usage: bool) ->
         is_alone=lambda told: isinstance(told[1], Rendered),
         envelope=OPENAI,
         stream_type=EVENT_STREAM,
+        idle=IDLE,
     )
 
 

@@ -12,6 +12,7 @@ from puna.server.openai.choices import Numbered
 from puna.server.openai.replies import (
     END,
     FINGERPRINT,
+    IDLE,
     DebugInfo,
     Usage,
     encode,
@@ -67,6 +68,7 @@ def completion_wire(
         is_alone=lambda told: isinstance(told[1], Rendered),
         envelope=OPENAI,
         stream_type=EVENT_STREAM,
+        idle=IDLE,
     )
 
 

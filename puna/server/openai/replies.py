@@ -13,6 +13,7 @@ from puna.api.events import Done, Logprob
 __all__ = [
     "END",
     "FINGERPRINT",
+    "IDLE",
     "CachedTokens",
     "DebugInfo",
     "ReasoningTokens",
@@ -26,6 +27,8 @@ __all__ = [
 
 FINGERPRINT = "fp_ollama"
 END = b"data: [DONE]\n\n"
+IDLE = b": still working\n\n"
+"""A comment, which readers of a stream skip."""
 
 encode = msgspec.json.Encoder().encode
 

@@ -18,7 +18,7 @@ from puna.server.body import read_body
 from puna.server.clients import client_of, sign
 from puna.server.faults import OPENAI
 from puna.server.image_urls import with_images
-from puna.server.openai.replies import encode
+from puna.server.openai.replies import IDLE, encode
 from puna.server.openai.responses.history import earlier_items, item_page, kept_of, resolved
 from puna.server.openai.responses.items import read_input
 from puna.server.openai.responses.order import check_request, read_request
@@ -79,6 +79,7 @@ def _wire(story: Story) -> Wire[bytes]:
         envelope=replace(OPENAI, piece=story.failed),
         stream_type=EVENT_STREAM,
         headers=((b"cache-control", b"no-cache"),),
+        idle=IDLE,
     )
 
 

@@ -85,9 +85,10 @@ class Story:
     def failed(self, fault: Fault) -> bytes:
         """The last event of a stream that an error ends."""
         self._open = None
+        begun = b"" if self._has_begun else self._begin()
         self.response.status = "failed"
         self.response.error = Trouble(fault.code or "server_error", fault.message)
-        return self._event("response.failed", response=self.response)
+        return begun + self._event("response.failed", response=self.response)
 
     def _show(self, event: Rendered) -> None:
         self.is_over = self.is_rendered = True
