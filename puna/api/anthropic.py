@@ -42,6 +42,7 @@ class Block(Struct, kw_only=True):
     name: str = ""
     input: dict[str, Any] = field(default_factory=dict)
     tool_use_id: str = ""
+    tool_name: str = ""
     is_error: bool = False
     title: str = ""
     content: Any = None

@@ -5,6 +5,7 @@ dispatch.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from urllib.parse import quote
@@ -15,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from puna.config import FOREVER
 from puna.server.access import AccessLog
-from puna.server.checks import Guard, HostRules, OriginRules
-from puna.server.faults import NATIVE, Fault, attempt, envelope_for
+from puna.server.checks import Guard, HostRules, OriginRules, adding
+from puna.server.faults import NATIVE, REQUEST_ID, Fault, attempt, envelope_for
 from puna.server.patience import patient
 from puna.server.routes import (
     audio,
@@ -118,6 +119,10 @@ class _Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         receive = patient(receive, self._read_timeout)
+        if name := envelope_for(scope["path"]).id_header:
+            number = f"req_{secrets.token_hex(12)}"
+            REQUEST_ID.set(number)
+            send = adding(((name, number.encode()),), send)
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 

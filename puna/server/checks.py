@@ -20,6 +20,7 @@ __all__ = [
     "IPAddress",
     "OriginRules",
     "Verdict",
+    "adding",
     "judge_host",
     "judge_origin",
     "parse_origins",
@@ -251,7 +252,7 @@ class Guard:
         if verdict.status is None:
             verdict = judge_host(self._hosts, method, host, is_browser=_is_browser(scope))
         if verdict.status is None:
-            await self._app(scope, receive, _adding(headers, send) if headers else send)
+            await self._app(scope, receive, adding(headers, send) if headers else send)
             return
         if verdict.status != 204:
             headers += ((b"content-length", b"0"),)
@@ -264,11 +265,13 @@ def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-def _adding(headers: Headers, send: Send) -> Send:
-    def adding(message: Message) -> Awaitable[None]:
+def adding(headers: Headers, send: Send) -> Send:
+    """A `send` that adds headers to the answer."""
+
+    def pass_on(message: Message) -> Awaitable[None]:
         # not a coroutine of its own: this runs once per token
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), *headers]
         return send(message)
 
-    return adding
+    return pass_on

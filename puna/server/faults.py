@@ -7,8 +7,8 @@ The wide `except` of the route boundary is here and nowhere else in the server.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ __all__ = [
     "INTERNAL",
     "NATIVE",
     "OPENAI",
+    "REQUEST_ID",
     "Envelope",
     "Fault",
     "attempt",
@@ -46,6 +47,9 @@ class Fault:
     param: str = ""
 
 
+REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
+"""The id of the request that is served: in a header of the answer, and in some errors."""
+
 INTERNAL = Fault(500, "internal server error")
 CLOSING = Fault(503, "server is shutting down")
 
@@ -53,12 +57,13 @@ CLOSING = Fault(503, "server is shutting down")
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """How one API writes a fault: as a whole body, and as the last piece of a stream. `kind` is the
-    type of the body.
+    type of the body, `id_header` the header by which its clients know a request.
     """
 
     body: Callable[[Fault], bytes]
     piece: Callable[[Fault], bytes]
     kind: type[Struct]
+    id_header: bytes = b""
 
 
 class NativeError(Struct, frozen=True):
@@ -119,14 +124,14 @@ _ANTHROPIC_TYPES = {
 
 def _anthropic_body(fault: Fault) -> bytes:
     error = AnthropicError(_ANTHROPIC_TYPES.get(fault.status, "api_error"), fault.message)
-    return msgspec.json.encode(AnthropicFault(error, f"req_{secrets.token_hex(12)}"))
+    return msgspec.json.encode(AnthropicFault(error, REQUEST_ID.get()))
 
 
 def _anthropic_event(fault: Fault) -> bytes:
     return b"event: error\ndata: %b\n\n" % _anthropic_body(fault)
 
 
-ANTHROPIC = Envelope(_anthropic_body, _anthropic_event, AnthropicFault)
+ANTHROPIC = Envelope(_anthropic_body, _anthropic_event, AnthropicFault, b"request-id")
 
 _OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
@@ -141,7 +146,7 @@ def _openai_piece(fault: Fault) -> bytes:
     return b"data: %b\n\n" % _openai_body(fault)
 
 
-OPENAI = Envelope(_openai_body, _openai_piece, OpenAIFault)
+OPENAI = Envelope(_openai_body, _openai_piece, OpenAIFault, b"x-request-id")
 
 ENVELOPES = (("/v1/messages", ANTHROPIC), ("/v1/", OPENAI), ("/", NATIVE))
 """Path prefix to envelope; the first row that fits counts, so longer prefixes come first."""

@@ -6,7 +6,8 @@ catalog chose, or the bare prompt where there is none of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from puna.api.requests import Message
@@ -59,7 +60,20 @@ def render_prompt(
         name = resolve(entry.renderer, f"{entry.name.model}:{entry.name.tag}", size)
         return render(name, messages, tools=tools, think=think)
     compiled = ChatTemplate.compile(entry.chat_template or "")
-    return compiled.render(messages, tools=tools, bos=bos, eos=eos, think=think)
+    make = partial(compiled.render, messages, tools=tools, bos=bos, eos=eos, think=think)
+    return _left_open(messages, make) or make()
+
+
+def _left_open(messages: Sequence[Message], make: Callable[..., str]) -> str:
+    """The prompt up to the last words of the assistant, if they come last: the model goes on with
+    them. Empty where they do not, or where the template writes them otherwise.
+    """
+    match messages:
+        case [*_, Message(role="assistant", content=content, tool_calls=[])] if content.strip():
+            said = content.strip()
+            before, found, _ = make(add_generation_prompt=False).rpartition(said)
+            return before + found
+    return ""
 
 
 def render_suffix(

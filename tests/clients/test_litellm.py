@@ -57,7 +57,7 @@ def test_a_tool_is_called(url: str, api: str) -> None:
     assert "Oslo" in call.function.arguments
 
 
-@pytest.mark.parametrize("api", ["openai"])
+@pytest.mark.parametrize("api", APIS)
 def test_a_structured_answer(url: str, api: str) -> None:
     reply = ask(url, api, CAPITAL, response_format=City)
     City.model_validate_json(reply.choices[0].message.content)

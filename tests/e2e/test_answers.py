@@ -48,6 +48,16 @@ def rendered(server: Server, model: str, *messages: tuple[str, str], **fields: A
     return str(value["_debug_info"]["rendered_template"])
 
 
+def test_the_assistant_s_last_words_are_gone_on_with(server: Server, chatty: str) -> None:
+    """Prefill: clients put the beginning of an answer there."""
+    asked = ("user", "Hi"), ("assistant", "Well, ")
+    open_end = rendered(server, chatty, *asked)
+    assert open_end.endswith("<user>Hi\n<assistant>Well,")
+    closed = rendered(server, chatty, *asked, ("user", "?"))
+    assert closed.endswith("<assistant>Well, \n<user>?\n<assistant>")
+    assert rendered(server, chatty, ("user", "Hi"), ("assistant", " ")).endswith("\n<assistant>")
+
+
 def test_the_fields_of_an_answer(server: Server) -> None:
     """29"""
     value = ask(server, options={**SHORT, "num_predict": 6})

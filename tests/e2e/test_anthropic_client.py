@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -82,6 +83,23 @@ def test_an_answer(client: anthropic.Anthropic) -> None:
     assert (reply.role, reply.model, reply.stop_reason) == ("assistant", "cria", "end_turn")
     assert (reply.stop_sequence, [block.type for block in reply.content]) == (None, ["text"])
     assert reply.usage.output_tokens > 3
+
+
+def test_the_beginning_of_an_answer_is_gone_on_with(client: anthropic.Anthropic) -> None:
+    begun: MessageParam = {"role": "assistant", "content": "The capital of"}
+    reply = ask(client, user("What is the capital of Japan?"), begun)
+    assert text_of(reply).strip() == "Japan is Tokyo."
+
+
+def test_am1_a_wish_to_think_is_dropped_where_the_model_cannot(
+    client: anthropic.Anthropic, server: Server, tiny_gguf: Path
+) -> None:
+    server.create("tiny", tiny_gguf)
+    reply = client.messages.create(
+        model="tiny", messages=[user("the cat")], max_tokens=3, thinking=LOUD
+    )
+    assert [block.type for block in reply.content] == ["text"]
+    assert server.request("DELETE", "/api/delete", {"model": "tiny"}).status == 200
 
 
 def test_a_prompt_that_was_read_already_is_told(client: anthropic.Anthropic) -> None:
@@ -218,6 +236,7 @@ def test_errors_have_the_client_s_own_types(client: anthropic.Anthropic) -> None
     with pytest.raises(anthropic.NotFoundError) as missing:
         client.messages.create(model="nobody", messages=[user("hi")], max_tokens=5)
     assert missing.value.body == missing.value.response.json()
+    assert missing.value.request_id == missing.value.response.json()["request_id"]
     assert missing.value.response.json()["error"] == {
         "type": "not_found_error",
         "message": "model 'nobody' not found",

@@ -226,6 +226,7 @@ def test_errors_are_those_of_the_client(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as missing:
         client.chat.completions.create(model="nope", messages=user("Hi"))
     assert missing.value.code == "model_not_found"
+    assert (missing.value.request_id or "").startswith("req_")
     parts: Any = [{"type": "image_url", "image_url": {"url": PIXEL}}]
     with pytest.raises(openai.BadRequestError) as image:
         client.chat.completions.create(model="cria", messages=[{"role": "user", "content": parts}])

@@ -167,6 +167,17 @@ ANSWERS: dict[str, tuple[list[Event], dict[str, Any], list[dict[str, Any]], str,
         "end_turn",
         None,
     ),
+    "AM-11 thoughts after text": (
+        [Content("a"), Thinking("h"), Content("b"), DONE],
+        {},
+        [
+            {"type": "text", "text": "a"},
+            {"type": "thinking", "thinking": "h"},
+            {"type": "text", "text": "b"},
+        ],
+        "end_turn",
+        None,
+    ),
     "AM-8 nothing": ([DONE], {}, [], "end_turn", None),
     "empty pieces": ([Thinking(""), Content(""), DONE], {}, [], "end_turn", None),
     "AM-6 nothing was asked": ([Done("load")], {}, [], "end_turn", None),
@@ -189,7 +200,11 @@ def test_answers(
     reply = ask(*script, **fields, stream=stream)
     message = plain(rebuilt(events(reply)) if stream else reply.json)
     usage = message.pop("usage")
-    assert usage == (USAGE if script[-1] is DONE else dict.fromkeys(USAGE, 0))
+    assert {name: usage[name] for name in USAGE} == (
+        USAGE if script[-1] is DONE else dict.fromkeys(USAGE, 0)
+    )
+    assert (usage["service_tier"], usage["server_tool_use"]) == ("standard", None)
+    assert set(usage["cache_creation"].values()) == {0}
     assert message == {
         "type": "message",
         "role": "assistant",
@@ -228,6 +243,18 @@ def test_the_events_of_a_stream() -> None:
     ]
 
 
+def test_am13_a_stream_of_nothing() -> None:
+    kinds = [each["type"] for each in events(ask(DONE, stream=True))]
+    assert kinds == ["message_start", "ping", "message_delta", "message_stop"]
+
+
+def test_am14_the_last_event_counts_the_prompt() -> None:
+    stream = events(ask(Content("4"), DONE, stream=True))
+    told = [stream[0]["message"]["usage"], stream[-2]["usage"]]
+    assert told[0]["input_tokens"] == 1  # an estimate
+    assert {name: told[1][name] for name in USAGE} == USAGE
+
+
 def test_a_piece_of_text_is_one_event_and_one_send() -> None:
     reply = ask(*[Content(f"w{n} ") for n in range(100)], DONE, stream=True)
     assert len(reply.pieces) == 101
@@ -257,7 +284,8 @@ def test_am16_an_early_error_has_its_status(
     assert reply.status == status
     assert str(reply.header("content-type")).startswith("application/json")
     body = reply.json
-    assert re.fullmatch("req_[0-9a-f]{24}", body.pop("request_id"))
+    assert re.fullmatch("req_[0-9a-f]{24}", body["request_id"])
+    assert body.pop("request_id") == reply.header("request-id")
     words = "internal server error" if isinstance(error, KeyError) else str(error)
     assert body == {"type": "error", "error": {"type": kind, "message": words}}
 

@@ -76,6 +76,11 @@ CONTENT: dict[str, tuple[str, object, list[tuple[str, ...]]]] = {
         [("user", "a")],
     ),
     "a result of blocks": ("user", [result([text("a"), text("b")])], [("tool", "ab")]),
+    "a result that names tools": (
+        "user",
+        [result([{"type": "tool_reference", "tool_name": "look"}])],
+        [("tool", "look\n")],
+    ),
     "a result of nothing": ("user", [result(None)], [("tool", "")]),
     "a result that failed": ("user", [result("no", is_error=True)], [("tool", "Error: no")]),
     "a result that says it failed": (
@@ -148,12 +153,67 @@ SYSTEMS: dict[str, tuple[object, list[tuple[str, ...]]]] = {
     "blocks": ([text("a"), {"type": "image"}, text("b")], [("system", "ab")]),
     "nothing": ("", []),
     "another type": (5, []),
+    "what an agent tells its vendor": (
+        [text("x-anthropic-billing-header: cch=1a2b;"), text("a")],
+        [("system", "a")],
+    ),
 }
 
 
 @pytest.mark.parametrize(("system", "messages"), SYSTEMS.values(), ids=SYSTEMS)
 def test_the_system_prompt(system: object, messages: list[tuple[str, ...]]) -> None:
     assert told(chat(system=system).messages) == [*messages, ("user", "hi")]
+
+
+def test_turns_of_one_side_that_follow_each_other_are_one() -> None:
+    turns = [
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": [text("b"), IMAGE]},
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "c"},
+        {"role": "assistant", "content": "d"},
+        {"role": "assistant", "content": [text("e"), CALL]},
+        {"role": "user", "content": [result()]},
+        {"role": "user", "content": "f"},
+    ]
+    read = chat(messages=turns).messages
+    assert told(read) == [
+        ("user", "a\n\nb"),
+        ("system", "s"),
+        ("user", "c"),
+        ("assistant", "d"),
+        ("assistant", "e"),
+        ("tool", "it"),
+        ("user", "f"),
+    ]
+    assert [len(each.images) for each in read] == [1, 0, 0, 0, 0, 0, 0]
+
+
+def test_what_claude_code_sends_is_a_chat() -> None:
+    """The members and headers of its requests, version 2.1."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    late = {"name": "later", "description": "", "input_schema": {}, "defer_loading": True}
+    read = chat(
+        stream=True,
+        system=[text("x-anthropic-billing-header: v=1;"), text("Act.") | mark],
+        messages=[
+            {"role": "user", "content": [text("<reminder>"), text("hi") | mark]},
+            {"role": "system", "content": [text("# Environment") | mark]},
+        ],
+        tools=[{"name": "Bash", "description": "Run", "input_schema": SCHEMA}, late],
+        metadata={"user_id": "{}"},
+        thinking={"type": "adaptive", "display": "omitted"},
+        context_management={"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        output_config={"effort": "high"},
+    )
+    assert told(read.messages) == [
+        ("system", "Act."),
+        ("user", "<reminder>hi"),
+        ("system", "# Environment"),
+    ]
+    assert [tool["function"]["name"] for tool in read.tools] == ["Bash", "later"]
+    assert read.think is not None
+    assert (read.think.value, read.think_if_able, read.stream) == ("high", True, True)
 
 
 def test_calls_and_results_know_each_other() -> None:

@@ -19,8 +19,22 @@ def read_messages(entries: Sequence[InputMessage]) -> list[Message]:
     names: dict[str, str] = {}
     out: list[Message] = []
     for entry in entries:
-        out += _read_message(entry, names)
+        for message in _read_message(entry, names):
+            if not (out and _joined(out[-1], message)):
+                out.append(message)
     return out
+
+
+def _joined(last: Message, message: Message) -> bool:
+    """Whether the message was added to the one before: turns of one side that follow each other are
+    one, as the API has it. Calls and thoughts keep their own.
+    """
+    is_plain = not any((last.tool_calls, last.thinking, message.tool_calls, message.thinking))
+    if last.role != message.role or last.role not in {"user", "assistant"} or not is_plain:
+        return False
+    last.content = "\n\n".join(filter(None, (last.content, message.content)))
+    last.images += message.images
+    return True
 
 
 def read_blocks(content: Any) -> list[Block]:
@@ -83,6 +97,8 @@ def _add(block: Block, message: Message) -> None:
             message.images.append(_image(block.source, "image"))
         case "document":
             message.content += _titled(block.title, _document(block.source))
+        case "tool_reference":
+            message.content += f"{block.tool_name}\n"
         case "search_result":
             message.content += _titled(block.title, text_of(block.content))
 

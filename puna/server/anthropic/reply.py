@@ -70,13 +70,23 @@ class ToolUseBlock(Struct, tag_field="type", tag="tool_use"):
 _Block = TextBlock | ThinkingBlock | ToolUseBlock
 
 
+class CacheCreation(Struct):
+    """Tokens that were put into the cache; that is free here, so nothing is counted."""
+
+    ephemeral_5m_input_tokens: int = 0
+    ephemeral_1h_input_tokens: int = 0
+
+
 class Usage(Struct, kw_only=True):
     """Tokens. Those of the prompt that were in the cache are not in `input_tokens`."""
 
     input_tokens: int
     cache_creation_input_tokens: int = 0
     cache_read_input_tokens: int = 0
+    cache_creation: CacheCreation = field(default_factory=CacheCreation)
     output_tokens: int = 0
+    server_tool_use: None = None
+    service_tier: str = "standard"
 
 
 class MessageReply(Struct, kw_only=True, tag_field="type", tag="message"):

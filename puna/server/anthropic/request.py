@@ -19,6 +19,7 @@ __all__ = ["check", "estimate_tokens", "to_chat"]
 
 _LEVELS = {"low": "low", "medium": "medium", "high": "high", "max": "max", "xhigh": "high"}
 _BYTES_PER_TOKEN = 4
+_BILLING = "x-anthropic-billing-header:"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -70,6 +71,11 @@ def _size_of(content: Any) -> int:
 
 
 def _system(system: Any) -> list[Message]:
+    """The system prompt, without what an agent tells its own vendor there, which may differ from
+    request to request: prompts that begin alike are read once.
+    """
+    if isinstance(system, list):
+        system = [block for block in system if not text_of([block]).startswith(_BILLING)]
     text = text_of(system)
     return [Message(role="system", content=text)] if text else []
 
