@@ -30,6 +30,9 @@ UNKNOWN = "unknown"
 HIDDEN = frozenset({"general.name", "tokenizer.chat_template"})
 COMMON = ("general.", "tokenizer.")
 
+_ENCODER = ("v.", "a.", "mm.")
+"""Beginnings of the names of an encoder's tensors and of its projector's."""
+
 Kind = Literal["model", "adapter", "projector"]
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -105,6 +108,7 @@ class Description:
     split_count: int  # 0: not split
     split_no: int | None  # from 0
     file_size: int
+    holds_encoder: bool = False  # a model with the tensors of an encoder besides its own
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -171,6 +175,7 @@ def describe_header(header: Header) -> Description:
         split_count=place.count if place else 0,
         split_no=place.index if place else None,
         file_size=header.file_size,
+        holds_encoder=any(each.name.startswith(_ENCODER) for each in header.tensors),
     )
 
 

@@ -42,6 +42,11 @@ SMALLEST_CONTEXT = 4
 LARGEST_CONTEXT = 2**24  # tokens: more than any model has
 MOST_CELLS = 2**31  # the engine counts its pool in 32 bits
 MAX_TOP_LOGPROBS = 20
+_ENCODER_INSIDE = (
+    "the weights of model {} hold the encoder of its images in the same file, which cannot be run "
+    "yet: use a version of the model with the encoder (mmproj) in a file of its own, as those of "
+    "hf.co have it"
+)
 _NO_SHIFT_FAMILIES = {"deepseek2"}
 
 
@@ -88,6 +93,8 @@ def check_runnable(entry: Entry, raw: str) -> None:
         raise NotFound(f"model {quoted(raw)} not found, try pulling it first")
     if entry.fault is not None:
         raise BadModelFile(f"the weights of model {quoted(raw)} cannot be read: {entry.fault}")
+    if entry.description is not None and entry.description.holds_encoder:
+        raise Unsupported(_ENCODER_INSIDE.format(quoted(raw)))
 
 
 def check_priority(text: str) -> Priority:

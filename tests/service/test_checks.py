@@ -281,3 +281,14 @@ def test_arrays_in_a_file_are_no_hindrance(tmp_path: Path) -> None:
         await first(w.chatting(messages=HI))
 
     play(tmp_path, scene, tiny(template=JINJA, llama__scales=Array(6, [0.5] * 100)))
+
+
+def test_an_encoder_in_the_file_of_the_weights_is_refused_before_the_load(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        for order in (w.chat(messages=HI), w.generate(prompt="x")):
+            status, text = await complaint(order)
+            assert status == 400
+            assert text.startswith('the weights of model "m" hold the encoder of its images')
+        assert w.launcher.orders == []
+
+    play(tmp_path, scene, tiny(llama__vision__block_count=3, tensors=["v.patch_embd.weight"]))

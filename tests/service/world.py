@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,9 +56,16 @@ HI = [{"role": "user", "content": "hi"}]
 
 
 def tiny(
-    *, template: str | None = None, n_ctx: int = 8192, arch: str = "llama", **more: Value
+    *,
+    template: str | None = None,
+    n_ctx: int = 8192,
+    arch: str = "llama",
+    tensors: Sequence[str] = (),
+    **more: Value,
 ) -> bytes:
-    """A model file of 48 bytes of weights. In `more`, `__` stands for a dot."""
+    """A model file of 48 bytes of weights and further `tensors`. In `more`, `__` stands for a
+    dot.
+    """
     metadata: dict[str, Value] = {
         "general.architecture": arch,
         "general.name": "Tiny",
@@ -71,8 +78,8 @@ def tiny(
     if template is not None:
         metadata["tokenizer.chat_template"] = template
     metadata |= {key.replace("__", "."): value for key, value in more.items()}
-    tensors = [Tensor("token_embd.weight", (4, 2), data=b"\0" * 32), Tensor("out.weight")]
-    return pack_gguf(metadata, tensors)
+    weights = [Tensor("token_embd.weight", (4, 2), data=b"\0" * 32), Tensor("out.weight")]
+    return pack_gguf(metadata, [*weights, *map(Tensor, tensors)])
 
 
 class World:
