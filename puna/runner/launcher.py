@@ -13,7 +13,7 @@ from puna.runner.protocol import LoadPlan, WarmPlan
 
 __all__ = ["ProcessLauncher", "runner_environment"]
 
-_SPIN_COUNT = "20000"  # about as long as the loop needs between two decodes
+_SPIN_COUNT = "60000"  # longer than the loop needs between two decodes; from 150000 on two fight
 
 
 def runner_environment(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from puna.runner.cells import Cells, Memory, memory_of
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.logprobs import logprob_of
 from puna.runner.llama.model import Model
+from puna.runner.llama.streams import Demand
 from puna.runner.looking import Eyes
 from puna.runner.media import Encoder, Seen
 from puna.runner.pace import Pace
@@ -39,7 +40,7 @@ processor time from the engine at each delivery, and nobody reads faster."""
 _WORTH = 16  # common tokens from which on it pays to wait for somebody else's
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Part:
     """What one generation has in a decode."""
 
@@ -47,7 +48,7 @@ class _Part:
     tokens: list[int]
     draft: list[int]
     """Guesses at what follows `tokens`."""
-    index: int
+    index: int = -1
     """Of the first token in the batch that has logits, -1 when none has."""
 
 
@@ -280,22 +281,26 @@ class Loop:
         drafts = self._drafts(len(shares))
         by_key = {each.id: each for each in self._running}
         parts: list[_Part] = []
-        sole = len(self._running) == 1 and not self._running[0].media
-        self._context.begin(self._cells.used, sole=sole)
+        demands: list[Demand] = []
         for share in shares:
-            each = by_key[share.key]
-            start = each.n_cached
-            tokens, draft = each.tokens[start : start + share.count], drafts.get(share.key, [])
-            is_last = share.count == each.pending
-            n_logits = len(draft) + 1 if is_last else 0
+            each, draft = by_key[share.key], drafts.get(share.key, [])
+            start, n_logits = each.n_cached, len(draft) + 1 if share.count == each.pending else 0
+            tokens = each.tokens[start : start + share.count]
+            position = each.position(start) if each.spans else start
+            parts.append(_Part(each, tokens, draft))
+            demands.append(Demand(each.sequence, position, len(tokens) + len(draft), n_logits))
+        is_seen = any(part.generation.media for part in parts)  # then the pool alone has all
+        sole = len(self._running) == 1 and not is_seen
+        self._context.begin(self._cells.used, sole=sole, demands=() if is_seen else demands)
+        for part, demand in zip(parts, demands, strict=True):
             index = self._context.add(
-                each.sequence,
-                each.position(start) if each.spans else start,
-                tokens + draft,
-                logits=n_logits,
-                apart=not each.media,
+                demand.sequence,
+                demand.position,
+                part.tokens + part.draft,
+                logits=demand.n_logits,
+                apart=not part.generation.media,
             )
-            parts.append(_Part(each, tokens, draft, index if is_last else -1))
+            part.index = index if demand.n_logits else -1
         return parts
 
     def _drafts(self, n_planned: int) -> dict[int, list[int]]:

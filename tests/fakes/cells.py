@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from puna.runner.llama.context import Decoded
+from puna.runner.llama.streams import Demand
 
 __all__ = ["END", "FakeContext", "FakeModel", "FakeSampler", "next_token"]
 
@@ -26,6 +27,16 @@ def next_token(seen: Sequence[int]) -> int:
     for token in seen:
         value = (value * 31 + token + 1) % 1_000_003
     return value % 11 and value % VOCABULARY
+
+
+def _demands_of(batch: Sequence[tuple[int, int, int, bool]]) -> list[Demand]:
+    """What a batch holds of each sequence."""
+    demands = []
+    for number in dict.fromkeys(sequence for sequence, *_ in batch):
+        mine = [(position, logits) for sequence, position, _, logits in batch if sequence == number]
+        n_logits = sum(logits for _, logits in mine)
+        demands.append(Demand(number, mine[0][0], len(mine), n_logits))
+    return demands
 
 
 class FakeModel:
@@ -83,6 +94,7 @@ class FakeContext:
         self._positions: dict[int, int] = {}
         self._batch: list[tuple[int, int, int, bool]] = []
         self._is_sole = False
+        self._demands: list[Demand] = []
         self._made: list[object] = []
 
     @property
@@ -94,9 +106,10 @@ class FakeContext:
         """The tokens in a sequence's cells."""
         return [self._tokens[id(cell)] for cell in self.cells[sequence]]
 
-    def begin(self, n_used: int = 0, *, sole: bool = False) -> None:
+    def begin(self, n_used: int = 0, *, sole: bool = False, demands: Sequence[Demand] = ()) -> None:
         assert n_used == self.used
         self._batch, self._is_sole = [], sole
+        self._demands = list(demands)
 
     def add(
         self,
@@ -117,6 +130,7 @@ class FakeContext:
 
     def decode(self) -> Decoded:
         assert 0 < len(self._batch) <= self.n_batch
+        assert self._demands in ([], _demands_of(self._batch)), "something else was announced"
         assert not self._is_sole or len({sequence for sequence, *_ in self._batch}) == 1
         if self.used + len(self._batch) > self.n_cells:
             return Decoded.NO_CELLS

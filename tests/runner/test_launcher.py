@@ -7,7 +7,7 @@ import pytest
 from puna.runner.launcher import runner_environment
 
 CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    "brief spinning": ({"HOME": "/x"}, {"HOME": "/x", "GOMP_SPINCOUNT": "20000"}),
+    "brief spinning": ({"HOME": "/x"}, {"HOME": "/x", "GOMP_SPINCOUNT": "60000"}),
     "the user's own count": ({"GOMP_SPINCOUNT": "0"}, {"GOMP_SPINCOUNT": "0"}),
     "the user's own policy": ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
 }

@@ -71,6 +71,42 @@ def test_equal_prompts_end_together() -> None:
     assert {share.key for share in plans[-1]} == set(range(8))
 
 
+def test_equal_prompts_end_together_though_one_came_first() -> None:
+    prompts = Prompts(Want(0, 1000))
+    decodes = prompts.decodes(512)
+    next(decodes)
+    prompts.wants += [Want(key, 1000 - key) for key in range(1, 8)]
+    plans = list(decodes)
+    assert all(prompts.done[key] == 1000 - key for key in range(8))
+    assert {share.key for share in plans[-1]} == set(range(8))
+
+
+def test_who_came_first_waits_neither_for_longer_prompts_nor_for_later_ones() -> None:
+    prompts = Prompts(Want(0, 1000), Want(1, 2500))
+    decodes = prompts.decodes(512)
+    while prompts.done[0] < 990:
+        next(decodes)
+    prompts.wants.append(Want(2, 900))
+    for _ in range(2):
+        next(decodes)
+    assert prompts.done[0] == 1000
+
+
+def test_beside_answers_nobody_waits_for_equals() -> None:
+    reading, wants = Reading(), [Want(9, 1), Want(0, 1000)]
+    reading.note(wants, reading.plan(wants, 513, 512))
+    wants = [Want(9, 1), Want(0, TAIL), *(Want(key, 1000 - key) for key in range(1, 8))]
+    ended = 0
+    while all(want.pending for want in wants[1:]):
+        shares = reading.plan(wants, 513, 512)
+        reading.note(wants, shares)
+        given = {share.key: share.count for share in shares if share.key != 9}
+        wants = [Want(each.key, each.pending - given.get(each.key, 0)) for each in wants]
+        ended += 1
+    assert not wants[1].pending
+    assert ended < 10, "each of the others has had a turn, and none its second"
+
+
 def test_a_short_prompt_that_comes_late_is_next() -> None:
     prompts = Prompts(Want(0, 8000), Want(1, 8000))
     decodes = prompts.decodes(512)

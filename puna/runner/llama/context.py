@@ -16,11 +16,15 @@ from puna.runner.llama.model import Model
 from puna.runner.llama.params import apply_adapters, make_params
 from puna.runner.llama.private import OWN, PrivateContext
 from puna.runner.llama.state import read_state, write_state
+from puna.runner.llama.streams import Demand, Streams
 from puna.runner.llama.tokens import TokenBatch, vector_batch
 from puna.runner.protocol import LoadPlan
 from puna.runner.sizes import ContextSizes, context_sizes
 
 __all__ = ["Context", "Decoded"]
+
+
+_NO_ROOM = "the pool of the model has no room for what it counted as used"
 
 
 class Decoded(Enum):
@@ -65,15 +69,18 @@ class Context:
         self.is_asynchronous = LOG.allocated()[1] > 0
         """Whether a graphics card computes while this process goes on."""
         self._n_vocab = model.n_vocab
-        self._batch = TokenBatch(self.n_batch)
+        self._batch, self._own = TokenBatch(self.n_batch), TokenBatch(self.n_batch)
         self._n_used, self._is_sole = 0, False
         self._pieces: list[_Piece] = []
         self._answering = self._handle  # what computed the newest logits
         self._private: PrivateContext | None = None
+        self._streams: Streams | None = None
+        self._streaming: list[Demand] = []  # what of this decode is in streams
+        self._leaving: list[int] = []  # sequences that the pool needs for this decode
         if self._can_compute_apart(model, plan):
-            self._private = PrivateContext(
-                model, plan, n_threads, self.n_batch, self._handle, self.n_sequences
-            )
+            shared = self._handle, self.n_sequences
+            self._private = PrivateContext(model, plan, n_threads, self.n_batch, *shared)
+            self._streams = Streams(model, plan, n_threads, self.n_cells, *shared)
 
     def _can_compute_apart(self, model: Model, plan: LoadPlan) -> bool:
         """Whether a shorter context of full attention makes the same cells, and it may pay."""
@@ -91,15 +98,37 @@ class Context:
         """libllama's pointer to the context that computed the newest logits."""
         return self._answering
 
-    def begin(self, n_used: int = 0, *, sole: bool = False) -> None:
+    def begin(self, n_used: int = 0, *, sole: bool = False, demands: Sequence[Demand] = ()) -> None:
         """Start an empty batch, with `n_used` cells of the pool in use.
 
-        With `sole`, one sequence alone comes into it, and no other runs.
+        With `sole`, one sequence alone comes into it, and no other runs. `demands` are all that
+        will be added: with them it may be computed where sequences have cells of their own.
         """
         self._batch.count = 0
         self._n_used, self._is_sole = n_used, sole
         self._answering = self._handle
         self._pieces.clear()
+        self._leaving.clear()
+        self._streaming = self._to_streams(demands)
+        if self._streaming and self._streams is not None:
+            self._own.count = 0
+            self._answering = self._streams.handle
+
+    def _to_streams(self, demands: Sequence[Demand]) -> list[Demand]:
+        """The demands with logits, if those are to be computed in streams; else none."""
+        if self._streams is None or self._private is None:
+            return []
+        speaking = [each for each in demands if each.n_logits]
+        if not speaking or (len(demands) == 1 and speaking[0].sequence not in self._streams):
+            return []
+        if len(speaking) > 1 and not self._private.settle():
+            return []
+        is_riding = any(
+            not self._private.pays(each.sequence, each.position, each.count, self._n_used)
+            for each in demands
+            if not each.n_logits
+        )
+        return speaking if self._streams.enter(speaking, self._n_used, int(is_riding)) else []
 
     def add(
         self,
@@ -115,9 +144,16 @@ class Context:
         The last `logits` of them get logits; the batch's index of the first that does is returned.
         Not `apart` are those computed of whom the pool alone has all.
         """
+        if self._streams is not None:
+            if self._streaming and logits:
+                stream = self._streams.stream_of(sequence)
+                return self._own.add(stream, position, tokens, logits=logits)
+            if sequence in self._streams:
+                self._leaving.append(sequence)
         if self._private is not None and apart:
             count, used = len(tokens) - logits, self._n_used
-            if self._is_sole and self._private.enter(sequence, position, len(tokens), used):
+            is_sole = self._is_sole and not self._leaving
+            if is_sole and self._private.enter(sequence, position, len(tokens), used):
                 self._answering = self._private.handle
                 return self._batch.add(OWN, position, tokens, logits=logits)
             if self._private.pays(sequence, position, count, used):
@@ -142,6 +178,8 @@ class Context:
             if decoded is not Decoded.OK:
                 for piece in self._pieces:
                     self.remove(piece.sequence, piece.position)
+        if decoded is Decoded.OK and self._streaming:
+            self._decode_streams()
         return decoded
 
     def decode_vectors(
@@ -177,13 +215,26 @@ class Context:
     def _compute_apart(self) -> bool:
         """Compute what does not ride in the pool's batch, so that the pool has everything; False
         when it has no room."""
-        return self._private is None or (
+        if self._private is None or self._streams is None:
+            return True
+        return (
             self._private.settle()
+            and all(map(self._streams.leave, self._leaving))
             and all(
                 self._private.read(piece.sequence, piece.position, piece.tokens)
                 for piece in self._pieces
             )
         )
+
+    def _decode_streams(self) -> None:
+        if self._streams is None:
+            return
+        code = lib.llama_decode(self._answering, self._own.struct())
+        if code:
+            for each in self._streaming:
+                self._streams.forget(each.sequence)
+            raise _failure(code)
+        self._streams.note(self._streaming)
 
     def _decode_batch(self) -> Decoded:
         if not self._batch.count:
@@ -196,14 +247,23 @@ class Context:
             return Decoded.OK
         if code == 1:
             return Decoded.NO_CELLS
-        raise EngineError(
-            f"an error was encountered while running the model: decode failed ({code}) {LOG.errors}"
-        )
+        raise _failure(code)
 
     def settle(self) -> None:
         """Bring into the pool what was computed apart. Raises EngineError when it has no room."""
+        if self._streams is not None and not self._streams.settle():
+            raise EngineError(_NO_ROOM)
+        self._settle_private()
+
+    def _bring(self, sequence: int) -> None:
+        """Bring into the pool what was computed apart of one sequence."""
+        if self._streams is not None and not self._streams.leave(sequence):
+            raise EngineError(_NO_ROOM)
+        self._settle_private()
+
+    def _settle_private(self) -> None:
         if self._private is not None and not self._private.settle():
-            raise EngineError("the pool of the model has no room for what it counted as used")
+            raise EngineError(_NO_ROOM)
 
     def wait(self) -> None:
         """Return when the batch is computed."""
@@ -216,27 +276,28 @@ class Context:
 
     def remove(self, sequence: int, start: int = -1) -> bool:
         """Drop a sequence's cells from `start` on; False when only all of them can be dropped."""
-        if self._private is not None and start > 0:
+        if self._private is not None and self._streams is not None and start > 0:
             self._private.remove(sequence, start)
+            self._streams.remove(sequence, start)
         else:
             self._forget(sequence)
         return bool(lib.llama_memory_seq_rm(self._memory, sequence, start, -1))
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Let `target` use the first `length` cells of `source`, or all of them with -1."""
-        self.settle()
+        self._bring(source)
         lib.llama_memory_seq_cp(self._memory, source, target, -1 if length < 0 else 0, length)
         if self._private is not None:
             self._private.pass_on(source, target, length)
 
     def copy_part(self, source: int, target: int, start: int, end: int = -1) -> None:
         """Let `target` use the cells of `source` from position `start` to `end` too."""
-        self.settle()
+        self._bring(source)
         lib.llama_memory_seq_cp(self._memory, source, target, start, end)
 
     def state(self, sequence: int) -> memoryview:
         """A sequence's cells as bytes; empty when libllama cannot give them."""
-        self.settle()
+        self._bring(sequence)
         return read_state(self._handle, sequence)
 
     def restore(self, sequence: int, state: memoryview) -> bool:
@@ -253,13 +314,15 @@ class Context:
 
     def shift(self, sequence: int, start: int, count: int) -> None:
         """Drop `count` cells from position `start` on and move the later ones down."""
-        self.settle()
+        self._bring(sequence)
         self._forget(sequence)
         lib.llama_memory_seq_rm(self._memory, sequence, start, start + count)
         lib.llama_memory_seq_add(self._memory, sequence, start + count, -1, -count)
 
     def close(self) -> None:
         """Free the pool."""
+        if self._streams is not None:
+            self._streams.close()
         if self._private is not None:
             self._private.close()
         lib.llama_free(self._handle)
@@ -268,6 +331,14 @@ class Context:
     def _forget(self, sequence: int) -> None:
         if self._private is not None:
             self._private.forget(sequence)
+        if self._streams is not None:
+            self._streams.forget(sequence)
+
+
+def _failure(code: int) -> EngineError:
+    return EngineError(
+        f"an error was encountered while running the model: decode failed ({code}) {LOG.errors}"
+    )
 
 
 def _params(plan: LoadPlan, sizes: ContextSizes, n_threads: int) -> Any:

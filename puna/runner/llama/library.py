@@ -96,6 +96,10 @@ class EngineLog:
         finally:
             self._part = ""
 
+    def forget_part(self, name: str) -> None:
+        """What was allocated as this part is free again."""
+        self._buffers.forget(name)
+
     @property
     def errors(self) -> str:
         """The last error lines, oldest first."""

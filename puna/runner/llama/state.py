@@ -7,6 +7,7 @@ before it comes here.
 from __future__ import annotations
 
 import ctypes
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,44 @@ import numpy as np
 
 from puna.runner.llama.library import lib
 
-__all__ = ["engine_build", "read_state", "write_state"]
+__all__ = ["engine_build", "read_narrowed", "read_state", "read_widened", "write_state"]
+
+_HEAD = struct.Struct("=II")  # a mark, and whose cells they are; the number of streams follows
+_COUNT = struct.Struct("=I")
 
 
 def read_state(context: Any, sequence: int) -> memoryview:
     """All cells of a sequence; empty when libllama cannot give them."""
+    return _read(context, sequence, 0)
+
+
+def _read(context: Any, sequence: int, room: int) -> memoryview:
+    """The same, behind `room` bytes that are free."""
     size = int(lib.llama_state_seq_get_size(context, sequence))
-    state = np.empty(size, np.uint8)
-    count = lib.llama_state_seq_get_data(context, _bytes(state), size, sequence) if size else 0
-    return state.data[: int(count)]
+    state = np.empty(room + size, np.uint8)
+    read = _bytes(state[room:])
+    count = lib.llama_state_seq_get_data(context, read, size, sequence) if size else 0
+    return state.data[: room + int(count)]
+
+
+def read_widened(context: Any, sequence: int, n_streams: int) -> memoryview:
+    """All cells of a sequence of a context with one stream, as one with `n_streams` reads them."""
+    room = _COUNT.size * (n_streams - 1)
+    state = _read(context, sequence, room)
+    state[: _HEAD.size] = state[room : room + _HEAD.size]
+    counts = n_streams, *[0] * (n_streams - 1)  # of the streams, and of cells in all but the last
+    struct.pack_into(f"={n_streams}I", state, _HEAD.size, *counts)
+    return state
+
+
+def read_narrowed(context: Any, sequence: int, n_streams: int) -> memoryview:
+    """All cells of a sequence of a context with `n_streams`, as one with one stream reads them."""
+    state = read_state(context, sequence)
+    start = _COUNT.size * sequence
+    head = bytes(state[: _HEAD.size])
+    state[start : start + _HEAD.size] = head
+    _COUNT.pack_into(state, start + _HEAD.size, 1)
+    return state[start : len(state) - _COUNT.size * (n_streams - 1 - sequence)]
 
 
 def write_state(context: Any, sequence: int, state: memoryview) -> bool:
