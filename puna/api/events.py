@@ -11,6 +11,8 @@ from puna.api.requests import ToolCall
 
 __all__ = [
     "Answer",
+    "CallArguments",
+    "CallBegun",
     "Content",
     "Done",
     "DoneReason",
@@ -58,6 +60,27 @@ class ToolCalls:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBegun:
+    """A call that is being written, number `index` of the answer. Only where pieces are wanted.
+
+    It comes once more among ToolCalls, with the same id, when it is whole. One that is cut, or that
+    turns out to be none, does not.
+    """
+
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArguments:
+    """More of the JSON text of a call's arguments."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """What `_debug_render_only` shows: the prompt as text. Nothing was generated."""
 
@@ -90,7 +113,7 @@ class Done:
     thinking_tokens: int = 0
 
 
-Event = Content | Thinking | ToolCalls | Rendered | Done
+Event = Content | Thinking | CallBegun | CallArguments | ToolCalls | Rendered | Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,8 @@ class ChatRequest(_Inference, kw_only=True):
     tool_choice: Any = None
     """As in OpenAI's API; service/tool_choice.py reads it."""
     parallel_tool_calls: bool | None = None
+    call_pieces: bool = field(default=False, name="_call_pieces")
+    """Whether calls are told of while they are written, for APIs that can show it."""
 
 
 class EmbedRequest(Struct, kw_only=True):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from puna.api.events import Content, Logprob, Thinking, ToolCalls
+from puna.api.events import CallArguments, CallBegun, Content, Logprob, Thinking, ToolCalls
 from puna.prompt.outline import AnswerForm
 from puna.prompt.parsers.scanner import Scanner
 from puna.prompt.tagcalls import TagCallSplitter
 from puna.prompt.thinking import ThinkingSplitter
 
-__all__ = ["AnswerParser"]
+__all__ = ["AnswerParser", "Piece"]
 
-Piece = Content | Thinking | ToolCalls
+Piece = Content | Thinking | CallBegun | CallArguments | ToolCalls
 
 
 class AnswerParser:

@@ -17,7 +17,7 @@ from typing import Any
 from puna.api.events import Content, Logprob, ToolCalls
 from puna.api.requests import FunctionCall, ToolCall
 from puna.prompt.parsers.family import CallForm
-from puna.prompt.parsers.writing import json_array, json_object, tagged_json
+from puna.prompt.parsers.writing import json_array, json_form, json_object
 
 __all__ = ["TagCallSplitter", "call_form"]
 
@@ -44,7 +44,7 @@ def call_form(tag: str, source: str) -> CallForm:
         return replace(form, is_json=True) if tag == "[" else form
     name = _TAG.fullmatch(tag)
     closing = f"</{name[1]}>" if name else "```" if tag.startswith("```") else ""
-    return tagged_json(tag, closing, keys)
+    return json_form(tag, closing, keys)
 
 
 class _State(Enum):

@@ -15,6 +15,8 @@ from msgspec import Struct, field
 
 from puna.api.events import (
     Answer,
+    CallArguments,
+    CallBegun,
     Content,
     Done,
     Event,
@@ -177,6 +179,8 @@ class _Generate:
             case ToolCalls(calls):
                 self._calls += calls
                 return b""
+            case CallBegun() | CallArguments():
+                return b""
             case Done():
                 reply = self._done(Answer("", "", self._calls, (), event), event)
             case Rendered():
@@ -237,6 +241,8 @@ class _Chat:
                 reply = self._reply(message, logprobs)
             case ToolCalls(calls):
                 reply = self._reply(ReplyMessage(role="assistant", content="", tool_calls=calls))
+            case CallBegun() | CallArguments():
+                return b""
             case Done():
                 reply = self._done(ReplyMessage(role="assistant", content=""), (), event)
             case Rendered():

@@ -21,7 +21,7 @@ from puna.prompt.thinking import ThinkingSplitter, starts_inside, tags_of
 from puna.service.catalog import Entry
 from puna.service.templates import layer_for
 
-__all__ = ["make_parser"]
+__all__ = ["known_level", "make_parser", "names_in_prompts"]
 
 _HARMONY_FAMILIES = frozenset({"gptoss", "gpt-oss"})
 
@@ -34,18 +34,40 @@ def make_parser(entry: Entry, order: Order, think: bool | str | None, prompt: st
     if isinstance(order, GenerateRequest) and order.raw:
         return AnswerParser()
     tools = order.tools if isinstance(order, ChatRequest) else ()
+    pieces = isinstance(order, ChatRequest) and order.call_pieces
     layer = layer_for(entry, order.template if isinstance(order, GenerateRequest) else "")
     family = by_name(entry.model.config.parser) or _detected(entry, layer)
     if family is not None:
         turn = Turn(bool(think), bool(tools), _last(order))
-        return AnswerParser(None, Scanner(family, turn, tools), AnswerForm.of(family, turn))
+        scanner = Scanner(family, turn, tools, call_pieces=pieces)
+        return AnswerParser(None, scanner, AnswerForm.of(family, turn))
     marks = by_marks(entry.chat_template or "") if layer is None else None
     if marks is not None and (tools or marks.is_framed):
         opens = starts_inside(prompt, marks.family.opening) if marks.family.opening else False
         turn = Turn(bool(think), bool(tools), _last(order), opens)
-        scanner = Scanner(marks.family, turn, tools, lenient=True)
+        scanner = Scanner(marks.family, turn, tools, lenient=True, call_pieces=pieces)
         return AnswerParser(None, scanner, AnswerForm.of(marks.family, turn))
-    return _by_tags(entry, layer, tools, think, prompt)
+    return _by_tags(entry, layer, tools, think, prompt, pieces)
+
+
+def names_in_prompts(entry: Entry, tools: Declared) -> dict[str, str]:
+    """What the model's family calls tools, by the request's names; empty where it is the same."""
+    family = _family(entry)
+    return family.names(_names(tools)) if family and family.names else {}
+
+
+def known_level(entry: Entry, think: bool | str | None) -> bool | str | None:
+    """How hard to think, in the model's own words: gpt-oss knows none above `high`."""
+    return "high" if think == "max" and _family(entry) is HARMONY else think
+
+
+def _family(entry: Entry) -> Family | None:
+    """The family that reads the answers of the model's own template."""
+    layer = layer_for(entry)
+    family = by_name(entry.model.config.parser) or _detected(entry, layer)
+    if family is None and layer is None and (marks := by_marks(entry.chat_template or "")):
+        family = marks.family
+    return family
 
 
 def _detected(entry: Entry, layer: LayerTemplate | None) -> Family | None:
@@ -71,6 +93,7 @@ def _by_tags(
     tools: Declared,
     think: bool | str | None,
     prompt: str,
+    pieces: bool,
 ) -> AnswerParser:
     """Where nothing is known but the tags that a template shows."""
     tags = tags_of(entry.chat_template or "") if layer is None else layer.thinking_tags
@@ -83,7 +106,7 @@ def _by_tags(
     if not tools:
         return AnswerParser(thinking, form=AnswerForm(lead))
     if layer is None:
-        calls = Scanner(HERMES, Turn(has_tools=True), tools)
+        calls = Scanner(HERMES, Turn(has_tools=True), tools, call_pieces=pieces)
         return AnswerParser(thinking, calls, AnswerForm(lead, calls=HERMES.calls))
     form = AnswerForm(lead, calls=call_form(layer.tool_tag, layer.source))
     return AnswerParser(thinking, TagCallSplitter(layer.tool_tag, _names(tools)), form)

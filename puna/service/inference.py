@@ -5,9 +5,10 @@ Facts: API spec, sections 7 and 8. Errors of the request are raised before the f
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -30,12 +31,13 @@ from puna.prompt.assemble import (
     forgets_thinking,
 )
 from puna.prompt.images import images_of
+from puna.prompt.naming import renamed_messages, renamed_tools
 from puna.prompt.outline import make_outline
 from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.scheduler.state import Need
-from puna.service.answers import make_parser
+from puna.service.answers import known_level, make_parser, names_in_prompts
 from puna.service.catalog import Catalog, Entry
 from puna.service.prepare import (
     asks_for_form,
@@ -70,6 +72,8 @@ class _Job:
     think: bool | str | None
     started: float
     must_call: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What tools are called in the prompt."""
 
     def n_ctx(self, lease: Lease) -> int:
         """How many tokens this request may use; without a wish of its own, what was loaded."""
@@ -129,8 +133,11 @@ class Inference:
             raise Unsupported(f"{entry.name.full} does not support tools")
         check_vision(entry, order.model, images_of(order.messages))
         choice = read_tool_choice(order.tools, order.tool_choice)
+        shown = choice.tools or order.tools
+        names = names_in_prompts(entry, shown) if shown else {}
         order = replace(order, tools=choice.tools)
-        return self._job(order, entry, think, started, must_call=choice.must_call)
+        job = self._job(order, entry, think, started)
+        return dataclasses.replace(job, must_call=choice.must_call, names=names)
 
     async def generate(self, order: GenerateRequest) -> AsyncGenerator[Event, None]:
         """Continue a prompt; without one, load the model or unload it."""
@@ -172,13 +179,11 @@ class Inference:
         entry: Entry,
         think: bool | str | None,
         started: float,
-        *,
-        must_call: bool = False,
     ) -> _Job:
         options = make_options(entry, order.options)
         plan = plan_load(entry, options, self._settings)
-        need = make_need(entry, plan, order)
-        return _Job(order, entry, options, need, think, started, must_call)
+        need, think = make_need(entry, plan, order), known_level(entry, think)
+        return _Job(order, entry, options, need, think, started)
 
     async def _serve(
         self, job: _Job, prompt_of: Callable[[Lease], Awaitable[FittedPrompt]] | None
@@ -210,7 +215,7 @@ class Inference:
         messages = assemble_chat(entry.model.system, _stored_messages(entry), order.messages)
         if forgets_thinking(entry.family, entry.name.model):
             messages = drop_old_thinking(messages)
-        return await self._render(job, lease, messages, fits=fits)
+        return await self._render(job, lease, renamed_messages(messages, job.names), fits=fits)
 
     async def _generate_prompt(
         self, job: _Job, order: GenerateRequest, lease: Lease
@@ -322,4 +327,6 @@ def _own_template(job: _Job) -> str:
 
 
 def _tools(job: _Job) -> Sequence[Mapping[str, Any]]:
-    return job.order.tools if isinstance(job.order, ChatRequest) else ()
+    """The tools as the prompt shows them."""
+    tools = job.order.tools if isinstance(job.order, ChatRequest) else ()
+    return renamed_tools(tools, job.names)

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from puna.api.events import Content, Done, Event, Thinking, ToolCalls
-from puna.prompt.answer import AnswerParser
+from puna.api.events import (
+    CallArguments,
+    CallBegun,
+    Content,
+    Done,
+    Event,
+    Thinking,
+    ToolCalls,
+)
+from puna.api.requests import ToolCall
+from puna.prompt.answer import AnswerParser, Piece
 from puna.runner.protocol import Engine, Finished, Generation
 from puna.scheduler.clock import Clock
 
@@ -66,17 +75,31 @@ class _Told:
 
     def __init__(self, calls_once: bool) -> None:
         self._calls_once = calls_once
-        self._has_called = False
+        self._ids: dict[int, str] = {}
 
-    def of(self, pieces: Iterable[Content | Thinking | ToolCalls]) -> Iterator[Event]:
+    def of(self, pieces: Iterable[Piece]) -> Iterator[Event]:
         for piece in pieces:
-            if not isinstance(piece, ToolCalls):
-                yield piece
-                continue
-            calls = piece.calls[: not self._has_called] if self._calls_once else piece.calls
-            self._has_called = True
-            if calls:
-                yield ToolCalls(tuple(structs.replace(call, id=_call_id()) for call in calls))
+            match piece:
+                case CallBegun(index, _, name) if self._is_wanted(index):
+                    self._ids[index] = _call_id()  # another one if the last came to nothing
+                    yield CallBegun(index, self._ids[index], name)
+                case CallArguments(index) if self._is_wanted(index):
+                    yield piece
+                case ToolCalls(calls):
+                    wanted = [each for each in calls if self._is_wanted(each.function.index)]
+                    if wanted:
+                        yield ToolCalls(tuple(map(self._identified, wanted)))
+                case Content() | Thinking():
+                    yield piece
+
+    def _is_wanted(self, index: int) -> bool:
+        return not (self._calls_once and index)
+
+    def _identified(self, call: ToolCall) -> ToolCall:
+        return structs.replace(call, id=self._id(call.function.index))
+
+    def _id(self, index: int) -> str:
+        return self._ids.setdefault(index, _call_id())
 
 
 def _call_id() -> str:

@@ -6,6 +6,7 @@ compatibility spec's.
 from __future__ import annotations
 
 import base64
+import json
 from array import array
 from collections.abc import Iterator
 from typing import Any
@@ -118,9 +119,16 @@ def test_without_tool_choice_nothing_is_called(client: openai.OpenAI) -> None:
 
 def test_calls_are_streamed(client: openai.OpenAI) -> None:
     with client.chat.completions.stream(messages=user(OSLO), tools=TOOLS, **CALM) as stream:
+        pieces = [
+            event.arguments_delta
+            for event in stream
+            if event.type == "tool_calls.function.arguments.delta"
+        ]
         final = stream.get_final_completion()
     (call,) = final.choices[0].message.tool_calls or []
-    assert call.function.arguments == '{"city":"Oslo"}'
+    assert json.loads(call.function.arguments) == {"city": "Oslo"}
+    assert call.function.arguments == "".join(pieces)
+    assert len(pieces) > 1
     assert final.choices[0].finish_reason == "tool_calls"
 
 

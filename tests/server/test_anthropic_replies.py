@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from puna.api.events import Content, Done, Event, Thinking, ToolCalls
+from puna.api.events import (
+    CallArguments,
+    CallBegun,
+    Content,
+    Done,
+    Event,
+    Thinking,
+    ToolCalls,
+)
 from puna.api.requests import ChatRequest, FunctionCall, ToolCall
 from puna.errors import BadRequest, Busy, EngineDied, Forbidden, ModelNotFound
 from tests.fakes.asgi import Call
@@ -71,11 +79,12 @@ def rebuilt(stream: list[dict[str, Any]]) -> dict[str, Any]:
                 ((name, piece),) = [(k, v) for k, v in event["delta"].items() if k != "type"]
                 if name == "partial_json":
                     written += piece
-                    open_block["input"] = json.loads(written)
                 else:
                     open_block[name] += piece
             case "content_block_stop":
                 assert event["index"] == len(blocks) - 1
+                if open_block is not None and written:
+                    open_block["input"] = json.loads(written)
                 open_block = None
             case "message_delta":
                 assert open_block is None
@@ -253,6 +262,28 @@ def test_am14_the_last_event_counts_the_prompt() -> None:
     told = [stream[0]["message"]["usage"], stream[-2]["usage"]]
     assert told[0]["input_tokens"] == 1  # an estimate
     assert {name: told[1][name] for name in USAGE} == USAGE
+
+
+def test_a_call_in_pieces() -> None:
+    script: list[Event] = [
+        Content("so"),
+        CallBegun(0, "call_a", "a"),
+        CallArguments(0, '{"at":'),
+        CallArguments(0, '"a"}'),
+        calls("a"),
+        calls("b"),
+        DONE,
+    ]
+    stream = events(ask(*script, stream=True))
+    assert rebuilt(stream)["content"] == [
+        {"type": "text", "text": "so"},
+        {"type": "tool_use", "id": "call_a", "name": "a", "input": {"at": "a"}},
+        {"type": "tool_use", "id": "call_b", "name": "b", "input": {"at": "b"}},
+    ]
+    written = [each["delta"].get("partial_json") for each in stream if "delta" in each]
+    assert written == [None, '{"at":', '"a"}', '{"at":"b"}', None]
+    cut = events(ask(*script[:3], Done("length"), stream=True))
+    assert cut[-2]["delta"]["stop_reason"] == "max_tokens"
 
 
 def test_a_piece_of_text_is_one_event_and_one_send() -> None:

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from puna.api.events import Content, Done, Event, Logprob, Rendered, Thinking, ToolCalls
+from puna.api.events import (
+    CallArguments,
+    CallBegun,
+    Content,
+    Done,
+    Event,
+    Logprob,
+    Rendered,
+    Thinking,
+    ToolCalls,
+)
 from puna.api.requests import FunctionCall, ToolCall
 from puna.errors import Busy, ContextExceeded, EngineDied, ModelNotFound
 from tests.fakes.asgi import Call
@@ -107,6 +117,45 @@ def test_a_call(end: Done, reason: str) -> None:
     (choice,) = ask(CALL, end).json["choices"]
     assert choice["message"] == ROLE | {"content": "", "tool_calls": [call]}
     assert choice["finish_reason"] == reason
+
+
+BEGUN = CallBegun(0, "call_1", "add")
+PIECES = [CallArguments(0, '{"a":1,'), CallArguments(0, '"b":"ü"}')]
+
+
+def more(text: str, index: int = 0) -> tuple[dict[str, Any], None]:
+    return {"tool_calls": [{"index": index, "function": {"arguments": text}}]}, None
+
+
+def test_a_call_in_pieces() -> None:
+    first = {
+        "id": "call_1",
+        "index": 0,
+        "type": "function",
+        "function": {"name": "add", "arguments": ""},
+    }
+    begun = ({"content": "", "tool_calls": [first]}, None)
+    told = [begun, more('{"a":1,'), more('"b":"ü"}')]
+    second = first | {"id": "call_2", "index": 1}
+    assert deltas(
+        Content("x"),
+        BEGUN,
+        *PIECES,
+        CALL,
+        CallBegun(1, "call_2", "add"),
+        CallArguments(1, "{}"),
+        ToolCalls((ToolCall(id="call_2", function=FunctionCall(index=1, name="add")),)),
+        STOP,
+    ) == [
+        (ROLE | {"content": "x"}, None),
+        *told,
+        ({"content": "", "tool_calls": [second]}, None),
+        more("{}", 1),
+        ({}, "tool_calls"),
+        "[DONE]",
+    ]
+    assert deltas(Content("x"), BEGUN, PIECES[0], CUT)[-2:] == [({}, "length"), "[DONE]"]
+    assert deltas(Content("x"), BEGUN, PIECES[0], STOP)[-2:] == [({}, "stop"), "[DONE]"]
 
 
 def test_figures_come_when_they_are_asked_for() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from puna.api.events import Content, ToolCalls
 from puna.errors import BadToolCall
+from tests.prompt.walking import fits
 from tests.service.test_layers import TOOLS
 from tests.service.world import HI, World, play, text_of, thoughts_of, tiny
 
@@ -80,5 +81,37 @@ def test_a_template_shows_its_family(tmp_path: Path) -> None:
         assert [type(each) for each in events[:-1]] == [Content, ToolCalls]
         w.launcher.will_say("[TOOL_CALLS]no call")
         assert text_of(await w.chat("m", messages=HI, tools=TOOLS)) == "[TOOL_CALLS]no call"
+
+    play(tmp_path, scene)
+
+
+HARMONY_TOOLS_LAYER = (
+    HARMONY_LAYER + "{{ .ThinkLevel }}{{ range .Tools }}[{{ .Function.Name }}]{{ end }}"
+    "{{ range .Messages }}{{ range .ToolCalls }}({{ .Function.Name }}){{ end }}"
+    "<{{ .ToolName }}>{{ end }}"
+)
+
+
+def test_gpt_oss_calls_tools_by_identifiers(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        await w.install("m", tiny(arch="gpt-oss"), template=HARMONY_TOOLS_LAYER)
+        tools = [{"type": "function", "function": {"name": "my.add-it"}}]
+        called = {"function": {"name": "my.add-it", "arguments": {}}}
+        said = [
+            *HI,
+            {"role": "assistant", "tool_calls": [called]},
+            {"role": "tool", "tool_name": "my.add-it", "content": "3"},
+        ]
+        w.launcher.will_say(
+            "<|channel|>commentary to=functions.my_add_it <|constrain|>json<|message|>{}"
+        )
+        events = await w.chat("m", messages=said, tools=tools, think="max")
+        [[call]] = [each.calls for each in events if isinstance(each, ToolCalls)]
+        assert call.function.name == "my.add-it"
+        assert w.order.prompt.endswith("high[my_add_it]<>(my_add_it)<><my_add_it>")
+        await w.chat("m", messages=said, tools=tools, tool_choice="required")
+        head = "<|channel|>commentary to=functions.{} <|constrain|>json<|message|>{{}}"
+        assert fits(w.order.outline, head.format("my_add_it"))
+        assert not fits(w.order.outline, head.format("my.add-it"))
 
     play(tmp_path, scene)

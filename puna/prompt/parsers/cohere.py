@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from puna.prompt.parsers.family import Body, Family, Found, Kind, Mode, Turn
 from puna.prompt.parsers.reading import json_calls
 from puna.prompt.parsers.shapes import CALL_GAP, array_call, at_content
+from puna.prompt.parsers.watching import watch_json
 from puna.prompt.parsers.writing import DIGITS, json_array, json_object
 
 __all__ = ["COHERE", "COMMAND_R"]
@@ -49,7 +50,7 @@ COHERE = Family(
         "actions": Mode(
             Kind.GAP, {"{": "action", "<|END_ACTION|>": "between"}, blank=CALL_GAP + "[]"
         ),
-        "action": Mode(Kind.CALL, then="actions", read=_read),
+        "action": Mode(Kind.CALL, then="actions", read=_read, watch=watch_json(*_KEYS)),
     },
     _start,
     has_thinking=True,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from puna.prompt.parsers.family import BadCall, Body, CallForm, Family, Found, Kind, Mode, Turn
 from puna.prompt.parsers.reading import read_json, read_object
 from puna.prompt.parsers.shapes import begins, thinks_first
+from puna.prompt.parsers.watching import watch_named
 from puna.prompt.parsers.writing import named_json
 
 __all__ = ["COGITO", "DEEPSEEK3"]
@@ -36,6 +37,7 @@ _CALLS = {
         Kind.CALL,
         {"<｜tool▁call▁end｜>": "calls", "<｜tool▁calls▁end｜>": "content"},
         read=read_call,
+        watch=watch_named(lambda before, tools: before.strip(), _SEPARATOR),
         has_strings=True,
     ),
 }

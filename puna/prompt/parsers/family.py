@@ -14,6 +14,7 @@ from typing import Any
 from puna.prompt.parsers.declared import Function
 from puna.prompt.parsers.lark import Lark
 from puna.prompt.parsers.tools import Tools
+from puna.prompt.parsers.watching import Watch
 from puna.prompt.thinking import SPACE
 
 __all__ = [
@@ -119,6 +120,8 @@ class Mode:
     has_strings: bool = False
     """It is JSON: a tag inside of one of its strings is a part of that."""
     read: Reader | None = None
+    watch: Watch | None = None
+    """Tells of a call before it is whole."""
     chooses: Callable[[str], str] | None = None
     """Which mode follows, by a HEAD's text."""
     finder: Finder = field(init=False)
@@ -195,6 +198,8 @@ class Family:
     """How thoughts are written, where the modes do not show it."""
     answers: tuple[tuple[str, str], ...] = (("", ""),)
     """Texts before and behind content: one of the pairs."""
+    names: Callable[[Iterable[str]], dict[str, str]] | None = None
+    """What tools are called in prompts and answers, where that is not as the request does."""
 
     @property
     def tags(self) -> tuple[str, ...]:

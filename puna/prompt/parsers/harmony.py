@@ -19,6 +19,8 @@ from puna.prompt.parsers.family import (
     Turn,
 )
 from puna.prompt.parsers.reading import read_object
+from puna.prompt.parsers.tools import Tools
+from puna.prompt.parsers.watching import watch_named
 from puna.prompt.parsers.writing import named_json
 
 __all__ = ["HARMONY", "tool_names"]
@@ -55,16 +57,22 @@ def _choose(header: str) -> str:
 
 def read_call(body: Body) -> Iterator[Found]:
     """Reads the arguments of the recipient in the header."""
-    found = _RECIPIENT.search(body.head)
-    name = found[1].removeprefix("functions.") if found else ""
+    name = _called(body.head, body.tools)
     if not name:
         raise BadCall("empty function name")
-    called = {each: name for name, each in tool_names(body.tools.names).items()}
     try:
         arguments = read_object(json.loads(body.text))
     except (ValueError, RecursionError) as fault:
         raise BadCall(f"error parsing tool call: raw='{body.text}', err={fault}") from fault
-    yield called.get(name, name), arguments
+    yield name, arguments
+
+
+def _called(header: str, tools: Tools) -> str:
+    """The function that a header addresses, by the request's name for it."""
+    found = _RECIPIENT.search(header)
+    name = found[1].removeprefix("functions.") if found else ""
+    called = {each: name for name, each in tool_names(tools.names).items()}
+    return called.get(name, name)
 
 
 def _start(turn: Turn) -> str:
@@ -93,7 +101,9 @@ HARMONY = Family(
         "header": Mode(Kind.HEAD, {"<|message|>": "content"}, chooses=_choose),
         "content": Mode(Kind.CONTENT, _BODY, trims=False),
         "thinking": Mode(Kind.THINKING, _BODY, trims=False),
-        "call": Mode(Kind.CALL, _BODY, read=read_call, has_strings=True),
+        "call": Mode(
+            Kind.CALL, _BODY, read=read_call, watch=watch_named(_called), has_strings=True
+        ),
         "between": Mode(Kind.GAP, {"<|start|>": "header"}),
     },
     _start,
@@ -103,5 +113,6 @@ HARMONY = Family(
     shown=("<|channel|>", "<|constrain|>"),
     calls=CallForm(named_json(*((head, "") for head in _CALL_HEADS)), is_single=True),
     lead=_lead,
+    names=tool_names,
     answers=((f"{_FINAL}<|message|>", ""), (f"{_FINAL} <|constrain|>json<|message|>", "")),
 )

@@ -11,7 +11,8 @@ from puna.prompt.parsers.family import BadCall, Body, CallForm, Family, Fault, F
 from puna.prompt.parsers.reading import json_calls, parameters
 from puna.prompt.parsers.shapes import CALL_GAP, begins, thinks_first
 from puna.prompt.parsers.tools import typed
-from puna.prompt.parsers.writing import Tagged, tagged_json
+from puna.prompt.parsers.watching import watch_json
+from puna.prompt.parsers.writing import Tagged, json_form
 
 __all__ = ["DEEPSEEK32", "MINIMAX", "MINIMAX_M1"]
 
@@ -90,7 +91,7 @@ MINIMAX_M1 = Family(
             "calls": Mode(
                 Kind.GAP, {"{": "call", "</tool_calls>": "content"}, blank=CALL_GAP + "[]"
             ),
-            "call": Mode(Kind.CALL, then="calls", read=json_calls()),
+            "call": Mode(Kind.CALL, then="calls", read=json_calls(), watch=watch_json()),
         }
     ),
     _starts,
@@ -98,5 +99,5 @@ MINIMAX_M1 = Family(
     bad=Fault.TEXT,
     cut=Fault.TEXT,
     opening="<think>",
-    calls=tagged_json("", "", block=("<tool_calls>\n", "\n</tool_calls>")),
+    calls=json_form("", "", block=("<tool_calls>\n", "\n</tool_calls>")),
 )

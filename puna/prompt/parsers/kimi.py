@@ -9,6 +9,7 @@ from puna.prompt.parsers.family import BadCall, Body, CallForm, Family, Fault, F
 from puna.prompt.parsers.lark import Lark, literal
 from puna.prompt.parsers.reading import read_json, read_object
 from puna.prompt.parsers.shapes import begins, thinks_first
+from puna.prompt.parsers.watching import watch_named
 from puna.prompt.parsers.writing import DIGITS, named_json
 
 __all__ = ["KIMI_K2"]
@@ -20,13 +21,19 @@ _END = "<|tool_calls_section_end|>"
 def read_call(body: Body) -> Iterator[Found]:
     """Reads `functions.NAME:INDEX`, the separator and JSON."""
     called, separator, arguments = body.text.partition(_SEPARATOR)
-    name = called.strip().removeprefix("functions.")
-    before, colon, index = name.rpartition(":")
-    if colon and index.isdigit():
-        name = before
+    name = _name(called)
     if not separator or not name:
         raise BadCall("empty function name")
     yield name, read_object(read_json(arguments))
+
+
+def _name(called: str) -> str:
+    name = called.strip().removeprefix("functions.")
+    before, colon, index = name.rpartition(":")
+    return before if colon and index.isdigit() else name
+
+
+_WATCH = watch_named(lambda called, tools: _name(called), _SEPARATOR)
 
 
 def _write(lark: Lark, function: Function) -> str:
@@ -45,6 +52,7 @@ KIMI_K2 = Family(
                 Kind.CALL,
                 {"<|tool_call_end|>": "calls", _END: "content"},
                 read=read_call,
+                watch=_WATCH,
                 has_strings=True,
             ),
         },

@@ -17,6 +17,7 @@ from puna.prompt.parsers.family import (
 )
 from puna.prompt.parsers.loose import Form, read_python_calls
 from puna.prompt.parsers.reading import json_calls
+from puna.prompt.parsers.watching import watch_json
 from puna.prompt.parsers.writing import json_object
 
 __all__ = ["LLAMA3"]
@@ -47,7 +48,7 @@ LLAMA3 = Family(
     {
         "begin": Mode(Kind.CONTENT, {"{": "call", _CODE: "code"}, otherwise="content", trims=False),
         "content": Mode(Kind.CONTENT, {_CODE: "code"}),
-        "call": Mode(Kind.CALL, then="after", unread="content", read=read_json),
+        "call": Mode(Kind.CALL, then="after", unread="content", read=read_json, watch=watch_json()),
         "after": Mode(
             Kind.CONTENT, {"{": "call", ";": "after", _CODE: "code"}, otherwise="content"
         ),

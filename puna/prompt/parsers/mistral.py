@@ -22,6 +22,7 @@ from puna.prompt.parsers.family import (
 from puna.prompt.parsers.lark import Lark
 from puna.prompt.parsers.reading import json_calls, read_json, read_object
 from puna.prompt.parsers.shapes import at_content
+from puna.prompt.parsers.watching import watch_json, watch_named
 from puna.prompt.parsers.writing import either_form, json_object, named_json
 
 __all__ = ["MINISTRAL", "MISTRAL"]
@@ -51,6 +52,7 @@ def _thinks(turn: Turn) -> str:
 
 
 _element = json_object()
+_WATCH = watch_named(lambda head, tools: head.partition(_ID)[0].strip())
 
 
 def _array(lark: Lark, function: Function) -> str:
@@ -65,7 +67,7 @@ MINISTRAL = Family(
         "content": Mode(Kind.CONTENT, _CONTENT),
         "thinking": Mode(Kind.THINKING, {"[/THINK]": "content"}, trims=False),
         "name": Mode(Kind.HEAD, {"[ARGS]": "arguments"}),
-        "arguments": Mode(Kind.CALL, then="content", read=read_declared),
+        "arguments": Mode(Kind.CALL, then="content", read=read_declared, watch=_WATCH),
     },
     at_content,
     bad=Fault.ERROR,
@@ -78,9 +80,9 @@ MISTRAL = Family(
         "content": Mode(Kind.CONTENT, {**_CONTENT, "[TOOL_CALLS]": "form"}),
         "form": Mode(Kind.CONTENT, {"[": "array"}, otherwise="name"),
         "name": Mode(Kind.HEAD, {"[ARGS]": "arguments", "{": "arguments"}),
-        "arguments": Mode(Kind.CALL, then="content", read=read_named),
+        "arguments": Mode(Kind.CALL, then="content", read=read_named, watch=_WATCH),
         "array": Mode(Kind.GAP, {"{": "element", "]": "content"}, blank=" \t\r\n,"),
-        "element": Mode(Kind.CALL, then="array", read=json_calls()),
+        "element": Mode(Kind.CALL, then="array", read=json_calls(), watch=watch_json()),
     },
     _thinks,
     has_thinking=True,

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from puna.prompt.parsers.family import CallForm, Family, Fault, Turn
 from puna.prompt.parsers.reading import json_calls, read_functions
-from puna.prompt.parsers.shapes import at_content, begins, tagged_call, thinks_first
-from puna.prompt.parsers.writing import Tagged, tagged_json
+from puna.prompt.parsers.shapes import (
+    at_content,
+    begins,
+    tagged_call,
+    tagged_json,
+    thinks_first,
+)
+from puna.prompt.parsers.writing import Tagged, json_form
 
 __all__ = [
     "HERMES",
@@ -22,10 +28,10 @@ __all__ = [
 ]
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
-_JSON = tagged_call(OPEN, CLOSE, json_calls(), has_strings=True)
+_JSON = tagged_json(OPEN, CLOSE, json_calls())
 _XML = tagged_call(OPEN, CLOSE, read_functions)
 
-JSON_FORM = tagged_json(OPEN, CLOSE)
+JSON_FORM = json_form(OPEN, CLOSE)
 
 
 def function_form(opening: str, closing: str) -> CallForm:

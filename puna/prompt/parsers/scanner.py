@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from puna.api.events import Content, Logprob, Thinking, ToolCalls
+from puna.api.events import CallArguments, CallBegun, Content, Logprob, Thinking, ToolCalls
 from puna.api.requests import FunctionCall, ToolCall
 from puna.errors import BadToolCall
 from puna.prompt.parsers.family import BadCall, Body, Family, Fault, Kind, Turn
 from puna.prompt.parsers.tools import Tools
+from puna.prompt.parsers.watching import Watcher
 
 __all__ = ["Scanner"]
 
-Piece = Content | Thinking | ToolCalls
+Piece = Content | Thinking | CallBegun | CallArguments | ToolCalls
 
 _MARKS = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 _REST_OF_STRING = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -34,6 +35,7 @@ class Scanner:
         tools: Iterable[Mapping[str, Any]] = (),
         *,
         lenient: bool = False,
+        call_pieces: bool = False,
     ) -> None:
         self._family = family
         self._tools = Tools(tools)
@@ -51,6 +53,9 @@ class Scanner:
         self._quoted = False
         self._minds_strings = True
         self._count = 0
+        self._call_pieces = call_pieces
+        self._watcher: Watcher | None = None
+        self._is_told = False  # of the call that is being written
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -131,22 +136,36 @@ class Scanner:
             if quote >= 0:
                 at, self._quoted = quote + 1, True
             elif found:
-                self._collected.append(held[: found.start()])
+                self._collect(held[: found.start()], pieces)
                 self._held = held[found.end() :]
                 self._leave(found[0], pieces)
                 return True
             else:
                 end = len(held) - self._mode.finder.overlap(held[at:])
                 break
-        self._collected.append(held[:end])
+        self._collect(held[:end], pieces)
         self._held = held[end:]
         return False
+
+    def _collect(self, text: str, pieces: list[Piece]) -> None:
+        """Keep text of a call, and tell what can be told of it already."""
+        self._collected.append(text)
+        told = self._watcher.push(text) if self._watcher else None
+        if told is None:
+            return
+        name, arguments = told
+        if not self._is_told:
+            self._is_told = True
+            pieces.append(CallBegun(self._count, "", name))
+        if arguments:
+            pieces.append(CallArguments(self._count, arguments))
 
     def _reread(self, pieces: list[Piece]) -> None:
         """A string that was never closed was none: the first tag is one after all."""
         self._held = "".join((*self._collected, self._held))
         self._collected.clear()
         self._quoted, self._minds_strings = False, False
+        self._watcher = None
         while self._held and self._step(pieces):
             pass
 
@@ -187,12 +206,12 @@ class Scanner:
             elif not self._quoted and mark[0][0] != "\\":
                 self._depth += 1 if mark[0] in "{[" else -1
                 if not self._depth:
-                    self._collected.append(held[:end])
+                    self._collect(held[:end], pieces)
                     self._held = held[end:]
                     self._finish(pieces)
                     return True
         rest = len(held) - (held.endswith("\\") and end != len(held))
-        self._collected.append(held[:rest])
+        self._collect(held[:rest], pieces)
         self._held = held[rest:]
         return False
 
@@ -233,13 +252,16 @@ class Scanner:
             self._eats = mode.trims and eats
         self._spaces = ""
         self._depth, self._quoted = 0, False
+        wanted = mode.watch if self._call_pieces else None
+        self._watcher = wanted(self._head, self._tools) if wanted else None
+        self._is_told = False
 
     # -- text
 
     def _take(self, text: str, pieces: list[Piece]) -> None:
         mode = self._mode
         if mode.kind in _COLLECTED:
-            self._collected.append(text)
+            self._collect(text, pieces)
             return
         if self._eats:
             text = text.lstrip(mode.blank)

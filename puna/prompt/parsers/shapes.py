@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from puna.prompt.parsers.family import Kind, Mode, Reader, Turn
+from puna.prompt.parsers.watching import watch_json
 from puna.prompt.thinking import SPACE
 
-__all__ = ["array_call", "at_content", "begins", "tagged_call", "thinks_first"]
+__all__ = ["array_call", "at_content", "begins", "tagged_call", "tagged_json", "thinks_first"]
 
 CALL_GAP = SPACE + ",;"
 
 Modes = dict[str, Mode]
 
 
-def tagged_call(
-    opening: str, closing: str, read: Reader, *, trims: bool = True, has_strings: bool = False
-) -> Modes:
-    """Content with calls between two tags; with `has_strings` they are JSON."""
+def tagged_call(opening: str, closing: str, read: Reader, *, trims: bool = True) -> Modes:
+    """Content with calls between two tags."""
     return {
         "content": Mode(Kind.CONTENT, {opening: "call"}, trims=trims),
-        "call": Mode(Kind.CALL, {closing: "content"}, read=read, has_strings=has_strings),
+        "call": Mode(Kind.CALL, {closing: "content"}, read=read),
     }
+
+
+def tagged_json(opening: str, closing: str, read: Reader) -> Modes:
+    """Likewise, with calls that are JSON."""
+    call = Mode(Kind.CALL, {closing: "content"}, read=read, watch=watch_json(), has_strings=True)
+    return {**tagged_call(opening, closing, read), "call": call}
 
 
 def array_call(
@@ -32,7 +37,7 @@ def array_call(
     return {
         "content": Mode(Kind.CONTENT, dict.fromkeys(openings, "array"), trims=trims),
         "array": Mode(Kind.GAP, {"{": "call", **ends}, blank=CALL_GAP + "[]"),
-        "call": Mode(Kind.CALL, then="array", read=read),
+        "call": Mode(Kind.CALL, then="array", read=read, watch=watch_json()),
     }
 
 

@@ -16,10 +16,10 @@ __all__ = [
     "Tagged",
     "either_form",
     "json_array",
+    "json_form",
     "json_object",
     "named_json",
     "notated",
-    "tagged_json",
 ]
 
 Writer = Callable[[Lark, Function], str]
@@ -50,7 +50,7 @@ def json_object(keys: tuple[str, str] = _NAMES, before: str = "") -> Writer:
     return write
 
 
-def tagged_json(
+def json_form(
     opening: str, closing: str, keys: tuple[str, str] = _NAMES, *, block: tuple[str, str] = ("", "")
 ) -> CallForm:
     """Objects between tags, on lines of their own or not, all of them in a block."""

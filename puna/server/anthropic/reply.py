@@ -15,7 +15,15 @@ import msgspec
 from msgspec import Struct, field
 
 from puna.api.anthropic import MessagesRequest
-from puna.api.events import Content, Done, Event, Thinking, ToolCalls
+from puna.api.events import (
+    CallArguments,
+    CallBegun,
+    Content,
+    Done,
+    Event,
+    Thinking,
+    ToolCalls,
+)
 from puna.api.requests import ToolCall
 from puna.server.anthropic.request import estimate_tokens
 from puna.server.faults import ANTHROPIC
@@ -225,6 +233,7 @@ class _Stream:
         self._open: type[_Block] | None = None
         self._index = -1  # of the latest block
         self._has_called = False
+        self._begun: set[str] = set()  # ids of calls that came in pieces
 
     def piece(self, event: Event) -> bytes:
         said = self._said(event)
@@ -242,6 +251,11 @@ class _Stream:
                 if not self._asked.shows_thoughts:
                     return opening
                 return opening + _THOUGHT % (self._index, _encode(text))
+            case CallBegun(id=id, name=name):
+                self._begun.add(id)
+                return self._close() + self._start(ToolUseBlock(id, name, {}))
+            case CallArguments(text=text):
+                return _INPUT % (self._index, _encode(text))
             case ToolCalls(calls):
                 return b"".join(map(self._call, calls))
             case Done():
@@ -263,6 +277,9 @@ class _Stream:
         return self._close() + self._start(empty)
 
     def _call(self, call: ToolCall) -> bytes:
+        if call.id in self._begun:
+            self._has_called = True
+            return self._close()
         if self._has_called and self._asked.calls_once:
             return b""
         self._has_called = True

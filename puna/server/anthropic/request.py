@@ -42,6 +42,7 @@ def to_chat(order: MessagesRequest) -> ChatRequest:
         tools=[_function(tool) for tool in order.tools if not _is_search(tool)],
         tool_choice=_choice(order.tool_choice),
         parallel_tool_calls=not (order.tool_choice and order.tool_choice.disable_parallel_tool_use),
+        call_pieces=order.stream,
         think=_think(order),
         think_if_able=True,
         format=_format(order),

@@ -9,6 +9,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from puna.api.events import (
+    CallArguments,
+    CallBegun,
     Content,
     Done,
     Event,
@@ -54,6 +56,22 @@ class Call(Struct, kw_only=True):
     function: Called
 
 
+class CalledPiece(Struct, kw_only=True, omit_defaults=True):
+    """More of a function's arguments; its name comes first."""
+
+    name: str = ""
+    arguments: str
+
+
+class CallPiece(Struct, kw_only=True, omit_defaults=True):
+    """A call, or more of one that has begun."""
+
+    id: str = ""
+    index: int
+    type: str = ""
+    function: CalledPiece
+
+
 class TopLogprob(Struct):
     """An alternative."""
 
@@ -85,7 +103,7 @@ class Delta(Struct, kw_only=True, omit_defaults=True):
     content: str | UnsetType = UNSET
     reasoning: str = ""
     reasoning_content: str = ""
-    tool_calls: list[Call] = field(default_factory=list)
+    tool_calls: list[CallPiece] = field(default_factory=list)
 
 
 class ChunkChoice(Struct, kw_only=True):
@@ -163,6 +181,9 @@ class _Chat:
         self._include_usage = include_usage
         self._has_begun = [False] * choices
         self._calls = [0] * choices
+        self._has_called = [False] * choices
+        self._begun: list[set[str]] = [set() for _ in range(choices)]
+        """The ids of each choice's calls that came in pieces."""
         self._ends: dict[int, Done] = {}
 
     def piece(self, told: Numbered) -> bytes:
@@ -175,10 +196,24 @@ class _Chat:
             case Thinking(text, logprobs):
                 delta = Delta(content="", reasoning=text, reasoning_content=text)
                 return self._chunk(index, delta, logprobs)
+            case CallBegun(id=id, name=name):
+                self._begun[index].add(id)
+                begun = _piece(id, self._calls[index], name)
+                self._calls[index] += 1
+                return self._chunk(index, Delta(content="", tool_calls=[begun]))
+            case CallArguments(text=text):
+                latest = self._calls[index] - 1
+                more = CallPiece(index=latest, function=CalledPiece(arguments=text))
+                return self._chunk(index, Delta(tool_calls=[more]))
             case ToolCalls(calls):
-                made = _calls(calls, self._calls[index])
+                self._has_called[index] = True
+                new = [each for each in calls if each.id not in self._begun[index]]
+                made = [
+                    _piece(call.id, at, call.function.name, _text(call.function.arguments))
+                    for at, call in enumerate(new, self._calls[index])
+                ]
                 self._calls[index] += len(made)
-                return self._chunk(index, Delta(content="", tool_calls=made))
+                return self._chunk(index, Delta(content="", tool_calls=made)) if made else b""
             case Done():
                 return self._end(index, event)
             case Rendered():
@@ -193,7 +228,7 @@ class _Chat:
 
     def _end(self, index: int, done: Done) -> bytes:
         out = b"" if self._has_begun[index] else self._chunk(index, Delta(content=""))
-        reason = _reason(done, has_called=self._calls[index] > 0)
+        reason = _reason(done, has_called=self._has_called[index])
         out += self._sse([ChunkChoice(index=index, delta=Delta(), finish_reason=reason)])
         self._ends[index] = done
         if len(self._ends) < len(self._has_begun):
@@ -252,7 +287,7 @@ def _answer(index: int, events: Sequence[Event]) -> tuple[ReplyChoice, Done]:
         content=answer.text,
         reasoning=answer.thinking,
         reasoning_content=answer.thinking,
-        tool_calls=_calls(answer.tool_calls, 0),
+        tool_calls=_calls(answer.tool_calls),
     )
     choice = ReplyChoice(
         index=index,
@@ -267,14 +302,19 @@ def _reason(done: Done, *, has_called: bool) -> str:
     return "tool_calls" if done.reason == "stop" and has_called else done.reason
 
 
-def _calls(calls: Sequence[ToolCall], first: int) -> list[Call]:
+def _piece(id: str, index: int, name: str, arguments: str = "") -> CallPiece:
+    function = CalledPiece(name=name, arguments=arguments)
+    return CallPiece(id=id, index=index, type="function", function=function)
+
+
+def _calls(calls: Sequence[ToolCall]) -> list[Call]:
     return [
         Call(
             id=call.id,
             index=at,
             function=Called(call.function.name, _text(call.function.arguments)),
         )
-        for at, call in enumerate(calls, first)
+        for at, call in enumerate(calls)
     ]
 
 

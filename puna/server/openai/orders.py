@@ -35,6 +35,7 @@ def chat_orders(order: ChatCompletionRequest) -> list[ChatRequest]:
             tools=order.tools,
             tool_choice=order.tool_choice,
             parallel_tool_calls=order.parallel_tool_calls,
+            call_pieces=order.stream,
             format=_format(order.response_format),
             grammar=order.grammar,
             regex=order.regex,

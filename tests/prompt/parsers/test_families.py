@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from puna.api.events import Content, Logprob
+from puna.api.events import CallArguments, CallBegun, Content, Logprob, ToolCalls
 from puna.errors import BadToolCall
 from puna.prompt.capabilities import of_chat_template
 from puna.prompt.parsers import MARKS, NAMED, Family, Marks, Scanner, Turn, by_marks
@@ -37,6 +40,89 @@ def test_an_answer_is_the_same_wherever_it_is_cut(family: Family, sample: Sample
     for at in range(1, len(text)):
         pieces = [text[:at], text[at:]]
         assert read(family, pieces, sample.turn, lenient=sample.lenient) == sample.events
+
+
+@pytest.mark.parametrize(("family", "sample"), CASES.values(), ids=CASES)
+def test_what_is_told_of_a_call_early_is_what_it_becomes(family: Family, sample: Sample) -> None:
+    text = sample.text
+    cuts = [[text], [*text], *([text[:at], text[at:]] for at in range(1, len(text)))]
+    for pieces in cuts:
+        told, whole = pieces_of(family, pieces, sample)
+        for index, (name, arguments) in told.items():
+            assert whole.get(index) == (name, json.loads(arguments)), (pieces, index)
+
+
+def pieces_of(
+    family: Family, pieces: list[str], sample: Sample
+) -> tuple[dict[int, tuple[str, str]], dict[int, tuple[str, Any]]]:
+    """The calls told of early, by their numbers, and the whole ones."""
+    scanner = Scanner(family, sample.turn, TOOLS, lenient=sample.lenient, call_pieces=True)
+    events = [each for piece in pieces for each in scanner.push(piece)] + scanner.flush()
+    told: dict[int, tuple[str, str]] = {}
+    whole: dict[int, tuple[str, Any]] = {}
+    for event in events:
+        match event:
+            case CallBegun(index, _, name):
+                assert index not in whole
+                told[index] = (name, "")
+            case CallArguments(index, more):
+                name, arguments = told[index]
+                told[index] = (name, arguments + more)
+            case ToolCalls(calls):
+                for call in calls:
+                    whole[call.function.index] = (call.function.name, call.function.arguments)
+    plain = [each for each in events if not isinstance(each, CallBegun | CallArguments)]
+    other = Scanner(family, sample.turn, TOOLS, lenient=sample.lenient)
+    assert plain == [each for piece in pieces for each in other.push(piece)] + other.flush()
+    return told, whole
+
+
+STREAMED = {
+    "qwen3": '<tool_call>\n{"name": "rain", "arguments": {"city": "O\\"s{lo"}}\n</tool_call>',
+    "ministral": '[TOOL_CALLS]rain[ARGS]{"city": "O\\"s{lo"}',
+    "[TOOL_CALLS]": '[TOOL_CALLS][{"name": "rain", "arguments": {"city": "O\\"s{lo"}}]',
+    "deepseek3": '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>rain<｜tool▁sep｜>{"city": "O\\"s{lo"}'
+    "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    "cohere": '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "rain", "parameters": '
+    '{"city": "O\\"s{lo"}}]<|END_ACTION|>',
+    "harmony": "<|channel|>commentary to=functions.rain <|constrain|>json<|message|>"
+    '{"city": "O\\"s{lo"}',
+    "<|tool_calls_section_begin|>": "<|tool_calls_section_begin|><|tool_call_begin|>"
+    'functions.rain:0<|tool_call_argument_begin|>{"city": "O\\"s{lo"}<|tool_call_end|>'
+    "<|tool_calls_section_end|>",
+    "<|python_tag|> .call(": '{"name": "rain", "parameters": {"city": "O\\"s{lo"}}',
+    "<|tool|> <|/tool|>": '<|tool_call|>[{"name": "rain", "arguments": {"city": "O\\"s{lo"}}]',
+    "<tool_calls> </tool_calls>": '<tool_calls>{"name": "rain", "arguments": '
+    '{"city": "O\\"s{lo"}}</tool_calls>',
+}
+
+
+@pytest.mark.parametrize(("name", "text"), STREAMED.items(), ids=STREAMED)
+def test_arguments_are_told_as_they_are_written(name: str, text: str) -> None:
+    turn = Turn(has_tools=True, last="user")
+    for size in (1, 2, 3, 7, len(text)):
+        scanner = Scanner(FAMILIES[name], turn, TOOLS, call_pieces=True)
+        told = []
+        for at in range(0, len(text), size):
+            told += scanner.push(text[at : at + size])
+        told += scanner.flush()
+        begun, *rest = told
+        assert begun == CallBegun(0, "", "rain")
+        *pieces, last = rest
+        assert isinstance(last, ToolCalls)
+        arguments = [piece.text for piece in pieces if isinstance(piece, CallArguments)]
+        assert len(arguments) == len(pieces)
+        assert json.loads("".join(arguments)) == {"city": 'O"s{lo'}
+        assert size > 1 or len(arguments) > 10
+
+
+def test_a_call_of_nobody_is_not_told_of_early() -> None:
+    scanner = Scanner(NAMED["qwen3"], PLAIN, TOOLS, call_pieces=True)
+    said = scanner.push('<tool_call>{"name": "other", "arguments": {"a": 1}}</tool_call>')
+    assert [type(each) for each in said] == [ToolCalls]
+    long = '<tool_call>{"id": "' + "x" * 5000 + '", "name": "rain", "arguments": {"city": "x"}}'
+    assert [type(each) for each in scanner.push(long[:3000])] == []
+    assert [type(each) for each in scanner.push(long[3000:] + "</tool_call>")] == [ToolCalls]
 
 
 @pytest.mark.parametrize(("family", "text", "complaint"), BAD_CASES.values(), ids=BAD_CASES)

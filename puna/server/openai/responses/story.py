@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from puna.api.events import Content, Done, Event, Logprob, Rendered, Thinking, ToolCalls
+from puna.api.events import (
+    CallArguments,
+    CallBegun,
+    Content,
+    Done,
+    Event,
+    Logprob,
+    Rendered,
+    Thinking,
+    ToolCalls,
+)
 from puna.api.requests import ToolCall
 from puna.server.faults import Fault
 from puna.server.openai.replies import DebugInfo, encode
@@ -75,6 +85,8 @@ class Story:
                 return begun + self._think(text)
             case ToolCalls(calls):
                 return begun + b"".join(map(self._call, calls))
+            case CallBegun() | CallArguments():
+                return begun
             case Done():
                 return begun + self._end(event)
 
