@@ -19,7 +19,7 @@ from functools import partial
 
 from puna.child import die_with_parent
 from puna.discover.cpu import worker_threads
-from puna.errors import BadRequest, OutOfMemory, PunaError
+from puna.errors import BadRequest, OutOfMemory, PunaError, StartFailed
 from puna.runner.draft_model import open_drafter
 from puna.runner.drafting import Drafting
 from puna.runner.embedding import Embedder, Job, read_texts
@@ -64,6 +64,8 @@ from puna.runner.wire import (
     frame_length,
     to_runner,
 )
+
+log = logging.getLogger(__name__)
 
 NO_TEXT = "this model gives embeddings and cannot generate text"
 _PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
@@ -119,6 +121,7 @@ class Worker:
         self._loop: Loop | None = None
         self._inbox: queue.SimpleQueue[Running | Seen | Job | Cancel | Close] = queue.SimpleQueue()
         self._sight: Sight | None = None
+        self._why_blind = "it was loaded without a projector"
         self._embedder = Embedder(partial(PooledContext, self._model, plan, threads), wire.send)
         if self._context is None:  # then this is what it is for: it should be there, or fail, now
             self._n_ctx = self._n_cells = self._embedder.context.n_ctx
@@ -146,10 +149,19 @@ class Worker:
         return Speculation(Drafting(drafter) if drafter else None)
 
     def _encoder(self, n_whole: int, n_threads: int) -> Encoder | None:
+        """What encodes images, None where the model cannot see; texts it understands all the same.
+
+        Raises OutOfMemory.
+        """
         if not self._plan.projector:
             return None
         on_card = self._plan.n_gpu_layers != 0
-        projector = Projector(self._plan.projector, self._model, n_threads, on_card=on_card)
+        try:
+            projector = Projector(self._plan.projector, self._model, n_threads, on_card=on_card)
+        except StartFailed as error:
+            log.warning("the model cannot see: %s", error)
+            self._why_blind = str(error)
+            return None
         self._sight = Sight(projector, n_whole)
         self._measuring = ThreadPoolExecutor(1, "images")
         return Encoder(projector, self._inbox.put)
@@ -309,7 +321,7 @@ class Worker:
 
     def _seeing(self) -> Sight:
         if self._sight is None:
-            raise BadRequest("this model cannot see: it was loaded without a projector")
+            raise BadRequest(f"this model cannot see: {self._why_blind}")
         return self._sight
 
     def _measure(self, id: int, images: tuple[bytes, ...]) -> None:

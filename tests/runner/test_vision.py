@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from puna.errors import BadRequest, ContextExceeded, StartFailed
+from puna.errors import BadRequest, ContextExceeded
 from puna.runner.handle import ProcessEngine
 from puna.runner.llama.vision import Chunk, Picture, Projector
 from puna.runner.media import Encoder, Media, Seen
@@ -247,23 +247,23 @@ def test_a_model_without_a_projector_says_so(llava: Seer) -> None:
     with_engine(LoadPlan(model=str(llava.model), n_ctx=512), use)
 
 
-def test_projectors_that_do_not_fit(llava: Seer, tmp_path: Path) -> None:
+def test_with_a_projector_that_does_not_fit_a_model_understands_texts(
+    llava: Seer, tmp_path: Path
+) -> None:
     wide = make_projector(tmp_path / "wide.gguf", LLAVA, n_embd=128)
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(wide.read_bytes()[:5000])
-    wrong = {
-        wide: "mismatch between text model",
-        cut: "failed to load projector",
-        llava.model: "failed to load projector",
-    }
+    wrong = {wide: "mismatch between text model", cut: "failed to load projector"}
     for projector, complaint in wrong.items():
-        plan = Seer(llava.model, projector, 0).plan()
-        with pytest.raises(StartFailed, match=complaint):
-            with_engine(plan, never)
 
+        async def use(engine: ProcessEngine, complaint: str = complaint) -> None:
+            assert (await answer(engine, show("the dog")))[0]
+            with pytest.raises(BadRequest, match=f"this model cannot see: .*{complaint}"):
+                await answer(engine, show(QUESTION, ONE))
+            with pytest.raises(BadRequest, match="this model cannot see"):
+                await engine.measure([ONE])
 
-async def never(engine: ProcessEngine) -> None:
-    raise AssertionError(f"runner {engine.info.pid} started")
+        with_engine(Seer(llava.model, projector, 0).plan(), use)
 
 
 def test_a_whole_image_needs_a_batch_that_holds_it(tmp_path: Path) -> None:

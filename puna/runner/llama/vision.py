@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from llama_cpp import mtmd_cpp as _bindings
 
-from puna.errors import BadRequest, EngineError
+from puna.errors import BadRequest, EngineError, StartFailed
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
 from puna.runner.pixels import Pixels
@@ -88,7 +88,8 @@ class Projector:
                 raise start_failure(f"failed to load projector {path}")
             LOG.count("card" if on_card else "CPU", "model", Path(path).stat().st_size)
         if not _mtmd.mtmd_support_vision(self._handle):
-            raise start_failure(f"projector {path} is not for images")
+            self.close()
+            raise StartFailed(f"projector {path} is not for images")
 
     def read(self, parts: Sequence[str | Picture], *, with_bos: bool) -> list[list[int] | Chunk]:
         """Tokens and images of a prompt, in their order, with the marks around images that the
