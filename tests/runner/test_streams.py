@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,14 @@ from puna.errors import EngineError
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.library import lib
 from puna.runner.llama.model import Model
+from puna.runner.llama.sampler import Sampler
 from puna.runner.llama.streams import Demand
-from puna.runner.protocol import LoadPlan
+from puna.runner.loop import Loop
+from puna.runner.protocol import Generation, LoadPlan, Sampling
+from puna.runner.running import Running
+from puna.runner.speculate import Speculation
+from puna.runner.text import TextStream
+from puna.runner.wire import Refused, Step
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.shapes import make_tiny_mamba, make_tiny_window
 
@@ -277,6 +284,81 @@ def test_other_memories_have_no_streams(make: Any, tmp_path: Path) -> None:
         world = crowd(context, [50, 50])
         world.decode({0: ([11], 1), 1: ([11], 1)}, CROWDED)
         assert context._streams is None
+    finally:
+        context.close()
+        model.close()
+
+
+ANSWER = 24  # tokens
+
+
+def greedy(context: Context, prompt: list[int]) -> list[int]:
+    """What a sequence says that is alone in the pool."""
+    text = list(prompt)
+    for _ in range(ANSWER):
+        have = 0 if len(text) == len(prompt) else len(text) - 1
+        for start in range(have, len(text), 500):
+            context.begin()
+            index = context.add(JUDGE, start, text[start : start + 500], logits=1)
+            assert context.decode() is Decoded.OK
+        text.append(int(context.logits(index).argmax()))
+    context.remove(JUDGE)
+    return text[len(prompt) :]
+
+
+def running(model: Model, number: int, prompt: list[int]) -> Running:
+    """A generation that says what is likeliest."""
+    sampling = Sampling(temperature=0)
+    return Running(
+        id=number,
+        order=Generation(prompt="", sampling=sampling, want_tokens=True),
+        tokens=list(prompt),
+        sampler=Sampler(model, sampling, None, 1024),
+        text=TextStream(()),
+        n_ctx=1024,
+        n_keep=4,
+        max_tokens=ANSWER,
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n_parallel", [2, 3, 8], ids=["half the cells", "too few", "enough"])
+def test_answers_are_those_of_each_alone(path: Path, n_parallel: int, seed: int) -> None:
+    model, context = open_context(path, n_parallel=n_parallel)
+    told: dict[int, tuple[int, ...]] = {}
+
+    def hear(news: Step | Refused) -> None:
+        assert isinstance(news, Step), news
+        told.update({each.id: each.result.tokens or () for each in news.ended})
+
+    draw = random.Random(seed)
+    beginning = [draw.randrange(5, 90) for _ in range(400)]
+    prompts = [[draw.randrange(5, 90) for _ in range(draw.randrange(300, 600))] for _ in range(6)]
+    prompts += [[*beginning, draw.randrange(5, 90), *prompts[0][:9]] for _ in range(2)]
+    loop = Loop(model, context, hear, speculation=Speculation())
+    arrivals = {draw.randrange(12): number for number in range(len(prompts))}
+    late = set(range(len(prompts))) - set(arrivals.values())
+    cancelled = draw.randrange(len(prompts))
+    n_streamed = step = 0
+    try:
+        expected = [greedy(context, prompt) for prompt in prompts]
+        for number in late:
+            loop.admit(running(model, number, prompts[number]))
+        while not loop.idle or step < 12:
+            if step in arrivals:
+                loop.admit(running(model, arrivals[step], prompts[arrivals[step]]))
+            if step == 30:
+                loop.cancel(cancelled)
+            loop.step()
+            n_streamed += bool(context._streaming)
+            step += 1
+        whole = {number: [*prompts[number], *expected[number]] for number in told}
+        assert {number: list(tokens) for number, tokens in told.items()} == whole
+        assert len(told) >= len(prompts) - 1
+        assert n_streamed or n_parallel < 8
+        for sequence in range(context.n_sequences):
+            loop._context.remove(sequence)
+        assert n_cells(context) == 0
     finally:
         context.close()
         model.close()
