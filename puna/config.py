@@ -258,16 +258,26 @@ class Settings:
         "how long a load may make no progress; 0: no limit (default 5m)",
     )
     context_length: int = env(
-        "OLLAMA_CONTEXT_LENGTH", _whole, 0, "default num_ctx; 0: 4096 (default 0)"
+        "OLLAMA_CONTEXT_LENGTH",
+        _whole,
+        0,
+        "default num_ctx; 0: by the memory of graphics cards, 4096 without (default 0)",
     )
     num_parallel: int = env(
         "OLLAMA_NUM_PARALLEL",
         _whole,
-        1,
-        "how many contexts of num_ctx tokens the shared pool of a model holds (default 1)",
+        0,
+        "the most contexts of num_ctx tokens that the shared pool of a model holds; "
+        "0: as many as there is room for, up to 4 (default 0)",
     )
     max_loaded_models: int = env(
         "OLLAMA_MAX_LOADED_MODELS", _whole, 0, "models loaded at a time; 0: 3 (default 0)"
+    )
+    spread: bool = env(
+        "OLLAMA_SCHED_SPREAD", _flag, False, "use all graphics cards for every model"
+    )
+    gpu_overhead: int = env(
+        "OLLAMA_GPU_OVERHEAD", _bytes, 0, "memory that stays free on every graphics card"
     )
     max_queue: int = env(
         "OLLAMA_MAX_QUEUE", _whole, 512, "requests that may wait for a model (default 512)"
@@ -448,7 +458,6 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     values["home"] = home
     second = values.get("second_store", Settings.__dataclass_fields__["second_store"].default)
     values["second_store"] = second and Path(second).expanduser()
-    values["num_parallel"] = max(1, values.get("num_parallel", 1))
     values["max_sequences"] = min(256, max(1, values.get("max_sequences", 32)))
     return Settings(**values, warnings=tuple(warnings))
 

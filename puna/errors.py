@@ -19,7 +19,7 @@ PunaError            500
 │                          TokenizerError
 ├─ ClientError       500   Unreachable (the command line's side)
 ├─ NotBuilt          501
-└─ Busy              503
+└─ Busy              503   WaitedTooLong
 
 The texts are those that clients of the reference compare (API spec, section 21).
 """
@@ -78,6 +78,7 @@ __all__ = [
     "Unreachable",
     "Unsupported",
     "UnsupportedArchitecture",
+    "WaitedTooLong",
     "WrongDownload",
     "quoted",
 ]
@@ -448,3 +449,12 @@ class Busy(PunaError):
 
     def __init__(self) -> None:
         super().__init__("server busy, please try again.  maximum pending requests exceeded")
+
+
+class WaitedTooLong(Busy):
+    """A request that was not begun within its own deadline."""
+
+    def __init__(self, seconds: float) -> None:
+        PunaError.__init__(
+            self, f"the model was not ready within the deadline of {seconds:g} seconds"
+        )

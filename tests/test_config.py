@@ -87,7 +87,7 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "whole": ("OLLAMA_CONTEXT_LENGTH", "8192", "context_length", 8192),
     "quotes go": ("OLLAMA_MAX_QUEUE", " '7' ", "max_queue", 7),
     "parallel": ("OLLAMA_NUM_PARALLEL", "4", "num_parallel", 4),
-    "at least one": ("OLLAMA_NUM_PARALLEL", "0", "num_parallel", 1),
+    "as many as there is room for": ("OLLAMA_NUM_PARALLEL", "0", "num_parallel", 0),
     "sequences have a ceiling": ("PUNA_MAX_SEQUENCES", "9999", "max_sequences", 256),
     "bytes": ("PUNA_KV_CACHE_RAM", "123", "kv_cache_ram", 123),
     "a unit": ("PUNA_KV_CACHE_SIZE", "2GiB", "kv_cache_size", 2 << 30),
@@ -135,7 +135,7 @@ def test_values(name: str, text: str, attribute: str, value: object) -> None:
 HUB = "https://huggingface.co"
 UNREADABLE: dict[str, tuple[str, str, str, object]] = {
     "no kind of guessing": ("PUNA_SPECULATION", "1", "speculation", "on"),
-    "negative": ("OLLAMA_NUM_PARALLEL", "-1", "num_parallel", 1),
+    "negative": ("OLLAMA_NUM_PARALLEL", "-1", "num_parallel", 0),
     "hexadecimal": ("OLLAMA_MAX_QUEUE", "0x10", "max_queue", 512),
     "octal": ("OLLAMA_MAX_QUEUE", "0o10", "max_queue", 512),
     "words": ("OLLAMA_CONTEXT_LENGTH", "much", "context_length", 0),
@@ -179,7 +179,7 @@ def test_nothing_set() -> None:
     settings = read_settings({})
     assert settings.host == Host()
     assert settings.keep_alive == settings.load_timeout == 300.0
-    assert (settings.max_queue, settings.num_parallel, settings.context_length) == (512, 1, 0)
+    assert (settings.max_queue, settings.num_parallel, settings.context_length) == (512, 0, 0)
     assert settings.models_dir == Path("~/.puna").expanduser() / "models"
     assert settings.editor == "vi"
     assert settings.warnings == ()
@@ -203,7 +203,7 @@ NAMES = [spec.metadata["env"] for spec in dataclasses.fields(Settings) if "env" 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(st.characters(exclude_characters="\0"))))
 def test_no_environment_keeps_a_server_from_starting(environ: dict[str, str]) -> None:
     settings = read_settings(environ)
-    assert settings.num_parallel >= 1
+    assert settings.num_parallel >= 0
     assert settings.home.is_absolute() or "PUNA_HOME" in environ
 
 

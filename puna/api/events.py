@@ -22,6 +22,7 @@ __all__ = [
     "Rendered",
     "Thinking",
     "ToolCalls",
+    "Waiting",
 ]
 
 DoneReason = Literal["stop", "length", "load", "unload"]
@@ -89,6 +90,17 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a request waits for before its answer begins, where its client asked to be told.
+
+    `position` counts from 1, over all requests that wait.
+    """
+
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The end of an answer. Durations are nanoseconds; zero counts are left out on the wire.
 
@@ -113,7 +125,7 @@ class Done:
     thinking_tokens: int = 0
 
 
-Event = Content | Thinking | CallBegun | CallArguments | ToolCalls | Rendered | Done
+Event = Waiting | Content | Thinking | CallBegun | CallArguments | ToolCalls | Rendered | Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from puna.config import FOREVER
 from puna.errors import BadRequest, quoted
 from puna.fmt import MAX_NANOSECONDS, SECOND, BadDuration, parse_duration
 
-__all__ = ["ImageData", "KeepAlive", "Think", "read_field"]
+__all__ = ["Deadline", "ImageData", "KeepAlive", "Think", "read_field"]
 
 _LONGEST = MAX_NANOSECONDS // SECOND
 _LEVELS = ("high", "medium", "low", "max")
@@ -48,6 +48,10 @@ class KeepAlive:
             case _:
                 raise BadRequest("Unsupported type: 'map[string]interface {}'")
         return cls(seconds if seconds >= 0 else FOREVER)  # a NaN is neither
+
+
+Deadline = KeepAlive
+"""How long a request may wait, in the same spellings."""
 
 
 class Think:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from puna.api.fields import ImageData, KeepAlive, Think
+from puna.api.fields import Deadline, ImageData, KeepAlive, Think
 
 __all__ = [
     "ChatRequest",
@@ -86,6 +86,10 @@ class _Inference(Struct, kw_only=True):
     priority: str = ""
     client: str = field(default="", name="_client")
     """Who asks: the server says so, whatever the body does."""
+    deadline: Deadline | None = None
+    """How long it may wait for the model; what was not begun by then is refused."""
+    progress: bool = False
+    """Whether a stream tells what the request waits for."""
     debug_render_only: bool = field(default=False, name="_debug_render_only")
 
 
@@ -125,6 +129,7 @@ class EmbedRequest(Struct, kw_only=True):
     options: dict[str, Any] = field(default_factory=dict)
     priority: str = ""
     client: str = field(default="", name="_client")
+    deadline: Deadline | None = None
 
 
 class EmbeddingsRequest(Struct, kw_only=True):
@@ -136,6 +141,7 @@ class EmbeddingsRequest(Struct, kw_only=True):
     options: dict[str, Any] = field(default_factory=dict)
     priority: str = ""
     client: str = field(default="", name="_client")
+    deadline: Deadline | None = None
 
 
 class _Named(Struct, kw_only=True):

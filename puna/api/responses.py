@@ -17,6 +17,7 @@ __all__ = [
     "EmbedResponse",
     "EmbeddingsResponse",
     "InstalledModel",
+    "QueueResponse",
     "RunningModel",
     "RunningResponse",
     "ShowResponse",
@@ -24,6 +25,7 @@ __all__ = [
     "StatusResponse",
     "TagsResponse",
     "VersionResponse",
+    "WaitingRequest",
 ]
 
 
@@ -97,6 +99,29 @@ class RunningResponse(Struct, frozen=True, kw_only=True):
     """The loaded models: `RunningModel`s."""
 
     models: Sequence[object]
+
+
+class WaitingRequest(Struct, frozen=True, kw_only=True):
+    """A request that waits for its model. `position` counts from 1."""
+
+    position: int
+    model: str
+    priority: str
+    waited_ms: int
+    reason: str
+
+
+class QueueResponse(Struct, frozen=True, kw_only=True):
+    """The answer of /api/queue: who waits, the next first, and how busy the server is.
+
+    `limit` is how many may wait; `running` counts requests, `loaded` and `loading` models.
+    """
+
+    waiting: list[WaitingRequest]
+    limit: int
+    running: int
+    loaded: int
+    loading: int
 
 
 class ShownMessage(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from puna.api.fields import KeepAlive
+from puna.api.fields import Deadline, KeepAlive
 from puna.api.requests import Token
 
 __all__ = [
@@ -32,6 +32,9 @@ class TextRequest(Struct, kw_only=True):
     model: str = ""
     keep_alive: KeepAlive | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    priority: str = ""
+    client: str = field(default="", name="_client")
+    deadline: Deadline | None = None
 
 
 class RerankRequest(TextRequest, kw_only=True):

@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from pathlib import Path
 
-__all__ = ["available_memory"]
+from puna.discover.cgroup import Groups
+from puna.discover.hardware import SystemMemory
+
+__all__ = ["available_memory", "system_memory"]
 
 _MEMINFO = Path("/proc/meminfo")
-_CGROUP = Path("/sys/fs/cgroup")
 
 
-def available_memory(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
+def available_memory(meminfo: Path = _MEMINFO, groups: Groups | None = None) -> int | None:
     """Bytes that can be had without swapping; None where the system does not say."""
-    known = [each for each in (_of_machine(meminfo), _of_cgroup(cgroup)) if each is not None]
-    return min(known, default=None)
+    memory = system_memory(meminfo, groups)
+    return None if memory is None else memory.available
 
 
-def _of_machine(meminfo: Path) -> int | None:
+def system_memory(meminfo: Path = _MEMINFO, groups: Groups | None = None) -> SystemMemory | None:
+    """The machine's memory, or the control group's where that is less; None: unknown."""
+    if sys.platform != "linux":
+        return _elsewhere()
+    machine = _of_machine(meminfo)
+    limit = (groups or Groups()).memory()
+    if machine is None or limit is None:
+        return machine
+    return SystemMemory(
+        total=min(machine.total, limit.limit),
+        available=min(machine.available, limit.left),
+        swap_free=machine.swap_free,
+    )
+
+
+def _of_machine(meminfo: Path) -> SystemMemory | None:
     try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB$", meminfo.read_text(), re.M)
+        text = meminfo.read_text()
     except OSError:
         return None
-    return int(found[1]) * 1024 if found else None
-
-
-def _of_cgroup(cgroup: Path) -> int | None:
-    """What a container's limit leaves. Files that were read are dropped when memory is short."""
-    try:
-        limit = int((cgroup / "memory.max").read_text())
-        used = int((cgroup / "memory.current").read_text())
-        stat = (cgroup / "memory.stat").read_text()
-    except (OSError, ValueError):  # no such thing, or no limit: "max"
+    found = {
+        name: int(size) * 1024 for name, size in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.M)
+    }
+    if "MemTotal" not in found or not {"MemAvailable", "MemFree"} & found.keys():
         return None
-    cached = sum(int(size) for size in re.findall(r"^(?:in)?active_file (\d+)$", stat, re.M))
-    return max(0, limit - used + cached)
+    free = sum(found.get(name, 0) for name in ("MemFree", "Buffers", "Cached"))
+    return SystemMemory(
+        total=found["MemTotal"],
+        available=found.get("MemAvailable", free),
+        swap_free=found.get("SwapFree", 0),
+    )
+
+
+def _elsewhere() -> SystemMemory | None:
+    """By psutil, which is installed where there is no /proc."""
+    try:
+        psutil = importlib.import_module("psutil")
+    except ImportError:
+        return None
+    memory = psutil.virtual_memory()
+    return SystemMemory(int(memory.total), int(memory.available), int(psutil.swap_memory().free))

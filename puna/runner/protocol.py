@@ -12,11 +12,13 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from puna.api.events import Logprob
+from puna.discover.hardware import Card
 
 __all__ = [
     "Embedding",
     "Embeddings",
     "Engine",
+    "EngineDevices",
     "EngineInfo",
     "Finished",
     "Generation",
@@ -45,6 +47,9 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     where there is one and it fits. `projector` is the file by which the model sees images. With
     `embedding_only` no text will be asked for, and nothing is set aside for it. `parts` are the
     further files of a model that is split, in order.
+    `n_parallel` 0 leaves the pool's size, negative `n_gpu_layers` the layers on cards to the
+    scheduler: it says in `cards` which cards (by the engine's number) get how many (`card_layers`),
+    the first of them the first. Without `cards` the engine decides.
     """
 
     model: str
@@ -60,6 +65,8 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     n_threads: int = 0
     n_gpu_layers: int = -1
     main_gpu: int | None = None
+    cards: tuple[int, ...] = ()
+    card_layers: tuple[int, ...] = ()
     use_mmap: bool | None = None
     flash_attention: bool | None = None
     kv_type: str = "f16"
@@ -87,6 +94,14 @@ class WarmPlan(Struct, frozen=True, kw_only=True):
     memory_limit: int = 0
     disk: str = ""
     disk_limit: int = 0
+
+
+class EngineDevices(Struct, frozen=True, kw_only=True):
+    """What the engine as it was built can compute on. `features` are instruction sets."""
+
+    cards: tuple[Card, ...] = ()
+    backends: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 class EngineInfo(Struct, frozen=True, kw_only=True):

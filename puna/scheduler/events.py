@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from puna.discover.hardware import Free
 from puna.errors import PunaError
 from puna.runner.protocol import LoadPlan
 from puna.scheduler.state import Order, RunnerId
@@ -21,6 +22,8 @@ __all__ = [
     "Load",
     "LoadFailed",
     "Loaded",
+    "Measure",
+    "Measured",
     "Released",
     "Ring",
     "ShutDown",
@@ -45,9 +48,18 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A runner is ready."""
+    """A runner is ready. `size` and `size_vram` are the bytes it says it takes; 0: unknown."""
 
     runner: RunnerId
+    size: int = 0
+    size_vram: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What memory can be had, as Measure asked."""
+
+    free: Free
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,7 @@ class ShutDown:
 Event = (
     Asked
     | GaveUp
+    | Measured
     | Loaded
     | LoadFailed
     | Released
@@ -150,4 +163,9 @@ class Ring:
     at: float
 
 
-Action = Admit | Fail | Load | Unload | Ring
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Look how much memory can be had; Measured must follow."""
+
+
+Action = Admit | Fail | Load | Unload | Ring | Measure

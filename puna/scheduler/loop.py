@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NoReturn, assert_never
 
+from puna.discover.hardware import Free, Probe
 from puna.errors import EngineDied, PunaError, StartFailed
 from puna.runner.protocol import Engine, Launcher, LoadPlan
 from puna.scheduler.clock import Clock
@@ -29,20 +30,33 @@ from puna.scheduler.events import (
     Load,
     Loaded,
     LoadFailed,
+    Measure,
+    Measured,
     Released,
     Ring,
     ShutDown,
     Unload,
     UnloadAsked,
 )
-from puna.scheduler.report import LoadedModel, Stats, count, loaded_models
-from puna.scheduler.state import Limits, Need, Order, RunnerId, State
+from puna.scheduler.fit import Rules
+from puna.scheduler.report import (
+    LoadedModel,
+    Stats,
+    Waiting,
+    count,
+    loaded_models,
+    waiting_orders,
+)
+from puna.scheduler.state import SECOND_NS, Limits, Need, Order, RunnerId, State
 
-__all__ = ["Lease", "Scheduler"]
+__all__ = ["Lease", "Scheduler", "Ticket"]
 
 log = logging.getLogger(__name__)
 
-SECOND_NS = 1_000_000_000
+_GIVEN_BACK = 0.75  # of a runner's memory on cards: then it counts as gone
+_RECOVERY_SECONDS = 5.0
+_RECOVERY_POLL = 0.25
+_LOOK_SECONDS = 0.25  # between two looks at what an order waits for, where a client wants to know
 
 LOAD_ALLOWANCE = 12
 """A whole load may take this many times the stall limit, progress or not.
@@ -68,11 +82,52 @@ class _Grant:
     engine: Engine
 
 
+class Ticket:
+    """A place in the queue."""
+
+    def __init__(
+        self,
+        number: int,
+        answer: asyncio.Future[_Grant],
+        asked_at: float,
+        clock: Clock,
+        queue: Callable[[], list[Waiting]],
+    ) -> None:
+        self._number = number
+        self._answer = answer
+        self._asked_at = asked_at
+        self._clock = clock
+        self._queue = queue
+
+    async def lease(self) -> Lease:
+        """Wait for the model. Raises as Scheduler.lease."""
+        grant = await self._answer
+        return Lease(grant.engine, int((self._clock.now() - self._asked_at) * SECOND_NS))
+
+    async def news(self) -> AsyncIterator[Waiting]:
+        """What the order waits for, at once and whenever that changes; ends when it is answered."""
+        before: tuple[int, str] | None = None
+        while not self._answer.done():
+            for row in self._queue():
+                if row.number == self._number and (row.position, row.reason) != before:
+                    before = row.position, row.reason
+                    yield row
+            await asyncio.wait([self._answer], timeout=_LOOK_SECONDS)
+
+
+def _granted(answer: asyncio.Future[_Grant]) -> _Grant | None:
+    if not answer.done() or answer.cancelled() or answer.exception() is not None:
+        return None
+    return answer.result()
+
+
 class Scheduler:
     """Decides who is loaded and hands out leases. `run` must be running for loads to happen.
 
     `keep_alive` and `load_timeout` are seconds; `load_timeout` is how long a load may stall, which
     the launcher watches (see LOAD_ALLOWANCE). At least one model and one waiting order are allowed.
+    `probe` says how much memory there is before each load; without one everything is loaded as it
+    is planned. `rules` are the settings that decide how.
     """
 
     def __init__(
@@ -84,20 +139,25 @@ class Scheduler:
         max_loaded: int,
         max_queue: int,
         load_timeout: float,
+        probe: Probe | None = None,
+        rules: Rules | None = None,
     ) -> None:
         limits = Limits(
             keep_alive=keep_alive,
             max_loaded=max(1, max_loaded),
             max_queue=max(1, max_queue),
             load_seconds=load_timeout * LOAD_ALLOWANCE,
+            measures=probe is not None,
+            rules=rules or Rules(),
         )
+        self._probe = probe
         self._launcher = launcher
         self._clock = clock
         self._state = State(limits)
         self._answers: dict[int, asyncio.Future[_Grant]] = {}
         self._engines: dict[RunnerId, Engine] = {}
         self._loads: dict[RunnerId, asyncio.Task[None]] = {}
-        self._work: asyncio.Queue[Load | Unload | Ring] = asyncio.Queue()
+        self._work: asyncio.Queue[Load | Unload | Ring | Measure] = asyncio.Queue()
 
     async def run(self) -> None:
         """Load, unload and expire until cancelled; then fail who waits and close all engines."""
@@ -117,17 +177,28 @@ class Scheduler:
         Raises Busy when too many wait, Cancelled when the server ends, and whatever kept the model
         from loading. Cancelling the task that waits withdraws its order; a load goes on without it.
         """
+        async with self.ask(need) as ticket:
+            yield await ticket.lease()
+
+    @asynccontextmanager
+    async def ask(self, need: Need) -> AsyncIterator[Ticket]:
+        """Ask for a model as `lease` does, and see what it waits for meanwhile."""
         asked_at = self._clock.now()
-        order = Order(self._state.last_order + 1, need)
-        grant = await self._admission(order)
+        order = Order(self._state.last_order + 1, need, int(asked_at * SECOND_NS))
+        answer: asyncio.Future[_Grant] = asyncio.get_running_loop().create_future()
+        self._answers[order.number] = answer
         try:
-            waited = self._clock.now() - asked_at
-            yield Lease(grant.engine, int(waited * SECOND_NS))
+            self._feed(Asked(order))
+            yield Ticket(order.number, answer, asked_at, self._clock, self.queue)
         except EngineDied:
-            self._feed(Died(grant.runner))
+            if (grant := _granted(answer)) is not None:
+                self._feed(Died(grant.runner))
             raise
         finally:
-            self._feed(Released(grant.runner, order.number))
+            del self._answers[order.number]
+            grant = _granted(answer)  # looks at an error that nobody has seen, too
+            over = GaveUp(order.number) if grant is None else Released(grant.runner, order.number)
+            self._feed(over)
 
     def unload(self, key: str) -> None:
         """Ask a model out of memory: at once when idle, else when the requests before this ended.
@@ -145,23 +216,18 @@ class Scheduler:
         plans = [entry.need.plan for entry in self._state.entries.values()]
         return {path for plan in plans for path in plan.files}
 
+    def queue(self) -> list[Waiting]:
+        """The requests that wait, the next first, and what each waits for."""
+        return waiting_orders(self._state, self._clock.now())
+
+    @property
+    def max_queue(self) -> int:
+        """How many requests may wait."""
+        return self._state.limits.max_queue
+
     def stats(self) -> Stats:
         """How busy it is at this moment."""
         return count(self._state)
-
-    async def _admission(self, order: Order) -> _Grant:
-        answer: asyncio.Future[_Grant] = asyncio.get_running_loop().create_future()
-        self._answers[order.number] = answer
-        try:
-            self._feed(Asked(order))
-            return await answer
-        except asyncio.CancelledError:
-            if not answer.cancelled():
-                answer.exception()  # refused in the very moment it left: nobody will look at it
-            self._feed(GaveUp(order.number))
-            raise
-        finally:
-            del self._answers[order.number]
 
     def _feed(self, event: Event) -> None:
         """Decide an event, after deaths that nobody has reported yet: no order meets a corpse."""
@@ -180,7 +246,7 @@ class Scheduler:
                 answer = self._answers[order.number]
                 if not answer.done():
                     answer.set_exception(error)
-            case Load() | Unload() | Ring():
+            case Load() | Unload() | Ring() | Measure():
                 self._work.put_nowait(action)
             case _:
                 assert_never(action)
@@ -193,6 +259,8 @@ class Scheduler:
                     self._loads[runner] = tasks.create_task(self._load(runner, plan))
                 case Unload(runner, reason):
                     tasks.create_task(self._unload(runner, reason))
+                case Measure():
+                    tasks.create_task(self._measure())
                 case Ring(moment):
                     if alarm is not None:
                         alarm.cancel()
@@ -210,7 +278,7 @@ class Scheduler:
             self._feed(LoadFailed(runner, StartFailed(str(cause))))
         else:
             self._engines[runner] = engine
-            self._feed(Loaded(runner))
+            self._feed(Loaded(runner, engine.info.size, engine.info.size_vram))
         finally:
             self._loads.pop(runner, None)
 
@@ -220,8 +288,35 @@ class Scheduler:
         if load is not None:
             load.cancel()
             await asyncio.wait([load])
+        before = await self._free_video()
+        engine = self._engines.get(runner)
+        expected = engine.info.size_vram if engine is not None and engine.alive else 0
         await self._end_engine(runner)
+        if expected and before is not None:
+            await self._wait_for_video(before + int(expected * _GIVEN_BACK))
         self._feed(Closed(runner))
+
+    async def _measure(self) -> None:
+        free = Free(None) if self._probe is None else await self._probe.free()
+        self._feed(Measured(free))
+
+    async def _free_video(self) -> int | None:
+        """Free bytes of all cards with memory of their own, None where there are none."""
+        if self._probe is None or not any(
+            entry.plan.cards for entry in self._state.entries.values()
+        ):
+            return None
+        cards = (await self._probe.free()).cards
+        return sum(card.free for card in cards if not card.is_integrated)
+
+    async def _wait_for_video(self, wanted: int) -> None:
+        """A driver gives memory back some time after the process that had it is gone."""
+        end = self._clock.now() + _RECOVERY_SECONDS
+        while (free := await self._free_video()) is not None and free < wanted:
+            if self._clock.now() >= end:
+                log.warning("memory of graphics cards was not given back in time")
+                return
+            await self._clock.sleep_until(self._clock.now() + _RECOVERY_POLL)
 
     async def _end_engine(self, runner: RunnerId) -> None:
         engine = self._engines.get(runner)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from puna.runner.protocol import Engine, EngineInfo
-from puna.scheduler.state import Entry, Phase, RunnerId, State
+from puna.runner.protocol import Engine, EngineInfo, Priority
+from puna.scheduler.state import SECOND_NS, Entry, Order, Phase, RunnerId, State
 
-__all__ = ["LoadedModel", "Stats", "count", "loaded_models"]
+__all__ = ["LoadedModel", "Stats", "Waiting", "count", "loaded_models", "waiting_orders"]
 
 CENTURIES = timedelta(days=292 * 365)
 """How far away clients see "forever": what the reference's nanoseconds can count to."""
@@ -35,6 +35,52 @@ class Stats:
     running: int
     loaded: int
     loading: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One request that waits. `position` counts from 1; `waited` is in seconds."""
+
+    number: int
+    position: int
+    name: str
+    client: str
+    priority: Priority
+    waited: float
+    reason: str
+
+
+def waiting_orders(state: State, now: float) -> list[Waiting]:
+    """Who waits, the next first. `now` is in seconds of the scheduler's clock."""
+    now_ns = int(now * SECOND_NS)
+    turns = state.turns.order(list(state.waiting.values()), state.running.values(), now_ns)
+    return [
+        Waiting(
+            number=order.number,
+            position=position,
+            name=order.need.name,
+            client=order.client,
+            priority=order.priority,
+            waited=max(0, now_ns - order.arrived_ns) / SECOND_NS,
+            reason=_reason(state, order),
+        )
+        for position, order in enumerate(turns, start=1)
+    ]
+
+
+def _reason(state: State, order: Order) -> str:
+    entry = state.entries.get(order.need.key)
+    if entry is None:
+        if any(each.leaving for each in state.entries.values()):
+            return "another model is being unloaded"
+        if state.is_measuring:
+            return "memory is being measured"
+        return "other models have the memory"
+    if entry.phase is Phase.LOADING and entry.serves(order):
+        return "the model is waiting for memory" if entry.awaits else "the model is being loaded"
+    if entry.serves(order) and entry.full:
+        return f"the model serves {len(entry.leases)} requests already"
+    return f"the model is being loaded again: {entry.reason or 'another plan'}"
 
 
 def loaded_models(

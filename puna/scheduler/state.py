@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from puna.runner.protocol import LoadPlan
+from puna.discover.hardware import Free
+from puna.gguf.footprint import Footprint
+from puna.runner.protocol import LoadPlan, Priority
+from puna.runner.queueing import Turns
+from puna.scheduler.fit import Loads, Rules, Use
 from puna.scheduler.plans import mismatch
 
-__all__ = ["Entry", "Limits", "Need", "Order", "Phase", "RunnerId", "State"]
+__all__ = ["SECOND_NS", "Entry", "Limits", "Need", "Order", "Phase", "RunnerId", "State"]
+
+SECOND_NS = 1_000_000_000
+_LEAST_RELOAD = 1.0  # seconds: what loads faster is no better kept than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +25,10 @@ class Need:
 
     `key` is the path of the weights: names that share it share a runner. `keep_alive` is in
     seconds; None leaves what the runner has, 0 unloads as soon as idle, infinity never does.
-    `name`, `digest` and `details` are what the list of loaded models shows.
+    `name`, `digest` and `details` are what the list of loaded models shows. `footprint` says what
+    memory the model depends on, None where that is not known; `extra` are the bytes of its other
+    files. `client` is who asks, `deadline` the seconds after which it does not want to wait any
+    more.
     """
 
     key: str
@@ -27,14 +37,37 @@ class Need:
     digest: str = ""
     details: object = None
     keep_alive: float | None = None
+    footprint: Footprint | None = None
+    extra: int = 0
+    client: str = ""
+    priority: Priority = "normal"
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One request for a model; the numbers rise in order of arrival."""
+    """One request for a model; the numbers rise in order of arrival, at `arrived_ns`."""
 
     number: int
     need: Need
+    arrived_ns: int = 0
+
+    @property
+    def client(self) -> str:
+        """Who asks: clients take turns."""
+        return self.need.client
+
+    @property
+    def priority(self) -> Priority:
+        """How important it is."""
+        return self.need.priority
+
+    @property
+    def gives_up_at(self) -> float:
+        """When it does not want to wait any more, in seconds of the scheduler's clock."""
+        if self.need.deadline is None:
+            return float("inf")
+        return self.arrived_ns / SECOND_NS + self.need.deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +90,46 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The scheduler's settings. `load_seconds` is the most that one load may take in all."""
+    """The scheduler's settings. `load_seconds` is the most that one load may take in all.
+
+    With `measures` memory is looked at before a load, and nothing is loaded that does not fit.
+    """
 
     keep_alive: float
     max_loaded: int
     max_queue: int
     load_seconds: float = float("inf")
+    measures: bool = False
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(slots=True)
 class Entry:
     """One runner and its users.
 
-    `used_at` is when it was loaded, taken or released last. `admits_until` is the number of the
+    `plan` is how it is loaded: its need's, with what was left open decided. `use` is the memory it
+    takes, as it was estimated and, once loaded, as its runner says; `is_seen`: the last measurement
+    was made when it had it. `used_at` is when it was loaded, taken or released last; `load_took`
+    the seconds from its order to its being ready. `admits_until` is the number of the
     last order it may still take when somebody asked for its unload. `awaits` are runners that
     must close before a load that ran out of memory is tried again.
     """
 
     runner: RunnerId
     need: Need
+    plan: LoadPlan
     keep_alive: float
     used_at: float
     deadline: float
+    use: Use = field(default_factory=Use)
+    is_seen: bool = False
+    load_took: float = 0.0
     phase: Phase = Phase.LOADING
     leases: set[int] = field(default_factory=set)
     admits_until: int | None = None
     awaits: set[RunnerId] = field(default_factory=set)
     retried: bool = False
     reason: str = ""
-
-    @property
-    def plan(self) -> LoadPlan:
-        """How it was loaded."""
-        return self.need.plan
 
     @property
     def leaving(self) -> bool:
@@ -105,6 +145,10 @@ class Entry:
     def full(self) -> bool:
         """Whether every sequence is taken. More orders wait in our queue, where they count."""
         return len(self.leases) >= max(1, self.plan.max_sequences)
+
+    def idle_worth(self, now: float) -> float:
+        """How long nobody used it, in times of what loading it again would take."""
+        return (now - self.used_at) / max(self.load_took, _LEAST_RELOAD)
 
     @property
     def expires_at(self) -> float:
@@ -122,11 +166,22 @@ class Entry:
 
 @dataclass(slots=True)
 class State:
-    """Everything the scheduler knows. `alarm` is the moment the clock was last asked to ring."""
+    """Everything the scheduler knows. `alarm` is the moment the clock was last asked to ring.
+
+    `free` is the memory as it was measured since it last changed, None until that is done (then
+    `is_measuring`). `cramped` is the order for which others must give memory up. `scales` correct
+    the estimates of models by what their runners took.
+    """
 
     limits: Limits
     entries: dict[str, Entry] = field(default_factory=dict)
     waiting: dict[int, Order] = field(default_factory=dict)
+    running: dict[int, Order] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
+    free: Free | None = None
+    is_measuring: bool = False
+    scales: dict[str, float] = field(default_factory=dict)
+    cramped: int | None = None
     last_order: int = 0
     last_serial: int = 0
     alarm: float | None = None
@@ -136,6 +191,12 @@ class State:
         """The entry of exactly this runner, None when it is gone."""
         entry = self.entries.get(runner.key)
         return entry if entry is not None and entry.runner == runner else None
+
+    def loads(self, without: Collection[RunnerId] = ()) -> Loads:
+        """What is loaded, but for some that are thought away."""
+        entries = [entry for entry in self.entries.values() if entry.runner not in without]
+        unseen = tuple(entry.use for entry in entries if not entry.is_seen)
+        return Loads(tuple(entry.use for entry in entries), unseen)
 
     def waiting_for(self, key: str) -> Iterator[Order]:
         """Orders that wait for a model, oldest first."""

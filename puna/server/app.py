@@ -57,6 +57,7 @@ ROUTES = (
     Row("POST", "/api/detokenize", texts.detokenize),
     Row("GET HEAD", "/api/tags", models.tags),
     Row("GET", "/api/ps", models.ps),
+    Row("GET", "/api/queue", models.queue),
     Row("POST", "/api/show", models.show),
     Row("POST", "/api/copy", models.copy),
     Row("DELETE", "/api/delete", models.delete),
@@ -164,6 +165,8 @@ def _redirect(request: Request, path: str) -> Response:
 
 def _fault_reply(fault: Fault, path: str) -> Response:
     headers = {"content-type": JSON.decode()}
+    if fault.retry_after:
+        headers["retry-after"] = str(fault.retry_after)
     if fault.status in {408, 413}:
         headers["connection"] = "close"  # the rest of the body is not worth reading
     return Response(envelope_for(path).body(fault), fault.status, headers)

@@ -24,9 +24,11 @@ from puna.models.registry.sharing import Transfers, Uploads
 from puna.models.registry.transport import Transport
 from puna.models.second import SecondStore
 from puna.runner.launcher import ProcessLauncher
+from puna.runner.probe import MachineProbe
 from puna.runner.protocol import WarmPlan
 from puna.runner.warm.home import WarmHome
 from puna.scheduler.clock import SystemClock
+from puna.scheduler.fit import Rules
 from puna.scheduler.loop import Scheduler
 from puna.server.image_urls import IMAGE_TYPES, FetchImage
 from puna.server.services import Services
@@ -70,6 +72,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         Uploads() as uploads,
         _stored(settings) as stored,
         _outside(settings) as fetch_image,
+        _probe() as probe,
         asyncio.TaskGroup() as tasks,
     ):
         clock = SystemClock()
@@ -80,10 +83,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             max_loaded=settings.max_loaded_models or DEFAULT_MAX_LOADED,
             max_queue=settings.max_queue,
             load_timeout=settings.load_timeout,
+            probe=probe,
+            rules=Rules(settings.context_length, settings.spread, settings.gpu_overhead),
         )
         running = [
             tasks.create_task(scheduler.run(), name="scheduler"),
             tasks.create_task(stored.tidy(), name="stored responses"),
+            tasks.create_task(probe.engine(), name="devices"),  # nobody waits for it yet
         ]
         try:
             registries = Registries(_authority(transport, settings), settings)
@@ -133,6 +139,15 @@ async def _outside(settings: Settings) -> AsyncIterator[FetchImage | None]:
         yield fetch
 
 
+@asynccontextmanager
+async def _probe() -> AsyncIterator[MachineProbe]:
+    probe = MachineProbe()
+    try:
+        yield probe
+    finally:
+        await in_thread(probe.close)
+
+
 def _library(settings: Settings) -> Library:
     """The store, and the second one unless it is the same."""
     second = settings.second_store
@@ -175,6 +190,7 @@ def _join(
         detokenize=texts.detokenize,
         tags=listing.tags,
         running=listing.running,
+        queue=listing.queue,
         show=Show(catalog).show,
         copy=management.copy,
         delete=management.delete,

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from puna.errors import EngineError, PunaError
+from puna.errors import Busy, EngineError, PunaError
 from puna.log import fields
 
 __all__ = [
@@ -39,19 +39,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What went wrong, in the client's terms; `code` and `param` where they are known."""
+    """What went wrong, in the client's terms; `code` and `param` where they are known.
+
+    `retry_after`: seconds after which it may be worth trying again, 0 where that says nothing.
+    """
 
     status: int
     message: str
     code: str = ""
     param: str = ""
+    retry_after: int = 0
 
 
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 """The id of the request that is served: in a header of the answer, and in some errors."""
 
+BUSY_SECONDS = 5
+"""When to try again where too many wait."""
 INTERNAL = Fault(500, "internal server error")
-CLOSING = Fault(503, "server is shutting down")
+CLOSING = Fault(503, "server is shutting down", retry_after=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,7 @@ def _fault_of(error: Exception) -> Fault:
         if isinstance(error, EngineError):
             log.error("request failed", extra=fields(error=error))
         message = str(error) or type(error).__name__
-        return Fault(error.status, message, error.code, error.param)
+        retry_after = BUSY_SECONDS if isinstance(error, Busy) else 0
+        return Fault(error.status, message, error.code, error.param, retry_after)
     log.error("unexpected error", exc_info=error)
     return INTERNAL

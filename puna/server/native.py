@@ -25,6 +25,7 @@ from puna.api.events import (
     Rendered,
     Thinking,
     ToolCalls,
+    Waiting,
 )
 from puna.api.requests import ToolCall
 from puna.fmt import rfc3339
@@ -64,6 +65,17 @@ class GenerateReply(Struct, kw_only=True, omit_defaults=True):
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[Logprob, ...] = ()
     debug_info: DebugInfo | None = field(default=None, name="_debug_info")
+
+
+class WaitingReply(Struct, kw_only=True):
+    """What a stream with `progress` says before its answer begins."""
+
+    model: str
+    created_at: str
+    status: str = "waiting"
+    position: int
+    reason: str
+    done: bool = False
 
 
 class ReplyMessage(Struct, kw_only=True, omit_defaults=True):
@@ -181,6 +193,8 @@ class _Generate:
                 return b""
             case CallBegun() | CallArguments():
                 return b""
+            case Waiting():
+                return _waiting(self._model, event, self._now())
             case Done():
                 reply = self._done(Answer("", "", self._calls, (), event), event)
             case Rendered():
@@ -243,6 +257,8 @@ class _Chat:
                 reply = self._reply(ReplyMessage(role="assistant", content="", tool_calls=calls))
             case CallBegun() | CallArguments():
                 return b""
+            case Waiting():
+                return _waiting(self._model, event, self._now())
             case Done():
                 reply = self._done(ReplyMessage(role="assistant", content=""), (), event)
             case Rendered():
@@ -288,6 +304,13 @@ class _Chat:
             done=False,
             debug_info=_debug_info(event),
         )
+
+
+def _waiting(model: str, event: Waiting, now: int) -> bytes:
+    reply = WaitingReply(
+        model=model, created_at=stamp(now), position=event.position, reason=event.reason
+    )
+    return _encode(reply) + b"\n"
 
 
 def _is_final(event: Event) -> bool:

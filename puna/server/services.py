@@ -20,6 +20,7 @@ from puna.api.requests import (
     PushRequest,
     ShowRequest,
 )
+from puna.api.responses import QueueResponse
 from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
 from puna.api.upkeep import PruneRequest, Updated, UpdateRequest, Verified, VerifyRequest
 from puna.server.image_urls import FetchImage
@@ -49,6 +50,7 @@ class Services:
     detokenize: Callable[[DetokenizeRequest], Awaitable[str]]
     tags: Callable[[], Awaitable[Sequence[object]]]
     running: Callable[[], Awaitable[Sequence[object]]]
+    queue: Callable[[], Awaitable[QueueResponse]]
     show: Callable[[ShowRequest, str], Awaitable[object]]
     """The request and the client's User-Agent."""
     copy: Callable[[CopyRequest], Awaitable[None]]

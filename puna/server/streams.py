@@ -155,11 +155,19 @@ class Reply(Generic[E]):
         content_type = self._wire.whole_type
         if self._stream:  # the charset tells validation from failure (API spec, 1.4)
             content_type = JSON if fault.status < 500 else BARE_JSON
-        await self._send_body(fault.status, envelope.body(fault), content_type, send)
+        more = [(b"retry-after", b"%d" % fault.retry_after)] if fault.retry_after else []
+        await self._send_body(fault.status, envelope.body(fault), content_type, send, more)
 
-    async def _send_body(self, status: int, body: bytes, content_type: bytes, send: Send) -> None:
+    async def _send_body(
+        self,
+        status: int,
+        body: bytes,
+        content_type: bytes,
+        send: Send,
+        more: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
         length = str(len(body)).encode()
-        headers = [(b"content-type", content_type), (b"content-length", length)]
+        headers = [(b"content-type", content_type), (b"content-length", length), *more]
         await self._start(status, headers, send)
         await send(_body(body, more=False))
 

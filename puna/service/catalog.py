@@ -19,7 +19,10 @@ from puna.errors import (
     ModelNotFound,
     TemplateError,
 )
-from puna.gguf.describe import Description, describe, describe_parts
+from puna.gguf.describe import Description, describe, describe_header
+from puna.gguf.footprint import Footprint, footprint_of
+from puna.gguf.reader import Header
+from puna.gguf.split import read_joined
 from puna.models.layers import Model, read_model
 from puna.models.library import Library, Stored
 from puna.models.name import Name, Source, split_source
@@ -54,6 +57,8 @@ class Entry:
     """The Jinja template in its weights, when its prompts are made with that one."""
     layer: LayerTemplate | None = None
     """The Go template in its manifest, likewise."""
+    footprint: Footprint | None = None
+    """What the memory of its weights depends on."""
 
     @property
     def name(self) -> Name:
@@ -146,7 +151,8 @@ class Catalog:
         if known is not None and _is_there(known.model):
             return known
         model = read_model(self.library, stored)
-        description, fault = _describe(model)
+        header, fault = _header(model)
+        description = describe_header(header) if header else None
         chat_template, layer = self._templates(model, description)
         entry = Entry(
             model,
@@ -163,6 +169,7 @@ class Catalog:
             _draft_of(model),
             chat_template,
             layer,
+            footprint_of(header) if header else None,
         )
         if fault is None:  # a missing file may come back
             self._known[key] = entry
@@ -223,10 +230,10 @@ def _draft_of(model: Model) -> Path | None:
     return model.draft.path
 
 
-def _describe(model: Model) -> tuple[Description | None, OSError | BadModelFile | None]:
+def _header(model: Model) -> tuple[Header | None, OSError | BadModelFile | None]:
     if model.weights is None or model.config.model_format == "safetensors":
         return None, None
     try:
-        return describe_parts(model.weights.paths), None
+        return read_joined(model.weights.paths), None
     except (OSError, BadModelFile) as fault:
         return None, fault

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from puna.api.decode import read_value
-from puna.api.events import Done, Event, Rendered
+from puna.api.events import Done, Event, Rendered, Waiting
 from puna.api.images import ImageData
 from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
@@ -189,7 +189,11 @@ class Inference:
         self, job: _Job, prompt_of: Callable[[Lease], Awaitable[FittedPrompt]] | None
     ) -> AsyncGenerator[Event, None]:
         """Wait for the model, make the prompt and generate; without a prompt only load."""
-        async with self._scheduler.lease(job.need) as lease:
+        async with self._scheduler.ask(job.need) as ticket:
+            if job.order.progress and job.order.stream is not False:
+                async for news in ticket.news():
+                    yield Waiting(news.position, news.reason)
+            lease = await ticket.lease()
             if prompt_of is None:
                 yield Done("load")
                 return

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from puna.api.responses import Details, InstalledModel, RunningModel
+from puna.api.responses import (
+    Details,
+    InstalledModel,
+    QueueResponse,
+    RunningModel,
+    WaitingRequest,
+)
 from puna.fmt import rfc3339
 from puna.scheduler.loop import Scheduler
 from puna.scheduler.report import LoadedModel
@@ -39,6 +45,27 @@ class Listing:
     async def running(self) -> list[RunningModel]:
         """Every loaded model, the last to expire first."""
         return [_running(model) for model in self._scheduler.loaded()]
+
+    async def queue(self) -> QueueResponse:
+        """Who waits, the next first."""
+        stats = self._scheduler.stats()
+        rows = [
+            WaitingRequest(
+                position=row.position,
+                model=row.name,
+                priority=row.priority,
+                waited_ms=int(row.waited * 1000),
+                reason=row.reason,
+            )
+            for row in self._scheduler.queue()
+        ]
+        return QueueResponse(
+            waiting=rows,
+            limit=self._scheduler.max_queue,
+            running=stats.running,
+            loaded=stats.loaded,
+            loading=stats.loading,
+        )
 
 
 def _installed(entry: Entry) -> InstalledModel:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from puna.api.fields import Think
@@ -161,7 +163,7 @@ def plan_load(entry: Entry, options: Options, settings: Settings) -> LoadPlan:
         draft=_draft_path(entry, settings),
         projector=_projector_path(entry, only_embeds=only_embeds),
         n_ctx=n_ctx,
-        n_parallel=1 if only_embeds else _within(settings.num_parallel, 1, MOST_CELLS // n_ctx),
+        n_parallel=1 if only_embeds else min(settings.num_parallel, MOST_CELLS // n_ctx),
         max_sequences=settings.max_sequences,
         n_ctx_auto=not options.num_ctx,
         n_batch=_within(options.num_batch, 1, n_ctx) if options.num_batch else 0,
@@ -219,7 +221,21 @@ def make_need(
         digest=entry.model.stored.digest,
         details=details_of(entry),
         keep_alive=order.keep_alive.seconds if order.keep_alive else None,
+        footprint=entry.footprint,
+        extra=_other_bytes(plan),
+        client=order.client,
+        priority=check_priority(order.priority),
+        deadline=order.deadline.seconds if order.deadline else None,
     )
+
+
+def _other_bytes(plan: LoadPlan) -> int:
+    """Bytes of the files beside the weights; one that is gone fails where it is loaded."""
+    total = 0
+    for path in plan.files[len(plan.weights) :]:
+        with contextlib.suppress(OSError):
+            total += Path(path).stat().st_size
+    return total
 
 
 def details_of(entry: Entry) -> Details:

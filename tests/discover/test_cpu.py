@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from puna.discover.cpu import worker_threads
+from puna.discover.cgroup import Groups
+from puna.discover.cpu import read_processor, worker_threads
 
 
 def plant_cores(folder: Path, threads_per_core: int) -> int:
@@ -26,11 +27,12 @@ def plant_cores(folder: Path, threads_per_core: int) -> int:
 @pytest.mark.parametrize("threads_per_core", [1, 2, 4])
 def test_a_core_counts_once(tmp_path: Path, threads_per_core: int) -> None:
     cores = plant_cores(tmp_path, threads_per_core)
-    assert worker_threads(tmp_path, tmp_path / "none") == cores
+    assert worker_threads(tmp_path, Groups(tmp_path, tmp_path / "none")) == cores
 
 
 def test_without_a_map_every_processor_is_a_core(tmp_path: Path) -> None:
-    assert worker_threads(tmp_path, tmp_path / "none") == len(os.sched_getaffinity(0))
+    groups = Groups(tmp_path, tmp_path / "none")
+    assert worker_threads(tmp_path, groups) == len(os.sched_getaffinity(0))
 
 
 QUOTAS = {
@@ -49,4 +51,45 @@ def test_the_quota_of_the_group(tmp_path: Path, text: str, quota: float) -> None
     (tmp_path / "cpu.max").write_text(text)
     cores = len(os.sched_getaffinity(0))
     expected = cores if math.isinf(quota) else min(cores, math.ceil(quota))
-    assert worker_threads(tmp_path, tmp_path / "cpu.max") == expected
+    assert worker_threads(tmp_path, Groups(tmp_path, tmp_path / "none")) == expected
+
+
+def plant(folder: Path, siblings: dict[int, str], capacity: dict[int, int] | None = None) -> None:
+    for cpu, text in siblings.items():
+        core = folder / f"cpu{cpu}"
+        (core / "topology").mkdir(parents=True)
+        (core / "topology" / "thread_siblings_list").write_text(text + "\n")
+        if capacity:
+            (core / "cpu_capacity").write_text(str(capacity[cpu]))
+
+
+def two_processors() -> list[int]:
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        pytest.skip("needs two processors")
+    return allowed[:2]
+
+
+def test_cores_that_save_power_are_left_out(tmp_path: Path) -> None:
+    first = two_processors()[0]
+    others = dict.fromkeys(sorted(os.sched_getaffinity(0) - {first}), "")
+    plant(tmp_path, {first: "100-101"} | {cpu: str(cpu) for cpu in others})
+    found = read_processor(tmp_path, Groups(tmp_path, tmp_path / "none"), tmp_path / "none")
+    assert (found.cores, found.fast_cores, found.threads) == (1 + len(others), 1, 1)
+
+
+def test_cores_of_less_capacity_are_left_out(tmp_path: Path) -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    two_processors()
+    siblings = {cpu: str(cpu) for cpu in allowed}
+    capacity = dict.fromkeys(allowed, 400) | {allowed[0]: 1024}
+    plant(tmp_path, siblings, capacity)
+    found = read_processor(tmp_path, Groups(tmp_path, tmp_path / "none"), tmp_path / "none")
+    assert found.fast_cores == 1
+
+
+def test_the_processor_is_named_with_its_features(tmp_path: Path) -> None:
+    (tmp_path / "info").write_text("model name\t: Fast One\nflags\t\t: fpu avx2 avx512f\n")
+    found = read_processor(tmp_path, Groups(tmp_path, tmp_path / "none"), tmp_path / "info")
+    assert found.name == "Fast One"
+    assert found.features == {"fpu", "avx2", "avx512f"}

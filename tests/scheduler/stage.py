@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from puna.errors import (
-    PunaError,
-)
+from puna.discover.hardware import Probe
+from puna.errors import PunaError
 from puna.runner.fake import FakeEngine, FakeLauncher, Hold
 from puna.runner.protocol import LoadPlan
 from puna.scheduler.loop import Scheduler
@@ -24,7 +23,9 @@ def need(key: str, keep_alive: float | None = None, n_ctx: int = 4096) -> Need:
 class Stage:
     """A running scheduler and what it is made of."""
 
-    def __init__(self, *, max_loaded: int = 3, max_queue: int = 512) -> None:
+    def __init__(
+        self, *, max_loaded: int = 3, max_queue: int = 512, probe: Probe | None = None
+    ) -> None:
         self.launcher = FakeLauncher()
         self.clock = FakeClock()
         self.scheduler = Scheduler(
@@ -34,6 +35,7 @@ class Stage:
             max_loaded=max_loaded,
             max_queue=max_queue,
             load_timeout=300.0,
+            probe=probe,
         )
         self.failed: list[PunaError] = []
 

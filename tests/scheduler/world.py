@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from puna.discover.hardware import Free
 from puna.errors import PunaError
-from puna.runner.protocol import LoadPlan
+from puna.gguf.footprint import Footprint
+from puna.runner.protocol import LoadPlan, Priority
 from puna.scheduler.decide import decide
 from puna.scheduler.events import (
     Action,
@@ -15,6 +17,7 @@ from puna.scheduler.events import (
     Load,
     Loaded,
     LoadFailed,
+    Measure,
     Released,
     Ring,
     Unload,
@@ -25,9 +28,18 @@ from puna.scheduler.state import Entry, Limits, Need, Order, RunnerId, State
 class World:
     """A state with its clock; it numbers the orders and writes actions as short words."""
 
-    def __init__(self, *, max_loaded: int = 3, max_queue: int = 512, load: float = 60) -> None:
-        self.state = State(Limits(300.0, max_loaded, max_queue, load))
+    def __init__(
+        self,
+        *,
+        max_loaded: int = 3,
+        max_queue: int = 512,
+        load: float = 60,
+        measures: bool = False,
+    ) -> None:
+        self.state = State(Limits(300.0, max_loaded, max_queue, load, measures))
         self.now = 0.0
+        self.free = Free(None)
+        self.last_error: PunaError | None = None
 
     def ask(
         self,
@@ -36,10 +48,31 @@ class World:
         keep_alive: float | None = None,
         adapters: tuple[str, ...] = (),
         max_sequences: int = 32,
+        n_parallel: int = 0,
+        footprint: Footprint | None = None,
+        client: str = "",
+        priority: Priority = "normal",
+        deadline: float | None = None,
     ) -> str:
-        plan = LoadPlan(model=key, n_ctx=n_ctx, adapters=adapters, max_sequences=max_sequences)
-        need = Need(key=key, plan=plan, name=key, keep_alive=keep_alive)
-        return self.feed(Asked(Order(self.state.last_order + 1, need)))
+        plan = LoadPlan(
+            model=key,
+            n_ctx=n_ctx,
+            adapters=adapters,
+            max_sequences=max_sequences,
+            n_parallel=n_parallel,
+        )
+        need = Need(
+            key=key,
+            plan=plan,
+            name=key,
+            keep_alive=keep_alive,
+            footprint=footprint,
+            client=client,
+            priority=priority,
+            deadline=deadline,
+        )
+        arrived = int(self.now * 1e9)
+        return self.feed(Asked(Order(self.state.last_order + 1, need, arrived)))
 
     def entry(self, key: str) -> Entry:
         return self.state.entries[key]
@@ -67,7 +100,11 @@ class World:
         self.released(key, self.state.last_order)
 
     def feed(self, event: Event) -> str:
-        return " ".join(filter(None, map(short, decide(self.state, event, self.now))))
+        actions = decide(self.state, event, self.now)
+        for action in actions:
+            if isinstance(action, Fail):
+                self.last_error = action.error
+        return " ".join(filter(None, map(short, actions)))
 
 
 def short(action: Action) -> str:
@@ -80,5 +117,7 @@ def short(action: Action) -> str:
             return f"load {runner.key}{runner.serial}"
         case Unload(runner):
             return f"unload {runner.key}{runner.serial}"
+        case Measure():
+            return "measure"
         case Ring():
             return ""

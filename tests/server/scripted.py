@@ -16,6 +16,7 @@ from puna.api.requests import (
     EmbedRequest,
     GenerateRequest,
 )
+from puna.api.responses import QueueResponse, WaitingRequest
 from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
 from puna.api.upkeep import PruneRequest
 from puna.config import Settings
@@ -153,6 +154,11 @@ async def _count_tokens(order: ChatRequest) -> int:
     raise ModelNotFound(order.model)
 
 
+async def _queue() -> QueueResponse:
+    row = WaitingRequest(position=1, model="m", priority="high", waited_ms=5, reason="busy")
+    return QueueResponse(waiting=[row], limit=512, running=1, loaded=1, loading=0)
+
+
 NOBODY = Services(
     chat=_chat,
     generate=_generate,
@@ -164,6 +170,7 @@ NOBODY = Services(
     detokenize=_detokenize,
     tags=_rows,
     running=_rows,
+    queue=_queue,
     show=_show,
     copy=_nothing,
     delete=_delete,

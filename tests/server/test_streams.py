@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from puna.api.events import Content, Done, Event, Progress, Rendered, Thinking
+from puna.api.events import Content, Done, Event, Progress, Rendered, Thinking, Waiting
 from puna.errors import BadRequest, Busy, EngineDied, ModelNotFound
 from tests.fakes.asgi import Call
 from tests.server.scripted import Held, client, progressed, run, said
@@ -240,3 +240,40 @@ def test_create_fails(
     reply = create(*script, stream=stream)
     assert (reply.status, reply.header("content-type")) == (status, content_type)
     assert reply.lines[-1] == {"error": "x"}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_who_wants_to_know_is_told_what_it_waits_for(route: str) -> None:
+    waiting = Waiting(2, "the model is being loaded")
+    first, *rest = ask(route, waiting, Content("a"), DONE, progress=True).lines
+    assert first.pop("created_at")
+    assert first == {
+        "model": "m",
+        "status": "waiting",
+        "position": 2,
+        "reason": "the model is being loaded",
+        "done": False,
+    }
+    assert [line["done"] for line in rest] == [False, True]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_busy_server_says_when_to_come_back(route: str, stream: bool) -> None:
+    reply = ask(route, Busy(), stream=stream)
+    assert (reply.status, reply.header("retry-after")) == (503, "5")
+    assert ask(route, BadRequest("x"), stream=stream).header("retry-after") is None
+
+
+def test_the_queue_can_be_seen() -> None:
+    reply = run(client().request("GET", "/api/queue"))
+    assert reply.status == 200
+    assert reply.json == {
+        "waiting": [
+            {"position": 1, "model": "m", "priority": "high", "waited_ms": 5, "reason": "busy"}
+        ],
+        "limit": 512,
+        "running": 1,
+        "loaded": 1,
+        "loading": 0,
+    }

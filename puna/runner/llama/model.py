@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from puna.errors import BadRequest
+from puna.runner.llama.devices import device_handles
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.protocol import LoadPlan
 
@@ -282,10 +283,25 @@ def _load(paths: Sequence[str], params: Any) -> Any:
     return lib.llama_model_load_from_splits(names, len(paths), params)
 
 
+def _choose_cards(params: Any, plan: LoadPlan) -> None:
+    """Give the cards of the plan their layers, in its order."""
+    handles = device_handles()
+    chosen = [handles[index] for index in plan.cards if index < len(handles)]
+    devices = (ctypes.c_void_p * (len(chosen) + 1))(*chosen, None)
+    shares = [0.0] * max(lib.llama_max_devices(), len(chosen))
+    shares[: len(plan.card_layers)] = map(float, plan.card_layers)
+    split = (ctypes.c_float * len(shares))(*shares)
+    params.devices = ctypes.cast(devices, type(params.devices))
+    params.tensor_split = ctypes.cast(split, type(params.tensor_split))
+    params.kept_alive = devices, split  # ctypes keeps no reference to what pointers point to
+
+
 def _model_params(plan: LoadPlan, progress: Callable[[float], None]) -> Any:
     params = lib.llama_model_default_params()
     params.n_gpu_layers = plan.n_gpu_layers
-    if plan.main_gpu is not None:
+    if plan.cards:
+        _choose_cards(params, plan)
+    elif plan.main_gpu is not None:
         params.split_mode = lib.LLAMA_SPLIT_MODE_NONE
         params.main_gpu = plan.main_gpu
     if plan.use_mmap is not None:

@@ -18,6 +18,7 @@ from puna.api.events import (
     Rendered,
     Thinking,
     ToolCalls,
+    Waiting,
 )
 from puna.api.requests import ToolCall
 from puna.server.faults import OPENAI
@@ -216,7 +217,7 @@ class _Chat:
                 return self._chunk(index, Delta(content="", tool_calls=made)) if made else b""
             case Done():
                 return self._end(index, event)
-            case Rendered():
+            case Rendered() | Waiting():
                 return b""
 
     def _chunk(self, index: int, delta: Delta, logprobs: tuple[Logprob, ...] = ()) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from puna.api.events import Progress
+from puna.api.responses import QueueResponse
 from puna.api.texts import (
     DetokenizeRequest,
     DetokenizeResponse,
@@ -62,6 +63,10 @@ OWN: dict[Key, Operation] = {
         example={"model": "cria", "tokens": [1, 2, 3]},
         answers=(answers("The text", DetokenizeResponse),),
         errors=RUNS,
+    ),
+    ("GET", "/api/queue"): Operation(
+        summary="The requests that wait",
+        answers=(answers("Who waits, the next first, and for what", QueueResponse),),
     ),
     ("GET", "/api/puna/store"): Operation(
         summary="Where the store is",

@@ -22,7 +22,7 @@ from puna.server.routes.replies import empty, json_reply
 from puna.server.services import Kit
 from puna.server.streams import Reply
 
-__all__ = ["copy", "create", "delete", "ps", "pull", "push", "show", "tags"]
+__all__ = ["copy", "create", "delete", "ps", "pull", "push", "queue", "show", "tags"]
 
 
 async def tags(request: Request, kit: Kit) -> Response:
@@ -33,6 +33,11 @@ async def tags(request: Request, kit: Kit) -> Response:
 async def ps(request: Request, kit: Kit) -> Response:
     """The loaded models."""
     return json_reply(RunningResponse(models=await kit.services.running()))
+
+
+async def queue(request: Request, kit: Kit) -> Response:
+    """Who waits, and for what."""
+    return json_reply(await kit.services.queue())
 
 
 async def show(request: Request, kit: Kit) -> Response:

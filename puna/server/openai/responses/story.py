@@ -18,6 +18,7 @@ from puna.api.events import (
     Rendered,
     Thinking,
     ToolCalls,
+    Waiting,
 )
 from puna.api.requests import ToolCall
 from puna.server.faults import Fault
@@ -74,6 +75,8 @@ class Story:
 
     def piece(self, event: Event) -> bytes:
         """What an event adds to the stream."""
+        if isinstance(event, Waiting):
+            return b""
         if isinstance(event, Rendered):
             self._show(event)
             return b""

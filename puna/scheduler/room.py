@@ -1,0 +1,101 @@
+"""Who must go so that another model can be loaded. Pure."""
+
+from __future__ import annotations
+
+from puna.scheduler.fit import Fitted, fit, given_back
+from puna.scheduler.state import Entry, Need, Phase, State
+
+__all__ = ["FOREVER", "drain", "fit_alone", "make_room"]
+
+FOREVER = float("inf")
+PLACE = "another model needs the place"
+MEMORY = "another model needs the memory"
+
+
+def make_room(state: State, now: float) -> None:
+    """Ask runners to go: as many as there are models without a place, and so many that the model
+    which is next has the memory. Idle ones first.
+
+    A runner that is leaving counts as gone unless its own model wants it back. A busy one that
+    is leaving may take long, so that idle ones are asked in spite of it; busy ones are not.
+    """
+    wanted = {order.need.key for order in state.waiting.values()}
+    homeless = wanted - state.entries.keys()
+    if not homeless:
+        return
+    shortage = len(homeless)
+    spare = [e for e in state.entries.values() if e.leaving and e.runner.key not in wanted]
+    ready = _ready(state, now)
+    idle = [entry for entry in ready if entry.idle]
+    busy = [entry for entry in ready if not entry.idle]
+    places = state.limits.max_loaded - len(state.entries)
+    soon = sum(not entry.leases for entry in spare) + max(0, places)
+    going = idle[: max(0, shortage - soon)]
+    going += busy[: max(0, shortage - max(0, places) - len(spare) - len(going))]
+    for entry in going:
+        drain(entry, PLACE)
+    cramped = next((n.need for n in state.waiting.values() if n.number == state.cramped), None)
+    if cramped is not None:
+        _make_memory(state, cramped, now)
+
+
+def _ready(state: State, now: float) -> list[Entry]:
+    """Those that could be asked, the one that is missed least first."""
+    ready = (entry for entry in state.entries.values() if entry.phase is Phase.READY)
+    return sorted(ready, key=lambda entry: _worth(entry, now))
+
+
+def _worth(entry: Entry, now: float) -> tuple[bool, float, str]:
+    """The least goes first: long unused for what its load takes; those to be kept forever last."""
+    return entry.keep_alive == FOREVER, -entry.idle_worth(now), entry.runner.key
+
+
+def _make_memory(state: State, need: Need, now: float) -> None:
+    """Ask idle runners to go, one by one, until the model would fit as well as alone; then busy
+    ones.
+
+    Those that would not have been needed after all are spared.
+    """
+    if _fits_without(state, need, [e for e in state.entries.values() if e.leaving]):
+        return
+    going = [entry for entry in state.entries.values() if entry.leaving]
+    ready = _ready(state, now)
+    asked: list[Entry] = []
+    for entry in [each for each in ready if each.idle] + [each for each in ready if not each.idle]:
+        asked.append(entry)
+        if _fits_without(state, need, [*going, *asked]):
+            break
+    else:
+        return
+    for entry in list(asked[:-1]):
+        fewer = [each for each in asked if each is not entry]
+        if _fits_without(state, need, [*going, *fewer]):
+            asked = fewer
+    for entry in asked:
+        drain(entry, MEMORY)
+
+
+def fit_alone(state: State, need: Need) -> Fitted | None:
+    """How the model could be loaded if nothing else were."""
+    return _fit_without(state, need, list(state.entries.values()))
+
+
+def _fits_without(state: State, need: Need, gone: list[Entry]) -> bool:
+    alone, found = fit_alone(state, need), _fit_without(state, need, gone)
+    return alone is None or (found is not None and found.n_layers >= alone.n_layers)
+
+
+def _fit_without(state: State, need: Need, gone: list[Entry]) -> Fitted | None:
+    if need.footprint is None or state.free is None:
+        return None
+    free = given_back(state.free, [entry.use for entry in gone if entry.is_seen])
+    loads = state.loads({entry.runner for entry in gone})
+    scale = state.scales.get(need.key, 1.0)
+    rules = state.limits.rules
+    return fit(need.footprint, need.plan, free, loads, rules, extra=need.extra, scale=scale)
+
+
+def drain(entry: Entry, reason: str) -> None:
+    """Let a runner finish what it does and take nothing new."""
+    entry.phase = Phase.DRAINING
+    entry.reason = reason

@@ -1,0 +1,130 @@
+"""What follows from every event: who is admitted, what is loaded and closed, when to look again.
+Pure.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from puna.errors import OutOfMemory
+from puna.scheduler.events import Action, Admit, Fail, Load, Measure, Ring, Unload
+from puna.scheduler.fit import Fitted, Use, fit, given_back, refusal
+from puna.scheduler.plans import mismatch
+from puna.scheduler.room import FOREVER, drain, fit_alone
+from puna.scheduler.state import SECOND_NS, Entry, Order, Phase, RunnerId, State
+
+__all__ = ["FOREVER", "close", "close_idle", "serve", "set_alarm"]
+
+
+def serve(state: State, now: float) -> list[Action]:
+    """Admit and load, in the order of importance and turn. Orders of one model keep that order;
+    models do not wait for one another.
+    """
+    actions: list[Action] = []
+    passed_over: set[str] = set()
+    state.cramped = None
+    now_ns = int(now * SECOND_NS)
+    turns = state.turns.order(list(state.waiting.values()), state.running.values(), now_ns)
+    for order in list(turns):
+        key = order.need.key
+        if key in passed_over:
+            continue
+        entry = state.entries.get(key)
+        if entry is not None and entry.phase is not Phase.LOADING and entry.serves(order):
+            if not entry.full:
+                actions.append(_admit(state, entry, order, now))
+                continue
+        elif entry is None and len(state.entries) < max(1, state.limits.max_loaded):
+            actions += _try_load(state, order, now)
+        elif entry is not None and entry.phase is Phase.READY:
+            drain(entry, f"{mismatch(entry.plan, order.need.plan)} changed")
+        passed_over.add(key)
+    return actions
+
+
+def _admit(state: State, entry: Entry, order: Order, now: float) -> Action:
+    del state.waiting[order.number]
+    state.running[order.number] = order
+    state.turns.serve(order.client, int(now * SECOND_NS))
+    entry.leases.add(order.number)
+    entry.used_at = now
+    if order.need.keep_alive is not None:
+        entry.keep_alive = order.need.keep_alive
+    return Admit(order, entry.runner)
+
+
+def _try_load(state: State, order: Order, now: float) -> list[Action]:
+    """Load if there is memory, once that was measured; refuse what would not fit even alone.
+
+    What would have more layers on cards without the models beside it waits for their memory.
+    """
+    need = order.need
+    if not state.limits.measures or need.footprint is None:
+        plan = replace(need.plan, n_parallel=max(1, need.plan.n_parallel))
+        return [_load(state, order, Fitted(plan, Use()), now)]
+    if state.free is None:
+        if state.is_measuring:
+            return []
+        state.is_measuring = True
+        return [Measure()]
+    rules, scale = state.limits.rules, state.scales.get(need.key, 1.0)
+    found = fit(
+        need.footprint, need.plan, state.free, state.loads(), rules, extra=need.extra, scale=scale
+    )
+    alone = fit_alone(state, need)
+    if found is not None and (alone is None or found.n_layers >= alone.n_layers):
+        return [_load(state, order, found, now)]
+    if alone is None or not state.entries:
+        empty = given_back(state.free, [e.use for e in state.entries.values() if e.is_seen])
+        del state.waiting[order.number]
+        message = refusal(need.footprint, need.plan, empty, rules, extra=need.extra)
+        return [Fail(order, OutOfMemory(message))]
+    if state.cramped is None:
+        state.cramped = order.number
+    return []
+
+
+def _load(state: State, order: Order, fitted: Fitted, now: float) -> Action:
+    need, limits = order.need, state.limits
+    state.last_serial += 1
+    runner = RunnerId(need.key, state.last_serial)
+    keep_alive = limits.keep_alive if need.keep_alive is None else need.keep_alive
+    state.entries[need.key] = Entry(
+        runner, need, fitted.plan, keep_alive, now, now + limits.load_seconds, fitted.use
+    )
+    return Load(runner, fitted.plan)
+
+
+def close_idle(state: State, now: float) -> list[Action]:
+    """Close what has lived out its time, or was asked to go and is idle."""
+    actions: list[Action] = []
+    for entry in state.entries.values():
+        if entry.phase is Phase.READY and entry.idle and entry.expires_at <= now:
+            drain(entry, "its keep-alive ended")
+        if entry.phase is Phase.DRAINING and entry.idle:
+            actions.append(close(entry, entry.reason))
+    return actions
+
+
+def set_alarm(state: State) -> list[Action]:
+    """Ring for the next end of a keep-alive, of a load's time or of somebody's patience.
+
+    An alarm that rings too early is left: it does no harm, and most requests only move the end on.
+    """
+    moments = [
+        entry.deadline if entry.phase is Phase.LOADING else entry.expires_at
+        for entry in state.entries.values()
+        if entry.phase is Phase.LOADING or (entry.phase is Phase.READY and entry.idle)
+    ]
+    moments += [order.gives_up_at for order in state.waiting.values()]
+    first = min(moments, default=FOREVER)
+    if first == FOREVER or (state.alarm is not None and state.alarm <= first):
+        return []
+    state.alarm = first
+    return [Ring(first)]
+
+
+def close(entry: Entry, reason: str) -> Action:
+    """End a runner."""
+    entry.phase = Phase.CLOSING
+    return Unload(entry.runner, reason)

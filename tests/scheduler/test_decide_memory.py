@@ -1,0 +1,121 @@
+"""The scheduler's rules about memory (serving spec, 2.3, 2.7, 2.9, 10.3)."""
+
+from __future__ import annotations
+
+from puna.discover.hardware import Free
+from puna.errors import OutOfMemory
+from puna.scheduler.events import Loaded, Measured
+from tests.fakes.machines import GIB, a_card, machine
+from tests.scheduler.test_fit import model
+from tests.scheduler.world import World
+
+
+def world_of(free: Free, max_loaded: int = 9) -> World:
+    """A world that measures, and finds this memory."""
+    world = World(max_loaded=max_loaded, measures=True)
+    world.free = free
+    return world
+
+
+def load(world: World, key: str, weights: int = 4 * GIB) -> str:
+    """Ask for a model and let it load, as far as that goes."""
+    world.now += 1
+    said = world.ask(key, footprint=model(weights))
+    if said == "measure":
+        said = world.feed(Measured(world.free))
+    return said
+
+
+def ready(world: World, key: str) -> None:
+    world.loaded(key)
+    world.released(key, world.state.last_order)
+
+
+def test_memory_is_measured_before_a_load_and_once() -> None:
+    world = world_of(machine(64 * GIB))
+    assert world.ask("a", footprint=model()) == "measure"
+    assert world.ask("b", footprint=model()) == ""
+    assert world.feed(Measured(world.free)) == "load a1 load b2"
+
+
+def test_a_loaded_model_is_used_without_measuring() -> None:
+    world = world_of(machine(64 * GIB))
+    load(world, "a")
+    ready(world, "a")
+    assert world.ask("a", footprint=model()).startswith("admit")
+
+
+def test_what_does_not_fit_even_alone_is_refused_and_nobody_is_evicted() -> None:
+    world = world_of(machine(8 * GIB))
+    load(world, "a", 2 * GIB)
+    ready(world, "a")
+    assert load(world, "huge", 70 * GIB) == "fail 2 OutOfMemory"
+    assert "a" in world.state.entries
+    assert "GiB) than is available (" in str(world.last_error)
+
+
+def test_idle_models_go_until_there_is_room() -> None:
+    world = world_of(machine(16 * GIB))
+    for key in ("a", "b"):
+        assert load(world, key).startswith("load")
+        ready(world, key)
+    assert load(world, "c", 5 * GIB) == "unload a1"
+    assert world.closed("a") == "measure"
+    assert world.feed(Measured(world.free)) == "load c3"
+    assert set(world.state.entries) == {"b", "c"}
+
+
+def test_no_more_go_than_are_needed() -> None:
+    world = world_of(machine(18 * GIB))
+    for key, weights in (("small", 1 * GIB), ("large", 9 * GIB)):
+        load(world, key, weights)
+        ready(world, key)
+    assert load(world, "c", 8 * GIB) == "unload large2"
+
+
+def test_a_busy_model_finishes_before_it_goes() -> None:
+    world = world_of(machine(12 * GIB))
+    load(world, "a", 6 * GIB)
+    world.loaded("a")
+    assert load(world, "b", 6 * GIB) == ""
+    assert world.ask("a", footprint=model(6 * GIB)) == "", "else b would wait for ever"
+    assert world.released("a", 1) == "unload a1"
+
+
+def test_a_model_that_takes_long_to_load_is_kept_longer() -> None:
+    world = world_of(machine(20 * GIB))
+    for key, seconds in (("slow", 60), ("quick", 1)):
+        load(world, key, 6 * GIB)
+        world.now += seconds
+        ready(world, key)
+    world.now += 30
+    assert load(world, "c", 6 * GIB) == "unload quick2"
+
+
+def test_what_a_runner_reports_takes_the_place_of_the_estimate() -> None:
+    world = world_of(machine(64 * GIB))
+    load(world, "a")
+    expected = world.entry("a").use.total
+    world.feed(Loaded(world.runner("a"), size=expected // 2, size_vram=0))
+    assert world.entry("a").use.host == expected // 2
+    assert world.state.scales["a"] == 0.5
+
+
+def test_a_load_that_runs_out_of_memory_is_tried_again_with_less() -> None:
+    world = world_of(machine(64 * GIB))
+    load(world, "a")
+    before = world.entry("a").plan
+    assert before.n_parallel == 4
+    assert world.failed("a", OutOfMemory("x")) == "load a1"
+    assert world.entry("a").plan.n_parallel == 1
+    assert world.failed("a", OutOfMemory("x")) == "fail 1 OutOfMemory"
+    assert not world.state.entries
+
+
+def test_a_load_on_cards_is_tried_again_with_fewer_layers() -> None:
+    world = world_of(machine(64 * GIB, a_card(0, 8 * GIB)))
+    world.ask("a", footprint=model(), n_ctx=4096, n_parallel=1)
+    world.feed(Measured(world.free))
+    before = world.entry("a").plan.n_gpu_layers
+    assert world.failed("a", OutOfMemory("x")) == "load a1"
+    assert 0 < world.entry("a").plan.n_gpu_layers < before
