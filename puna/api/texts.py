@@ -84,6 +84,7 @@ class RerankUsage(Struct, frozen=True):
 class RerankResponse(Struct, frozen=True, kw_only=True):
     """The documents, the best first."""
 
+    id: str
     model: str
     object: str = "list"
     results: list[RerankResult]

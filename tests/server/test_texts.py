@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 
 from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
-from puna.service.texts import Ranked
+from puna.service.texts import Ranked, read_documents
 from tests.server.scripted import client, run
 
 BODY = {"model": "m", "query": "q", "documents": ["a", {"text": "b"}]}
-RERANKS = ("/v1/rerank", "/rerank", "/api/rerank")
+RERANKS = (
+    "/v1/rerank",
+    "/v2/rerank",
+    "/v1/reranking",
+    "/rerank",
+    "/reranking",
+    "/api/rerank",
+)
 
 
 async def _ranked(order: RerankRequest) -> Ranked:
@@ -19,7 +26,9 @@ async def _ranked(order: RerankRequest) -> Ranked:
 @pytest.mark.parametrize("path", RERANKS)
 def test_reranking(path: str) -> None:
     reply = run(client(rerank=_ranked).request("POST", path, BODY))
-    assert (reply.status, reply.json) == (
+    body = reply.json
+    assert body.pop("id").startswith("rerank-")
+    assert (reply.status, body) == (
         200,
         {
             "model": "m",
@@ -31,6 +40,34 @@ def test_reranking(path: str) -> None:
             "usage": {"prompt_tokens": 9, "total_tokens": 9},
         },
     )
+
+
+REQUESTS: dict[str, dict[str, object]] = {
+    "Jina": {"model": "m", "query": "q", "documents": ["a", "b"], "top_n": 2, "truncation": True},
+    "Jina, objects": {"model": "m", "query": "q", "documents": [{"text": "a"}, {"text": "b"}]},
+    "Cohere, version 1": {
+        "model": "m",
+        "query": "q",
+        "documents": ["a", "b"],
+        "max_chunks_per_doc": 5,
+    },
+    "Cohere, version 2": {"model": "m", "query": "q", "documents": ["a"], "max_tokens_per_doc": 9},
+}
+
+
+@pytest.mark.parametrize("body", REQUESTS.values(), ids=REQUESTS)
+def test_what_clients_send(body: dict[str, object]) -> None:
+    """Members that mean nothing here are let be; documents go on as texts."""
+    heard: list[RerankRequest] = []
+
+    async def rank(order: RerankRequest) -> Ranked:
+        heard.append(order)
+        return await _ranked(order)
+
+    assert run(client(rerank=rank).request("POST", "/v1/rerank", body)).status == 200
+    (order,) = heard
+    assert (order.model, order.query, order.top_n) == ("m", "q", body.get("top_n"))
+    assert read_documents(order.documents) == ("a", "b")[: len(order.documents)]
 
 
 def test_documents_come_back_when_asked_for() -> None:

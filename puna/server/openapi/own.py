@@ -34,9 +34,9 @@ from puna.server.openapi.operation import (
     streamed,
 )
 
-__all__ = ["OWN", "RERANK"]
+__all__ = ["OWN"]
 
-RERANK = Operation(
+_RERANK = Operation(
     summary="Sort documents by how well they fit a query",
     text="In the form of Jina and Cohere. The model must be a reranker.",
     body=RerankRequest,
@@ -45,9 +45,18 @@ RERANK = Operation(
     errors=RUNS,
 )
 
+_RERANK_PATHS = (
+    "/v1/rerank",
+    "/v2/rerank",
+    "/v1/reranking",
+    "/rerank",
+    "/reranking",
+    "/api/rerank",
+)
+"""Where the clients of Jina, Cohere and llama.cpp look for it."""
+
 OWN: dict[Key, Operation] = {
-    ("POST", "/rerank"): RERANK,
-    ("POST", "/api/rerank"): RERANK,
+    **{("POST", path): _RERANK for path in _RERANK_PATHS},
     ("POST", "/api/tokenize"): Operation(
         summary="The tokens of a text",
         body=TokenizeRequest,

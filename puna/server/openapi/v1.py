@@ -12,7 +12,6 @@ from puna.server.openai.completion import TextCompletion
 from puna.server.openai.embedding import EmbeddingList
 from puna.server.openai.responses.shapes import Deleted, InputTokens, ItemPage, Response
 from puna.server.openapi.operation import RUNS, SSE, Key, Operation, Schema, answers, streamed
-from puna.server.openapi.own import RERANK
 from puna.server.routes.openai import ModelCard, ModelCards
 
 __all__ = ["V1"]
@@ -122,7 +121,6 @@ V1: dict[Key, Operation] = {
         errors=(400, 404, 500),
         headers=_VERSION,
     ),
-    ("POST", "/v1/rerank"): RERANK,
     ("POST", "/v1/messages"): Operation(
         summary="Answer a conversation",
         body=MessagesRequest,

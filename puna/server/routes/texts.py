@@ -5,6 +5,7 @@ The form of reranking is Jina's and Cohere's. A client that hangs up ends the wo
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
@@ -76,7 +77,8 @@ def _ranking(order: RerankRequest, ranked: Ranked) -> RerankResponse:
         for index, score in ranked.results
     ]
     usage = RerankUsage(ranked.prompt_tokens, ranked.prompt_tokens)
-    return RerankResponse(model=order.model, results=results, usage=usage)
+    number = f"rerank-{secrets.token_hex(16)}"
+    return RerankResponse(id=number, model=order.model, results=results, usage=usage)
 
 
 def _reply(body: Callable[[], Awaitable[object]], request: Request, kit: Kit) -> ASGIApp:
