@@ -5,6 +5,7 @@ It runs in the one thread that owns the engine.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from puna.runner.warm.keeper import Keeper
 from puna.runner.wire import Ended, Refused, Said, Step
 
 __all__ = ["Loop"]
+
+log = logging.getLogger(__name__)
 
 _MARGIN = 32  # cells left free for each sequence when one more is admitted
 _TOGETHER_NS = 8_000_000
@@ -82,6 +85,8 @@ class Loop:
         self._eyes = Eyes(encoder, context, self._cells) if encoder else None
         self.is_blind = False
         """Whether nothing could be decoded: all wait for the encoder of images, or for who does."""
+        self._suspects: set[int] = set()
+        """Who had part in a decode that failed, and has not been decoded alone yet."""
         self._told_ns = 0  # when something was delivered last
 
     @property
@@ -236,7 +241,7 @@ class Loop:
         try:
             result = self._context.decode()
         except EngineError as error:
-            self._fail([part.generation for part in parts], error)
+            self._separate([part.generation for part in parts], error)
             return True
         if result is Decoded.NO_CELLS:
             self._recover_cells()
@@ -250,11 +255,23 @@ class Loop:
             part.generation.n_cached += len(part.tokens)
         for part in parts:
             if part.index >= 0:
+                self._suspects.discard(part.generation.id)
                 try:
                     self._continue(part)
                 except PunaError as error:
                     self._fail([part.generation], error)
         return True
+
+    def _separate(self, failed: list[Running], error: EngineError) -> None:
+        """Fail who is alone in a decode that failed; of several, find out who it was: each is
+        computed again by itself, as nobody knows what is left of its cells."""
+        if len(failed) == 1 or any(each.media for each in failed):
+            self._fail(failed, error)
+            return
+        log.warning("a decode of %d requests failed, each is tried alone: %s", len(failed), error)
+        for each in failed:
+            self._preempt(each)
+        self._suspects = {each.id for each in failed}
 
     def _look(self, eyes: Eyes) -> bool:
         """Decode some of an image whose turn it is; False when there is none."""
@@ -308,7 +325,7 @@ class Loop:
         room = min(self._context.n_batch, self._cells.free) - n_planned
         if self._speculation is None or room < 1:
             return {}
-        if any(each.pending > 1 for each in self._running):
+        if self._suspects or any(each.pending > 1 for each in self._running):
             return {}
         streams = {
             each.id: (each.tokens, each.most_drafted) for each in self._running if not each.media
@@ -327,6 +344,11 @@ class Loop:
         if only is not None and only.pending == only.readable == 1:
             self._cells.make_room(1)
             return [Share(only.id, 1)]
+        for each in self._running:
+            if each.id in self._suspects:
+                count = min(each.pending, self._context.n_batch)
+                self._cells.make_room(count)
+                return [Share(each.id, count)]
         while True:
             wants = [_want(each) for each in self._running if not each.media or each.readable]
             streams = sum(want.pending == 1 for want in wants)
@@ -433,6 +455,7 @@ class Loop:
         self._close(each)
 
     def _close(self, each: Running) -> None:
+        self._suspects.discard(each.id)
         each.sampler.close()
         if self._eyes is not None:
             self._eyes.end(each)

@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from puna.errors import EngineError
 from puna.runner.llama.context import Decoded
 from puna.runner.llama.streams import Demand
 
-__all__ = ["END", "FakeContext", "FakeModel", "FakeSampler", "next_token"]
+__all__ = ["END", "POISON", "FakeContext", "FakeModel", "FakeSampler", "next_token"]
 
 END = 0
+POISON = 666
+"""No decode succeeds that has this token in it."""
 VOCABULARY = 5
 
 
@@ -132,6 +135,8 @@ class FakeContext:
         assert 0 < len(self._batch) <= self.n_batch
         assert self._demands in ([], _demands_of(self._batch)), "something else was announced"
         assert not self._is_sole or len({sequence for sequence, *_ in self._batch}) == 1
+        if any(token == POISON for _, _, token, _ in self._batch):
+            raise EngineError("broken")
         if self.used + len(self._batch) > self.n_cells:
             return Decoded.NO_CELLS
         self.next = {}

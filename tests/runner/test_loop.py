@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puna.runner.loop import Loop
-from puna.runner.protocol import Generation
+from puna.runner.protocol import Finished, Generation
 from puna.runner.running import Running
 from puna.runner.text import TextStream
 from puna.runner.warm.keeper import Keeper
 from puna.runner.wire import Refused, Step
 from tests.fakes.cells import (
     END,
+    POISON,
     VOCABULARY,
     FakeContext,
     FakeModel,
@@ -71,7 +72,10 @@ class World:
         )
 
     def _deliver(self, news: Step | Refused) -> None:
-        assert isinstance(news, Step), news
+        if isinstance(news, Refused):
+            assert news.message == "broken"
+            self.told[news.id].ends.append(news)
+            return
         for said in news.said:
             self.told[said.id].text += said.piece.text
         for end in news.ended:
@@ -195,10 +199,47 @@ def test_company_and_guesses_change_nothing(
         else:
             assert told.text == expected
             (end,) = told.ends
+            assert isinstance(end, Finished)
             assert end.prompt_tokens == len(prompt)
             assert 0 <= end.cached_tokens < len(prompt)
             assert 0 <= end.accepted_tokens <= end.drafted_tokens
             assert not end.drafted_tokens or not world.context.has_state
+    assert all(sampler.closed == 1 for sampler in world.samplers)
+
+
+@pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
+@settings(max_examples=60, deadline=None)
+@given(
+    events=EVENTS,
+    poisoned=st.sets(st.integers(1, 8), min_size=1, max_size=3),
+    n_cells=st.integers(N_CTX + 2, 90),
+    n_batch=st.integers(4, 16),
+    drafts=st.none() | st.randoms(use_true_random=False),
+)
+def test_a_decode_that_fails_hurts_only_who_is_to_blame(
+    memory: dict[str, Any],
+    events: list[Any],
+    poisoned: set[int],
+    n_cells: int,
+    n_batch: int,
+    drafts: random.Random | None,
+) -> None:
+    world = World(n_cells, n_batch, drafts=drafts, **memory)
+    number, mixed = 0, []
+    for kind, value, count in events:
+        number += kind == "admit"
+        is_bad = kind == "admit" and number in poisoned
+        mixed.append((kind, [*value, POISON, 1] if is_bad else value, count))
+    asked, cancelled = world.play(mixed)
+    for number, (prompt, max_tokens) in asked.items():
+        told = world.told[number]
+        if number in cancelled:
+            assert not told.ends
+        elif POISON in prompt:
+            assert told.ends == [Refused(number, 500, "broken")]
+        else:
+            assert told.text == alone(prompt, max_tokens)
+            assert isinstance(told.ends[0], Finished)
     assert all(sampler.closed == 1 for sampler in world.samplers)
 
 

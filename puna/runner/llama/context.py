@@ -231,8 +231,7 @@ class Context:
             return
         code = lib.llama_decode(self._answering, self._own.struct())
         if code:
-            for each in self._streaming:
-                self._streams.forget(each.sequence)
+            self._streams.undo(self._streaming)
             raise _failure(code)
         self._streams.note(self._streaming)
 

@@ -114,6 +114,12 @@ class Streams:
         for each in demands:
             self._guests[each.sequence].length = each.position + each.count
 
+    def undo(self, demands: Sequence[Demand]) -> None:
+        """The decode of these failed: they are as before."""
+        for each in demands:
+            stream = self._guests[each.sequence].stream
+            lib.llama_memory_seq_rm(self._memory, stream, each.position, -1)
+
     def leave(self, sequence: int) -> bool:
         """Give the pool what it does not have of a sequence, which is not here then; False, and
         nothing lost, when the pool has no room."""
