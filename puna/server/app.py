@@ -95,6 +95,7 @@ ROUTES = (
     Row("POST", "/v1/audio/speech", audio.speech),
     Row("GET", "/v1/models", openai.models),
     Row("GET", "/v1/models/{model:path}", openai.model),
+    Row("DELETE", "/v1/models/{model:path}", openai.delete_model),
 )
 
 _PLAIN = {"content-type": "text/plain"}

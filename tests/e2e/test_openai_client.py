@@ -230,6 +230,16 @@ def test_models(client: openai.OpenAI) -> None:
         assert (shown.id, shown.created) == (name, listed.created)
 
 
+def test_a_model_is_deleted(client: openai.OpenAI, server: Server) -> None:
+    assert server.post("/api/copy", source="cria", destination="some/copy").status == 200
+    gone = client.models.delete("some/copy")
+    assert (gone.id, gone.deleted) == ("some/copy", True)
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("some/copy")
+    with pytest.raises(openai.NotFoundError):
+        client.models.delete("some/copy")
+
+
 def test_errors_are_those_of_the_client(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as missing:
         client.chat.completions.create(model="nope", messages=user("Hi"))

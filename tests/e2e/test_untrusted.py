@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import socket
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.server import SECONDS, Server, running_server
-from tests.fakes.ggufs import make_tiny_llama
+from tests.e2e.test_vision import create_seer
 from tests.fakes.pictures import Page, web
+from tests.fakes.projectors import make_image
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -25,6 +27,7 @@ else:
 pytestmark = pytest.mark.e2e
 
 HI: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
+CALM = {"temperature": 0, "max_tokens": 8}
 ROUTES = {
     "/api/chat": HI,
     "/api/generate": {"prompt": "Hi"},
@@ -250,22 +253,25 @@ def test_images_from_the_web_stay_outside(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """With everything public allowed, this machine is not asked; a host that is named is."""
-    home = tmp_path_factory.mktemp("home")
+    home, picture = tmp_path_factory.mktemp("home"), make_image(seed=1)
 
     def look(server: Server, url: str) -> Any:
         parts = [{"type": "image_url", "image_url": {"url": url}}]
-        body = {"model": "tiny", "messages": [{"role": "user", "content": parts}]}
-        return server.request("POST", "/v1/chat/completions", body).json["error"]["message"]
+        body = {"model": "seer", "messages": [{"role": "user", "content": parts}], **CALM}
+        return server.request("POST", "/v1/chat/completions", body).json
 
     with web() as inside, web() as named:
-        inside.pages["/a.png"] = named.pages["/a.png"] = Page()
+        inside.pages["/a.png"] = named.pages["/a.png"] = Page(picture)
         named.pages["/away"] = Page(b"", 302, {"Location": inside.url("/a.png")})
         hosts = f"on,127.0.0.1:{named.port}"
         with running_server(home, PUNA_IMAGE_URLS=hosts) as server:
-            server.create("tiny", make_tiny_llama(home / "tiny.gguf"))
+            create_seer(server, home)
             for host in ("127.0.0.1", "localhost", "[::ffff:7f00:1]", "0x7f000001"):
-                assert "not a public one" in look(server, inside.url("/a.png", host))
-            assert "not a public one" in look(server, named.url("/away"))
+                told = look(server, inside.url("/a.png", host))["error"]
+                assert "not a public one" in told["message"]
+            assert "not a public one" in look(server, named.url("/away"))["error"]["message"]
             assert inside.seen == []
-            assert "does not support images" in look(server, named.url("/a.png"))
+            data = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+            seen = [look(server, url)["choices"][0] for url in (named.url("/a.png"), data)]
+            assert seen[0] == seen[1]
             assert named.seen == ["/away", "/a.png"]

@@ -24,7 +24,11 @@ ONE, OTHER = (base64.b64encode(make_image(seed=seed)).decode() for seed in (1, 2
 @pytest.fixture(scope="session")
 def seer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that sees, with a chat template that knows nothing of images."""
-    folder = tmp_path_factory.mktemp("seer")
+    return create_seer(server, tmp_path_factory.mktemp("seer"))
+
+
+def create_seer(server: Server, folder: Path) -> str:
+    """Make the model on any server; its files lie in a folder."""
     model = make_tiny_llama(folder / "seer.gguf", chat_template=CHAT_TEMPLATE)
     projector = make_projector(folder / "eye.gguf", LLAVA)
     files = {path.name: server.upload(path.read_bytes()) for path in (model, projector)}
@@ -141,6 +145,22 @@ def test_the_openai_api_shows_images(server: Server, seer: str) -> None:
     assert answer.status == 200, answer.body
     text = answer.json["choices"][0]["message"]["content"]
     assert text == said(chat(server, ask("the dog", ONE)))
+
+
+def test_responses_show_images(server: Server, seer: str) -> None:
+    image = {"type": "input_image", "image_url": f"data:image/png;base64,{ONE}"}
+    content = [{"type": "input_text", "text": "the dog"}, image]
+    answer = server.post(
+        "/v1/responses",
+        model=seer,
+        input=[{"role": "user", "content": content}],
+        temperature=0,
+        top_p=0.9,
+        max_output_tokens=8,
+        store=False,
+    )
+    (message,) = answer.json["output"]
+    assert message["content"][0]["text"] == said(chat(server, ask("the dog", ONE)))
 
 
 def test_the_anthropic_api_shows_images(server: Server, seer: str) -> None:

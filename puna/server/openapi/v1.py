@@ -12,7 +12,7 @@ from puna.server.openai.completion import TextCompletion
 from puna.server.openai.embedding import EmbeddingList
 from puna.server.openai.responses.shapes import Deleted, InputTokens, ItemPage, Response
 from puna.server.openapi.operation import RUNS, SSE, Key, Operation, Schema, answers, streamed
-from puna.server.routes.openai import ModelCard, ModelCards
+from puna.server.routes.openai import ModelCard, ModelCards, ModelDeleted
 
 __all__ = ["V1"]
 
@@ -120,6 +120,11 @@ V1: dict[Key, Operation] = {
         answers=(answers("The model", ModelCard, ModelInfo),),
         errors=(400, 404, 500),
         headers=_VERSION,
+    ),
+    ("DELETE", "/v1/models/{model}"): Operation(
+        summary="Delete an installed model",
+        answers=(answers("It is gone", ModelDeleted),),
+        errors=(400, 404, 500),
     ),
     ("POST", "/v1/messages"): Operation(
         summary="Answer a conversation",

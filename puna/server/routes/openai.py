@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from puna.api.decode import decode
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
-from puna.api.requests import ShowRequest
+from puna.api.requests import DeleteRequest, ShowRequest
 from puna.models.name import DEFAULT_NAMESPACE, split_name
 from puna.server.anthropic.models import ModelInfo, model_page, speaks_anthropic
 from puna.server.body import read_body
@@ -28,7 +28,7 @@ from puna.server.routes.replies import json_reply, worked_reply
 from puna.server.services import Kit
 from puna.server.streams import Reply
 
-__all__ = ["chat", "completions", "embeddings", "model", "models"]
+__all__ = ["chat", "completions", "delete_model", "embeddings", "model", "models"]
 
 SECOND_NS = 1_000_000_000
 
@@ -47,6 +47,14 @@ class ModelCards(Struct, kw_only=True):
 
     object: str = "list"
     data: list[ModelCard]
+
+
+class ModelDeleted(Struct, kw_only=True):
+    """That a model is gone."""
+
+    id: str
+    object: str = "model"
+    deleted: bool = True
 
 
 class _Row(Struct):
@@ -113,6 +121,13 @@ async def model(request: Request, kit: Kit) -> Response:
     shown = await kit.services.show(ShowRequest(model=name), "")
     row = _row(shown)
     return json_reply(_info(name, row) if speaks_anthropic(request) else _card(name, row))
+
+
+async def delete_model(request: Request, kit: Kit) -> Response:
+    """Delete an installed model."""
+    name = request.path_params["model"]
+    await kit.services.delete(DeleteRequest(model=name))
+    return json_reply(ModelDeleted(id=name))
 
 
 def _info(name: str, row: _Row) -> ModelInfo:
