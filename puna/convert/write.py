@@ -10,6 +10,7 @@ import math
 import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ import numpy as np
 from puna.convert.family import Value
 from puna.convert.kinds import Array, cast, has_bad_values
 from puna.convert.plan import Output
+from puna.convert.tensor import announce
 from puna.errors import BadCheckpoint, ConvertError
 from puna.gguf.types import TENSOR_TYPES
 
@@ -65,8 +67,10 @@ def write_data(path: Path, outputs: Sequence[Output], tell: Callable[[Output], N
     size = sum(_padded(size_of(output)) for output in outputs)
     with path.open("r+b", buffering=0) as file:
         file.seek(-size, os.SEEK_END)
-        for output in outputs:
+        for output, following in zip_longest(outputs, outputs[1:]):
             tell(output)
+            if following:
+                announce(following.tensor)
             start = file.tell()
             _write(file, output)
             if file.tell() - start != size_of(output):

@@ -8,6 +8,7 @@ section 5.4.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -70,7 +71,14 @@ _NAMES: Mapping[tuple[tuple[str, ...], bool], str] = MappingProxyType(
     }
 )
 
-_FOR_WHOLE_WORDS: Mapping[str, str] = MappingProxyType({"glm4": "glm4"})
+_DIGESTS: Mapping[str, str] = MappingProxyType(
+    {
+        "03df5c5863ad70781dcfdef491ead25140f895fe8010964be0daefe27be32b02": "deepseek-llm",
+        "21cde974d587f0d54dc8d56b183cc1e6239600172035c68fbd6d4b9f8da0576e": "deepseek-coder",
+        "b92c0824a58e1d8dc3221cf3e12c433c3a86f57e46d57229993489f0798e7702": "laguna",
+    }
+)
+"""By the SHA-256 of all patterns of Split steps in one, for those that are long."""
 
 
 def find_pretokenizer(tokenizer: Mapping[str, Any]) -> str:
@@ -79,13 +87,23 @@ def find_pretokenizer(tokenizer: Mapping[str, Any]) -> str:
     """
     patterns = split_patterns(tokenizer)
     whole = bool(tokenizer.get("model", {}).get("ignore_merges", False))
-    name = _NAMES.get((patterns, whole)) or _NAMES.get((patterns, not whole), "")
+    name = (
+        _DIGESTS.get(_digest(patterns))
+        or _NAMES.get((patterns, whole))
+        or _NAMES.get((patterns, not whole), "")
+    )
     if not name:
         raise TokenizerError(
             "tokenizer.json: the engine has no pre-tokenizer that splits at "
             + ", ".join(repr(pattern[:200]) for pattern in patterns)
         )
     return name
+
+
+def _digest(patterns: tuple[str, ...]) -> str:
+    """The steps that are no Split have no part in it."""
+    splits = [each for each in patterns if each not in (_GPT2, _DIGITS, _DIGIT_RUNS, "PUNCTUATION")]
+    return hashlib.sha256("".join(splits).encode()).hexdigest()
 
 
 def split_patterns(tokenizer: Mapping[str, Any]) -> tuple[str, ...]:

@@ -24,6 +24,10 @@ from tests.convert.parity.cases import CASES
 __all__ = ["Result", "compare", "main"]
 
 
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "conversion.md"
+BEGIN, END = "<!-- parity: begin -->", "<!-- parity: end -->"
+
+
 @dataclass(frozen=True)
 class Result:
     """Largest differences of logits, relative to the largest logit, and whether greedy
@@ -87,8 +91,24 @@ def _alone(name: str, folder: Path) -> Result:
         return Result(name, failure=f"ended with {done.returncode}: {words[:200]}")
 
 
+def write_table(results: list[Result]) -> None:
+    """Put the results into the document, between its marks."""
+    lines = ["| model | architecture | F32 | F16 | greedy | |", "|---|---|---|---|---|---|"]
+    for result in results:
+        case = CASES[result.name]
+        greedy = "same" if result.greedy else "differs"
+        note = case.excuse or result.failure[:100]
+        lines.append(
+            f"| {result.name} | `{case.architecture}` | {result.f32:.1e} | {result.f16:.1e} "
+            f"| {greedy} | {note} |"
+        )
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after)
+
+
 def main(arguments: list[str]) -> int:
-    """Compare all cases, or those that are named."""
+    """Compare all cases, or those that are named; all of them make the document's table."""
     folder, *wanted = arguments
     results = [_alone(name, Path(folder)) for name in wanted or CASES]
     for result in results:
@@ -97,6 +117,8 @@ def main(arguments: list[str]) -> int:
             f"{word} {result.name:28} f32 {result.f32:9.2e}  f16 {result.f16:9.2e}  "
             f"greedy {result.greedy}  {result.failure[:300]}\n"
         )
+    if not wanted:
+        write_table(results)
     return 0 if all(result.passed() for result in results) else 1
 
 
