@@ -32,12 +32,13 @@ from puna.scheduler.events import (
     UnloadAsked,
 )
 from puna.scheduler.fit import Use, smaller_contexts
-from puna.scheduler.room import drain, make_room
+from puna.scheduler.room import MEMORY, drain, make_room
 from puna.scheduler.settle import FOREVER, close, close_idle, serve, set_alarm
 from puna.scheduler.state import Entry, Order, Phase, RunnerId, State
 
-__all__ = ["decide"]
+__all__ = ["DIED", "decide"]
 
+DIED = "it died"
 TIMED_OUT = "timed out waiting for model runner to start"
 _FEWER_LAYERS = 0.8  # of what did not fit on cards
 
@@ -187,7 +188,7 @@ def _free_memory(state: State) -> Iterator[RunnerId]:
     """Send every idle runner away; these and those already closing will give memory back."""
     for entry in state.entries.values():
         if entry.idle:
-            drain(entry, "another model needs the memory")
+            drain(entry, MEMORY)
         if entry.phase is Phase.CLOSING or entry.idle:
             yield entry.runner
 
@@ -234,7 +235,7 @@ def _died(state: State, runner: RunnerId) -> list[Action]:
     for number in entry.leases:
         state.running.pop(number, None)
     entry.leases.clear()  # they end in EngineDied by themselves
-    return [close(entry, "it died")]
+    return [close(entry, DIED)]
 
 
 def _unload_asked(state: State, key: str) -> list[Action]:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NoReturn, assert_never
 
 from puna.discover.hardware import Free, Probe
 from puna.errors import EngineDied, PunaError, StartFailed
+from puna.metrics import Level, Metrics
 from puna.runner.protocol import Engine, Launcher, LoadPlan
 from puna.scheduler.clock import Clock
-from puna.scheduler.decide import decide
+from puna.scheduler.decide import DIED, decide
 from puna.scheduler.events import (
     Action,
     Admit,
@@ -47,6 +48,7 @@ from puna.scheduler.report import (
     loaded_models,
     waiting_orders,
 )
+from puna.scheduler.room import MEMORY, PLACE
 from puna.scheduler.state import SECOND_NS, Limits, Need, Order, RunnerId, State
 
 __all__ = ["Lease", "Scheduler", "Ticket"]
@@ -87,13 +89,16 @@ class Ticket:
 
     def __init__(
         self,
-        number: int,
+        order: Order,
         answer: asyncio.Future[_Grant],
         asked_at: float,
         clock: Clock,
         queue: Callable[[], list[Waiting]],
+        metrics: Metrics,
     ) -> None:
-        self._number = number
+        self._number = order.number
+        self._need = order.need
+        self._metrics = metrics
         self._answer = answer
         self._asked_at = asked_at
         self._clock = clock
@@ -102,7 +107,9 @@ class Ticket:
     async def lease(self) -> Lease:
         """Wait for the model. Raises as Scheduler.lease."""
         grant = await self._answer
-        return Lease(grant.engine, int((self._clock.now() - self._asked_at) * SECOND_NS))
+        waited = self._clock.now() - self._asked_at
+        self._metrics.waited(self._need.name, self._need.priority, waited)
+        return Lease(grant.engine, int(waited * SECOND_NS))
 
     async def news(self) -> AsyncIterator[Waiting]:
         """What the order waits for, at once and whenever that changes; ends when it is answered."""
@@ -141,6 +148,7 @@ class Scheduler:
         load_timeout: float,
         probe: Probe | None = None,
         rules: Rules | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         limits = Limits(
             keep_alive=keep_alive,
@@ -151,6 +159,9 @@ class Scheduler:
             rules=rules or Rules(),
         )
         self._probe = probe
+        self.metrics = metrics or Metrics()
+        """What is counted here and of the answers that leases are for."""
+        self.metrics.watch(self._levels)
         self._launcher = launcher
         self._clock = clock
         self._state = State(limits)
@@ -189,7 +200,7 @@ class Scheduler:
         self._answers[order.number] = answer
         try:
             self._feed(Asked(order))
-            yield Ticket(order.number, answer, asked_at, self._clock, self.queue)
+            yield Ticket(order, answer, asked_at, self._clock, self.queue, self.metrics)
         except EngineDied:
             if (grant := _granted(answer)) is not None:
                 self._feed(Died(grant.runner))
@@ -268,22 +279,30 @@ class Scheduler:
 
     async def _load(self, runner: RunnerId, plan: LoadPlan) -> None:
         log.info("loading %s with a context of %d tokens", runner.key, plan.n_ctx)
+        name, began = self._name(runner), self._clock.now()
         try:
             engine = await self._launcher.launch(plan)
         except PunaError as error:
             log.warning("%s did not load: %s", runner.key, error)
+            self.metrics.load_failed(name)
             self._feed(LoadFailed(runner, error))
         except Exception as cause:  # task owner: whoever waits must hear of it
             log.exception("%s did not load", runner.key)
+            self.metrics.load_failed(name)
             self._feed(LoadFailed(runner, StartFailed(str(cause))))
         else:
             self._engines[runner] = engine
+            self.metrics.loaded(name, self._clock.now() - began)
             self._feed(Loaded(runner, engine.info.size, engine.info.size_vram))
         finally:
             self._loads.pop(runner, None)
 
     async def _unload(self, runner: RunnerId, reason: str) -> None:
         log.info("unloading %s: %s", runner.key, reason)
+        if reason in (MEMORY, PLACE):
+            self.metrics.evicted(self._name(runner))
+        elif reason == DIED:
+            self.metrics.crashed(self._name(runner))
         load = self._loads.pop(runner, None)
         if load is not None:
             load.cancel()
@@ -295,6 +314,21 @@ class Scheduler:
         if expected and before is not None:
             await self._wait_for_video(before + int(expected * _GIVEN_BACK))
         self._feed(Closed(runner))
+
+    def _name(self, runner: RunnerId) -> str:
+        entry = self._state.entry(runner)
+        return entry.need.name if entry is not None else ""
+
+    def _levels(self) -> Iterator[Level]:
+        stats = self.stats()
+        yield Level("waiting_requests", stats.waiting)
+        yield Level("running_requests", stats.running)
+        yield Level("loading_models", stats.loading)
+        yield Level("loaded_models", stats.loaded)
+        for model in self.loaded():
+            yield Level("model_bytes", model.info.size, model.name)
+            yield Level("model_video_bytes", model.info.size_vram, model.name)
+            yield Level("model_cells", model.info.n_cells, model.name)
 
     async def _measure(self) -> None:
         free = Free(None) if self._probe is None else await self._probe.free()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from puna.scheduler.fit import Fitted, fit, given_back
 from puna.scheduler.state import Entry, Need, Phase, State
 
-__all__ = ["FOREVER", "drain", "fit_alone", "make_room"]
+__all__ = ["FOREVER", "MEMORY", "PLACE", "drain", "fit_alone", "make_room"]
 
 FOREVER = float("inf")
 PLACE = "another model needs the place"

@@ -13,19 +13,32 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from puna.fmt import format_duration
 from puna.log import fields
+from puna.server.faults import envelope_for
 
-__all__ = ["AccessLog"]
+__all__ = ["ROUTE", "AccessLog"]
 
 log = logging.getLogger(__name__)
 
 HUNG_UP = 499
+ROUTE = "puna.route"
+"""Where the scope has the path of the route table that a request came to."""
+_NO_ROUTE = "other"
 
 
 class AccessLog:
-    """The outermost layer of the app. `clock` gives nanoseconds."""
+    """The outermost layer of the app. `clock` gives nanoseconds.
 
-    def __init__(self, app: ASGIApp, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    `count` is told of each request, too: API, route, status, seconds.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        count: Callable[[str, str, int, float], None],
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._app = app
+        self._count = count
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,12 +56,15 @@ class AccessLog:
         try:
             await self._app(scope, receive, noting)
         finally:
+            took = self._clock() - started
             client = scope.get("client") or ("", 0)
+            api = envelope_for(scope["path"]).api
+            self._count(api, scope.get(ROUTE, _NO_ROUTE), status, took / 1e9)
             log.info(
                 "request",
                 extra=fields(
                     status=status,
-                    latency=format_duration(self._clock() - started),
+                    latency=format_duration(took),
                     client=client[0],
                     method=scope["method"],
                     path=scope["path"],

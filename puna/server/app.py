@@ -15,7 +15,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from puna.config import FOREVER
-from puna.server.access import AccessLog
+from puna.metrics import API
+from puna.server.access import ROUTE, AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules, adding
 from puna.server.faults import NATIVE, REQUEST_ID, Fault, attempt, envelope_for
 from puna.server.patience import patient
@@ -61,6 +62,7 @@ ROUTES = (
     Row("GET HEAD", "/api/tags", models.tags),
     Row("GET", "/api/ps", models.ps),
     Row("GET", "/api/queue", models.queue),
+    Row("GET", "/metrics", health.metrics),
     Row("POST", "/api/show", models.show),
     Row("POST", "/api/copy", models.copy),
     Row("DELETE", "/api/delete", models.delete),
@@ -113,7 +115,7 @@ def make_app(
     seconds a client may send nothing of its body.
     """
     dispatch = _Dispatch(Table(ROUTES), Kit(services, closing, now), read_timeout)
-    return AccessLog(Guard(dispatch, origins, hosts))
+    return AccessLog(Guard(dispatch, origins, hosts), services.metrics.request)
 
 
 class _Dispatch:
@@ -134,8 +136,10 @@ class _Dispatch:
     async def _respond(self, request: Request) -> ASGIApp:
         path: str = request.scope["path"]
         match self._table.find(request.method, path):
-            case Found(endpoint, params):
+            case Found(endpoint, params, route):
                 request.scope["path_params"] = params
+                request.scope[ROUTE] = route
+                API.set(envelope_for(path).api)
                 outcome = await attempt(endpoint(request, self._kit))
                 return _fault_reply(outcome, path) if isinstance(outcome, Fault) else outcome
             case Elsewhere(other):

@@ -203,6 +203,7 @@ def _join(
         pull=pull.pull,
         push=push.push,
         update=update.update,
+        metrics=scheduler.metrics,
         stored=stored,
     )
 

@@ -63,13 +63,15 @@ CLOSING = Fault(503, "server is shutting down", retry_after=10)
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """How one API writes a fault: as a whole body, and as the last piece of a stream. `kind` is the
-    type of the body, `id_header` the header by which its clients know a request.
+    type of the body, `id_header` the header by which its clients know a request,
+    `api` the API's name.
     """
 
     body: Callable[[Fault], bytes]
     piece: Callable[[Fault], bytes]
     kind: type[Struct]
     id_header: bytes = b""
+    api: str = "native"
 
 
 class NativeError(Struct, frozen=True):
@@ -137,7 +139,9 @@ def _anthropic_event(fault: Fault) -> bytes:
     return b"event: error\ndata: %b\n\n" % _anthropic_body(fault)
 
 
-ANTHROPIC = Envelope(_anthropic_body, _anthropic_event, AnthropicFault, b"request-id")
+ANTHROPIC = Envelope(
+    _anthropic_body, _anthropic_event, AnthropicFault, b"request-id", api="anthropic"
+)
 
 _OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
@@ -152,7 +156,7 @@ def _openai_piece(fault: Fault) -> bytes:
     return b"data: %b\n\n" % _openai_body(fault)
 
 
-OPENAI = Envelope(_openai_body, _openai_piece, OpenAIFault, b"x-request-id")
+OPENAI = Envelope(_openai_body, _openai_piece, OpenAIFault, b"x-request-id", api="openai")
 
 ENVELOPES = (("/v1/messages", ANTHROPIC), ("/v1/", OPENAI), ("/", NATIVE))
 """Path prefix to envelope; the first row that fits counts, so longer prefixes come first."""

@@ -23,6 +23,7 @@ from puna.api.requests import (
 from puna.api.responses import QueueResponse
 from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
 from puna.api.upkeep import PruneRequest, Updated, UpdateRequest, Verified, VerifyRequest
+from puna.metrics import Metrics
 from puna.server.image_urls import FetchImage
 from puna.service.embedding import Embedded, Vector
 from puna.service.response_store import ResponseStore
@@ -66,6 +67,7 @@ class Services:
     pull: Callable[[PullRequest], AsyncIterator[Progress]]
     push: Callable[[PushRequest], AsyncIterator[Progress]]
     update: Callable[[UpdateRequest], AsyncIterator[Progress | Updated]]
+    metrics: Metrics
     stored: ResponseStore
     """What clients of /v1/responses come back to."""
     fetch_image: FetchImage | None = None

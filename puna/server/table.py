@@ -32,10 +32,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The handler, and what stands in the path's places."""
+    """The handler, what stands in the path's places, and the path as the table has it."""
 
     endpoint: Endpoint
     params: dict[str, str]
+    route: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +66,29 @@ class Table:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._fixed: dict[str, dict[str, Endpoint]] = {}
-        self._patterns: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Endpoint], str]] = []
         placed: dict[str, dict[str, Endpoint]] = {}
         for row in rows:
             kind = placed if "{" in row.path else self._fixed
             kind.setdefault(row.path, {}).update(dict.fromkeys(row.methods.split(), row.endpoint))
         for path, methods in placed.items():
-            self._patterns.append((compile_path(path)[0], methods))
+            self._patterns.append((compile_path(path)[0], methods, path))
 
     def find(self, method: str, path: str) -> Outcome:
         """Look up a request. A redirect is offered only where this method would be served."""
-        methods, params = self._at(path)
+        methods, params, route = self._at(path)
         if method in methods:
-            return Found(methods[method], params)
+            return Found(methods[method], params, route)
         if not methods and path != "/":
             other = path[:-1] if path.endswith("/") else path + "/"
             if method in self._at(other)[0]:
                 return Elsewhere(other)
         return NotAllowed(tuple(methods)) if methods else Missing()
 
-    def _at(self, path: str) -> tuple[dict[str, Endpoint], dict[str, str]]:
+    def _at(self, path: str) -> tuple[dict[str, Endpoint], dict[str, str], str]:
         if path in self._fixed:
-            return self._fixed[path], {}
-        for pattern, methods in self._patterns:
+            return self._fixed[path], {}, path
+        for pattern, methods, route in self._patterns:
             if match := pattern.fullmatch(path):
-                return methods, match.groupdict()
-        return {}, {}
+                return methods, match.groupdict(), route
+        return {}, {}, ""

@@ -36,7 +36,7 @@ from puna.prompt.outline import make_outline
 from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
-from puna.scheduler.state import Need
+from puna.scheduler.state import SECOND_NS, Need
 from puna.service.answers import known_level, make_parser, names_in_prompts
 from puna.service.catalog import Catalog, Entry
 from puna.service.prepare import (
@@ -87,6 +87,7 @@ class Inference:
     def __init__(
         self, catalog: Catalog, scheduler: Scheduler, clock: Clock, settings: Settings
     ) -> None:
+        self._metrics = scheduler.metrics
         self._catalog = catalog
         self._scheduler = scheduler
         self._clock = clock
@@ -208,8 +209,27 @@ class Inference:
                 lease.engine, generation, parser, watch, is_cut=is_cut, calls_once=_calls_once(job)
             )
             async with aclosing(turn) as events:
-                async for event in events:
+                async for event in self._counted(job, events):
                     yield event
+
+    async def _counted(
+        self, job: _Job, events: AsyncGenerator[Event, None]
+    ) -> AsyncGenerator[Event, None]:
+        """The same events; what they say of time and tokens is counted."""
+        name, has_begun = job.entry.name.short, False
+        async for event in events:
+            if not has_begun:
+                has_begun = True
+                self._metrics.first_token(name, self._clock.now() - job.started)
+            if isinstance(event, Done):
+                self._metrics.answered(
+                    name,
+                    event.prompt_tokens,
+                    event.cached_tokens,
+                    event.eval_tokens,
+                    event.eval_ns / SECOND_NS,
+                )
+            yield event
 
     async def _chat_prompt(
         self, job: _Job, order: ChatRequest, lease: Lease, *, fits: bool = True

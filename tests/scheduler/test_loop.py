@@ -368,3 +368,26 @@ def test_the_machines_clock_goes_forward() -> None:
         assert clock.wall().tzinfo is not None
 
     asyncio.run(scene())
+
+
+def test_loads_evictions_and_crashes_are_counted() -> None:
+    async def scene(stage: Stage) -> None:
+        async with stage.running():
+            await stage.use(need("a"))
+            await stage.use(need("b"))
+            stage.launcher.will_launch(StartFailed("x"))
+            await stage.use(need("c"))
+            await stage.use(need("d"))
+            stage.launcher.engines[-1].die()
+            await stage.use(need("d"))
+            await settle()
+            text = stage.scheduler.metrics.text().decode()
+        lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+        assert lines['puna_evictions_total{model="a:latest"}'] == "1.0"
+        assert lines['puna_failed_loads_total{model="c:latest"}'] == "1.0"
+        assert lines['puna_runner_crashes_total{model="d:latest"}'] == "1.0"
+        assert lines['puna_load_seconds_count{model="d:latest"}'] == "2.0"
+        assert lines['puna_wait_seconds_count{model="d:latest",priority="normal"}'] == "2.0"
+        assert lines["puna_loaded_models"] == "1.0"
+
+    play(scene, Stage(max_loaded=1))

@@ -21,6 +21,7 @@ from puna.api.texts import DetokenizeRequest, RerankRequest, TokenizeRequest
 from puna.api.upkeep import PruneRequest
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound
+from puna.metrics import Metrics
 from puna.server.app import make_app
 from puna.server.checks import HostRules, IPAddress, parse_origins
 from puna.server.services import Services
@@ -183,6 +184,7 @@ NOBODY = Services(
     store=_store,
     prune=_prune,
     verify=progressed(Progress(status="success")),
+    metrics=Metrics(),
     stored=ResponseStore(Path("nowhere"), 0, 0),
 )
 """Services without a model."""

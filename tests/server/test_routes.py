@@ -11,6 +11,7 @@ from puna import __version__
 from puna.api.requests import CopyRequest, DeleteRequest
 from puna.api.version import API_VERSION
 from puna.errors import BlobNotFound, Cancelled, DigestMismatch, InvalidDigest
+from puna.metrics import Metrics
 from tests.server.scripted import client, run
 
 DIGEST = "sha256:" + "0" * 64
@@ -136,3 +137,17 @@ def test_each_request_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
         "method": "GET",
         "path": "/api/nope",
     }
+
+
+def test_requests_are_counted_by_the_path_of_the_table() -> None:
+    metrics = Metrics()
+    app = client(metrics=metrics)
+    run(app.request("GET", "/api/tags"))
+    run(app.request("GET", "/v1/responses/some-id"))
+    run(app.request("GET", "/made/up/by/a/client"))
+    text = run(app.request("GET", "/metrics")).body.decode()
+    counted = [line for line in text.splitlines() if line.startswith("puna_requests_total")]
+    assert len(counted) == 3
+    assert any('api="native",route="/api/tags",status="200"' in line for line in counted)
+    assert any('api="openai",route="/v1/responses/{id}"' in line for line in counted)
+    assert any('route="other",status="404"' in line for line in counted)

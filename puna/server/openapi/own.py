@@ -77,6 +77,12 @@ OWN: dict[Key, Operation] = {
         summary="The requests that wait",
         answers=(answers("Who waits, the next first, and for what", QueueResponse),),
     ),
+    ("GET", "/metrics"): Operation(
+        summary="What was counted, for Prometheus",
+        answers=(
+            answers("Counters, histograms and gauges", {"type": "string"}, media="text/plain"),
+        ),
+    ),
     ("GET", "/api/puna/store"): Operation(
         summary="Where the store is",
         answers=(answers("The folder", StoreResponse),),

@@ -8,10 +8,11 @@ from starlette.responses import PlainTextResponse, Response
 from puna import __version__
 from puna.api.responses import CloudStatus, StatusResponse, VersionResponse
 from puna.api.version import API_VERSION
+from puna.metrics import CONTENT_TYPE
 from puna.server.routes.replies import json_reply
 from puna.server.services import Kit
 
-__all__ = ["root", "status", "version"]
+__all__ = ["metrics", "root", "status", "version"]
 
 
 async def root(request: Request, kit: Kit) -> Response:
@@ -22,6 +23,11 @@ async def root(request: Request, kit: Kit) -> Response:
 async def version(request: Request, kit: Kit) -> Response:
     """The version of the API that is spoken here, and Puna's own."""
     return json_reply(VersionResponse(version=API_VERSION, puna=__version__))
+
+
+async def metrics(request: Request, kit: Kit) -> Response:
+    """What was counted, for Prometheus."""
+    return Response(kit.services.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
 
 async def status(request: Request, kit: Kit) -> Response:
