@@ -98,6 +98,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.two_runners
 	$(BIN)/python -m bench.prefix_reuse
 	$(BIN)/python -m bench.shared_cells
+	$(BIN)/python -m bench.vision
 	$(BIN)/python -m bench.raw_loop
 	$(BIN)/python -m bench.raw_loop --model 1B
 	$(BIN)/python -m bench.schema_cost

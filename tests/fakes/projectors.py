@@ -19,25 +19,43 @@ __all__ = [
     "GEMMA",
     "LLAVA",
     "QWEN",
+    "TILES",
     "Eye",
+    "Tower",
     "make_image",
     "make_projector",
     "make_tiny_positions",
 ]
 
 _PATCH = 14  # pixels
-_WIDTH, _HEADS, _FFN, _LAYERS = 32, 2, 64, 2
 
 
 @dataclass(frozen=True)
 class Eye:
-    """A family of projectors, and how many tokens it makes of a square image of 56 pixels."""
+    """A family of projectors, and how many tokens it makes of a square image of 56 pixels.
+
+    Some cut what is larger into tiles, by a list of sizes.
+    """
 
     kind: str
     tokens: int
+    sizes: tuple[int, ...] = ()
 
+
+@dataclass(frozen=True)
+class Tower:
+    """The dimensions of an encoder."""
+
+    width: int
+    n_heads: int
+    n_ff: int
+    n_layers: int
+
+
+_TINY = Tower(32, 2, 64, 2)
 
 LLAVA = Eye("mlp", 16)
+TILES = Eye("mlp", 16, (56, 112, 112, 56, 112, 112, 168, 56))
 GEMMA = Eye("gemma3", 4)
 QWEN = Eye("qwen2vl_merger", 9)
 """Its tokens follow the image's size, which is made at least 8 squares of 28 pixels."""
@@ -56,7 +74,13 @@ def make_image(
 
 
 def make_projector(
-    path: Path, eye: Eye, *, seed: int = 0, n_embd: int = EMBD, image_size: int = 56
+    path: Path,
+    eye: Eye,
+    *,
+    seed: int = 0,
+    n_embd: int = EMBD,
+    image_size: int = 56,
+    tower: Tower = _TINY,
 ) -> Path:
     """Write a projector for models of `n_embd` dimensions, and return its path.
 
@@ -64,28 +88,29 @@ def make_projector(
     """
     draw = Draw(seed)
     weights: dict[str, Array] = {}
-    for layer in range(_LAYERS):
+    width, n_ff = tower.width, tower.n_ff
+    for layer in range(tower.n_layers):
         block = f"v.blk.{layer}"
         for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
-            weights[f"{block}.{name}.weight"] = draw.normal(_WIDTH, _WIDTH, 0.3)
-            weights[f"{block}.{name}.bias"] = np.zeros(_WIDTH, np.float32)
+            weights[f"{block}.{name}.weight"] = draw.normal(width, width, 0.3)
+            weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
         for name in ("ln1", "ln2"):
-            weights[f"{block}.{name}.weight"] = np.ones(_WIDTH, np.float32)
-            weights[f"{block}.{name}.bias"] = np.zeros(_WIDTH, np.float32)
-        weights[f"{block}.ffn_up.weight"] = draw.normal(_FFN, _WIDTH, 0.3)
-        weights[f"{block}.ffn_up.bias"] = np.zeros(_FFN, np.float32)
-        weights[f"{block}.ffn_down.weight"] = draw.normal(_WIDTH, _FFN, 0.2)
-        weights[f"{block}.ffn_down.bias"] = np.zeros(_WIDTH, np.float32)
+            weights[f"{block}.{name}.weight"] = np.ones(width, np.float32)
+            weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
+        weights[f"{block}.ffn_up.weight"] = draw.normal(n_ff, width, 0.3)
+        weights[f"{block}.ffn_up.bias"] = np.zeros(n_ff, np.float32)
+        weights[f"{block}.ffn_down.weight"] = draw.normal(width, n_ff, 0.2)
+        weights[f"{block}.ffn_down.bias"] = np.zeros(width, np.float32)
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type("mmproj")
     writer.add_clip_has_vision_encoder(True)
     writer.add_clip_projector_type(eye.kind)
     writer.add_vision_image_size(image_size)
     writer.add_vision_patch_size(_PATCH)
-    writer.add_vision_embedding_length(_WIDTH)
-    writer.add_vision_feed_forward_length(_FFN)
-    writer.add_vision_block_count(_LAYERS)
-    writer.add_vision_head_count(_HEADS)
+    writer.add_vision_embedding_length(width)
+    writer.add_vision_feed_forward_length(n_ff)
+    writer.add_vision_block_count(tower.n_layers)
+    writer.add_vision_head_count(tower.n_heads)
     writer.add_vision_projection_dim(n_embd)
     writer.add_vision_attention_layernorm_eps(1e-5)
     writer.add_vision_image_mean([0.5, 0.5, 0.5])
@@ -93,54 +118,56 @@ def make_projector(
     n_patches = (image_size // _PATCH) ** 2
     match eye:
         case Eye("mlp"):
-            weights |= _llava(draw, n_embd, n_patches)
+            if eye.sizes:
+                writer.add_array("clip.vision.image_grid_pinpoints", eye.sizes)
+            weights |= _llava(draw, n_embd, n_patches, width)
         case Eye("gemma3"):
             writer.add_vision_projector_scale_factor(2)
-            weights |= _gemma(draw, n_embd, n_patches)
+            weights |= _gemma(draw, n_embd, n_patches, width)
         case _:
-            weights |= _qwen(draw, n_embd)
+            weights |= _qwen(draw, n_embd, width)
     return write_model(writer, weights, path)
 
 
-def _patches(draw: Draw, name: str = "v.patch_embd.weight") -> dict[str, Array]:
-    flat = draw.normal(_WIDTH, 3 * _PATCH * _PATCH, 0.1)
-    return {name: flat.reshape(_WIDTH, 3, _PATCH, _PATCH)}
+def _patches(draw: Draw, width: int, name: str = "v.patch_embd.weight") -> dict[str, Array]:
+    flat = draw.normal(width, 3 * _PATCH * _PATCH, 0.1)
+    return {name: flat.reshape(width, 3, _PATCH, _PATCH)}
 
 
-def _llava(draw: Draw, n_embd: int, n_patches: int) -> dict[str, Array]:
-    return _patches(draw) | {
-        "v.class_embd": draw.normal(1, _WIDTH, 0.5)[0],
-        "v.position_embd.weight": draw.normal(n_patches + 1, _WIDTH, 0.2),
-        "v.pre_ln.weight": np.ones(_WIDTH, np.float32),
-        "v.pre_ln.bias": np.zeros(_WIDTH, np.float32),
-        "mm.0.weight": draw.normal(n_embd, _WIDTH, 0.4),
+def _llava(draw: Draw, n_embd: int, n_patches: int, width: int) -> dict[str, Array]:
+    return _patches(draw, width) | {
+        "v.class_embd": draw.normal(1, width, 0.5)[0],
+        "v.position_embd.weight": draw.normal(n_patches + 1, width, 0.2),
+        "v.pre_ln.weight": np.ones(width, np.float32),
+        "v.pre_ln.bias": np.zeros(width, np.float32),
+        "mm.0.weight": draw.normal(n_embd, width, 0.4),
         "mm.0.bias": np.zeros(n_embd, np.float32),
         "mm.2.weight": draw.normal(n_embd, n_embd, 0.3),
         "mm.2.bias": np.zeros(n_embd, np.float32),
     }
 
 
-def _gemma(draw: Draw, n_embd: int, n_patches: int) -> dict[str, Array]:
-    return _patches(draw) | {
-        "v.patch_embd.bias": np.zeros(_WIDTH, np.float32),
-        "v.position_embd.weight": draw.normal(n_patches, _WIDTH, 0.2),
-        "v.post_ln.weight": np.ones(_WIDTH, np.float32),
-        "v.post_ln.bias": np.zeros(_WIDTH, np.float32),
-        "mm.input_projection.weight": draw.normal(_WIDTH, n_embd, 0.3),
-        "mm.soft_emb_norm.weight": np.ones(_WIDTH, np.float32),
+def _gemma(draw: Draw, n_embd: int, n_patches: int, width: int) -> dict[str, Array]:
+    return _patches(draw, width) | {
+        "v.patch_embd.bias": np.zeros(width, np.float32),
+        "v.position_embd.weight": draw.normal(n_patches, width, 0.2),
+        "v.post_ln.weight": np.ones(width, np.float32),
+        "v.post_ln.bias": np.zeros(width, np.float32),
+        "mm.input_projection.weight": draw.normal(width, n_embd, 0.3),
+        "mm.soft_emb_norm.weight": np.ones(width, np.float32),
     }
 
 
-def _qwen(draw: Draw, n_embd: int) -> dict[str, Array]:
+def _qwen(draw: Draw, n_embd: int, width: int) -> dict[str, Array]:
     return (
-        _patches(draw)
-        | _patches(draw, "v.patch_embd.weight.1")
+        _patches(draw, width)
+        | _patches(draw, width, "v.patch_embd.weight.1")
         | {
-            "v.post_ln.weight": np.ones(_WIDTH, np.float32),
-            "v.post_ln.bias": np.zeros(_WIDTH, np.float32),
-            "mm.0.weight": draw.normal(4 * _WIDTH, 4 * _WIDTH, 0.2),
-            "mm.0.bias": np.zeros(4 * _WIDTH, np.float32),
-            "mm.2.weight": draw.normal(n_embd, 4 * _WIDTH, 0.2),
+            "v.post_ln.weight": np.ones(width, np.float32),
+            "v.post_ln.bias": np.zeros(width, np.float32),
+            "mm.0.weight": draw.normal(4 * width, 4 * width, 0.2),
+            "mm.0.bias": np.zeros(4 * width, np.float32),
+            "mm.2.weight": draw.normal(n_embd, 4 * width, 0.2),
             "mm.2.bias": np.zeros(n_embd, np.float32),
         }
     )

@@ -19,6 +19,7 @@ from puna.runner.protocol import LoadPlan, WarmPlan
 from tests.fakes.projectors import (
     GEMMA,
     LLAVA,
+    TILES,
     Eye,
     make_image,
     make_projector,
@@ -74,6 +75,22 @@ def test_answers_are_those_of_a_straight_loop(seer: Seer) -> None:
 
     with_engine(seer.plan(), use)
     assert len(set(expected.values())) > 3
+
+
+def test_images_in_several_tiles(llava: Seer, tmp_path: Path) -> None:
+    seer = Seer(llava.model, make_projector(tmp_path / "eye.gguf", TILES), TILES.tokens)
+    shown = [WIDE, make_image(200, 70, seed=5), ONE]
+    prompt = "the dog [img-0] and [img-1] and [img-2] said"
+    expected = straight(seer, prompt, shown)
+
+    async def use(engine: ProcessEngine) -> None:
+        for reused in (False, True):
+            text, end = await answer(engine, show(prompt, *shown))
+            assert text == expected
+            assert (end.cached_tokens > 0) is reused
+            assert end.prompt_tokens > 6 * TILES.tokens
+
+    with_engine(seer.plan(), use)
 
 
 def test_a_second_question_reads_the_image_no_more(seer: Seer) -> None:
