@@ -70,6 +70,12 @@ class Extensions(Struct, kw_only=True):
     shift: bool | None = None
     grammar: str = ""
     regex: str = ""
+    guided_json: Any = None
+    guided_regex: str = ""
+    guided_choice: list[str] | None = None
+    guided_grammar: str = ""
+    structured_outputs: dict[str, Any] = field(default_factory=dict)
+    json_schema: dict[str, Any] | None = None
     priority: str = ""
     debug_render_only: bool = field(default=False, name="_debug_render_only")
 

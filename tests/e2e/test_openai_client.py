@@ -146,6 +146,16 @@ def test_structured_answers(client: openai.OpenAI) -> None:
     assert isinstance(reply.choices[0].message.parsed, Place)
 
 
+def test_guides_of_other_servers(client: openai.OpenAI) -> None:
+    for guide, answers in (
+        ({"guided_choice": ["Rome (it)", "Oslo. Or so"]}, {"Rome (it)", "Oslo. Or so"}),
+        ({"guided_regex": "[xy]{3}"}, {a + b + c for a in "xy" for b in "xy" for c in "xy"}),
+        ({"structured_outputs": {"json": {"const": "x"}}}, {'"x"'}),
+    ):
+        reply = client.chat.completions.create(messages=user(FRANCE), extra_body=guide, **CALM)
+        assert reply.choices[0].message.content in answers
+
+
 def test_limits_choices_and_biases(client: openai.OpenAI) -> None:
     reply = client.chat.completions.create(
         messages=user(FRANCE),

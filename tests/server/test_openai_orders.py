@@ -325,6 +325,44 @@ VALUES = st.recursive(
 )
 
 
+GUIDES = [
+    ({"guided_json": SCHEMA}, (SCHEMA, "", "")),
+    ({"guided_json": json.dumps(SCHEMA)}, (SCHEMA, "", "")),
+    ({"json_schema": SCHEMA}, (SCHEMA, "", "")),
+    ({"structured_outputs": {"json": SCHEMA}}, (SCHEMA, "", "")),
+    ({"guided_regex": "[ab]"}, (None, "", "[ab]")),
+    ({"structured_outputs": {"regex": "[ab]"}}, (None, "", "[ab]")),
+    ({"guided_grammar": "root ::= x"}, (None, "root ::= x", "")),
+    ({"guided_choice": ["a.b", "c d"]}, (None, "", r"a\.b|c d")),
+    ({"structured_outputs": {"choice": ["yes", "(no)"]}}, (None, "", r"yes|\(no\)")),
+    ({"guided_json": {"a": 1}, "response_format": {"type": "json_object"}}, ("json", "", "")),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), GUIDES)
+def test_guides_of_other_servers(body: dict[str, Any], expected: tuple[Any, str, str]) -> None:
+    """9.2"""
+    order = chat(**body)
+    assert (order.format, order.grammar, order.regex) == expected
+    if "response_format" not in body:
+        (other,) = completion(prompt="x", **body)
+        assert (other.format, other.grammar, other.regex) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"guided_json": "{"},
+        {"guided_json": 5},
+        {"structured_outputs": {"regex": 5}},
+        {"structured_outputs": {"choice": "ab"}},
+    ],
+)
+def test_guides_that_are_none(body: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        chat(**body)
+
+
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6))
 def test_whatever_is_asked_is_understood_or_refused(body: dict[str, Any]) -> None:
     raw = json.dumps(body).encode()

@@ -8,6 +8,7 @@ from puna.api.fields import Think
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
 from puna.api.requests import ChatRequest, EmbedRequest, GenerateRequest, Tokens
 from puna.errors import InvalidField
+from puna.server.openai.guides import read_guide
 from puna.server.openai.messages import read_messages
 from puna.server.openai.options import check_choices, options_of, seeded, think_of
 
@@ -28,6 +29,7 @@ def chat_orders(order: ChatCompletionRequest) -> list[ChatRequest]:
     words = [word for word in stop if isinstance(word, str)] if isinstance(stop, list) else []
     most = order.max_tokens if order.max_completion_tokens is None else order.max_completion_tokens
     options = options_of(order, words, most)
+    guide = read_guide(order, _format(order.response_format))
     return [
         ChatRequest(
             model=order.model,
@@ -36,9 +38,9 @@ def chat_orders(order: ChatCompletionRequest) -> list[ChatRequest]:
             tool_choice=order.tool_choice,
             parallel_tool_calls=order.parallel_tool_calls,
             call_pieces=order.stream,
-            format=_format(order.response_format),
-            grammar=order.grammar,
-            regex=order.regex,
+            format=guide.format,
+            grammar=guide.grammar,
+            regex=guide.regex,
             keep_alive=order.keep_alive,
             options=seeded(options, number),
             think=think_of(order),
@@ -84,6 +86,7 @@ def generate_orders(order: CompletionRequest) -> list[GenerateRequest]:
     if order.echo and any(isinstance(prompt, Tokens) for prompt in prompts):
         raise InvalidField("echo takes prompts that are texts", "echo", "unsupported_parameter")
     options = options_of(order, _stop_words(order.stop), order.max_tokens)
+    guide = read_guide(order)
     return [
         GenerateRequest(
             model=order.model,
@@ -91,8 +94,9 @@ def generate_orders(order: CompletionRequest) -> list[GenerateRequest]:
             tokens=list(prompt) if isinstance(prompt, Tokens) else [],
             raw=order.raw or isinstance(prompt, Tokens),
             suffix=order.suffix,
-            grammar=order.grammar,
-            regex=order.regex,
+            format=guide.format,
+            grammar=guide.grammar,
+            regex=guide.regex,
             keep_alive=order.keep_alive,
             options=seeded(options, number),
             think=order.think or Think(False),

@@ -14,6 +14,7 @@ from puna.api.openai import (
     ChatMessage,
     CompletionRequest,
     EmbeddingRequest,
+    Extensions,
 )
 from puna.api.openai_responses import ResponsesRequest
 from puna.api.options import KINDS
@@ -202,6 +203,9 @@ DETAILS: dict[type[Struct], dict[str, Schema]] = {
     EmbedResponse: {"embeddings": {"type": "array", "items": VECTOR}},
     EmbeddingsResponse: {"embedding": VECTOR},
     ChatMessage: {"content": {"anyOf": [TEXT, {"type": "array", "items": PART}, {"type": "null"}]}},
+    Extensions: {
+        "guided_json": {"anyOf": [TEXT, {"type": "object"}, {"type": "null"}]},
+    },
     ChatCompletionRequest: {
         "options": OPTIONS,
         "stop": STOP,

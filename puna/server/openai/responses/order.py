@@ -10,6 +10,7 @@ from puna.api.fields import Think
 from puna.api.openai_responses import ResponsesRequest
 from puna.api.requests import ChatRequest, Message
 from puna.errors import InvalidField
+from puna.server.openai.guides import read_guide
 from puna.server.openai.options import level_of, options_of
 from puna.server.openai.responses.items import Item, read_instructions, read_items
 from puna.server.openai.responses.tools import Toolbox, chat_choice, read_tools
@@ -72,15 +73,16 @@ def read_request(order: ResponsesRequest, earlier: Sequence[Item], items: Sequen
     truncate = order.truncate
     if truncate is None:
         truncate = _TRUNCATION[order.truncation or "disabled"]
+    guide = read_guide(order, _format(order))
     chat = ChatRequest(
         model=order.model,
         messages=messages,
         tools=tools.functions,
         tool_choice=chat_choice(order.tool_choice),
         parallel_tool_calls=order.parallel_tool_calls,
-        format=_format(order),
-        grammar=order.grammar,
-        regex=order.regex,
+        format=guide.format,
+        grammar=guide.grammar,
+        regex=guide.regex,
         keep_alive=order.keep_alive,
         options=_options(order),
         think=_think(order),
