@@ -45,6 +45,7 @@ COMMANDS = {
     "update": "puna.cli.update",
     "prune": "puna.cli.prune",
     "verify": "puna.cli.verify",
+    "doctor": "puna.cli.doctor",
     "help": "puna.cli.help",
 }
 """Command name to the module that holds it, in the order of the help."""

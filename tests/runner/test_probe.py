@@ -1,0 +1,36 @@
+"""The real machine and the real engine, looked at; and an engine that cannot answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from puna.config import child_environment
+from puna.runner.probe import MachineProbe, ask_engine
+from puna.runner.protocol import EngineDevices
+
+
+def test_this_machine_is_described() -> None:
+    async def look() -> None:
+        probe = MachineProbe()
+        try:
+            found = await probe.hardware()
+            free = await probe.free()
+        finally:
+            probe.close()
+        assert "CPU" in found.backends
+        assert found.engine_features
+        assert found.processor.threads >= 1
+        assert free.host is not None
+        assert 0 < free.host.available <= free.host.total
+        assert len(free.cards) == len(found.cards)
+
+    asyncio.run(look())
+
+
+def test_an_engine_that_takes_too_long_finds_nothing() -> None:
+    assert asyncio.run(ask_engine(child_environment(), seconds=0.001)) == EngineDevices()
+
+
+def test_an_engine_that_cannot_start_finds_nothing() -> None:
+    broken = child_environment() | {"LLAMA_CPP_LIB_PATH": "/nowhere", "PYTHONHOME": "/nowhere"}
+    assert asyncio.run(ask_engine(broken)) == EngineDevices()
