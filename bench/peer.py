@@ -131,12 +131,23 @@ def compare(row: Row, puna: Server, peer: Server, rounds: int) -> str:
 @click.option("--row", "names", type=click.Choice(list(ROWS)), multiple=True, help="Only these.")
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--threads", type=int, default=worker_threads, help="Of both; by default the cores.")
-def main(peer: Path, shape: str, names: tuple[str, ...], rounds: int, threads: int) -> None:
+@click.option(
+    "--spin",
+    envvar="GOMP_SPINCOUNT",
+    help="How often threads of both look before they sleep; by default as each has it.",
+)
+def main(
+    peer: Path, shape: str, names: tuple[str, ...], rounds: int, threads: int, spin: str | None
+) -> None:
     """Print the table."""
     model = cached_model(SHAPES[shape])
     room = Room(N_CTX, USERS, threads)
     print(f"{shape} model, {threads} threads, {USERS} contexts of {N_CTX} tokens")
-    with puna_server(model, room) as ours, llama_server(peer, model, room) as theirs:
+    settings = {} if spin is None else {"GOMP_SPINCOUNT": spin}
+    with (
+        puna_server(model, room, **settings) as ours,
+        llama_server(peer, model, room, **settings) as theirs,
+    ):
         for name in names or ROWS:
             print(compare(ROWS[name], ours, theirs, rounds), flush=True)
 

@@ -173,13 +173,13 @@ def puna_server(model: Path, room: Room, **settings: str) -> Iterator[PunaServer
 
 
 @contextmanager
-def llama_server(program: Path, model: Path, room: Room) -> Iterator[LlamaServer]:
+def llama_server(program: Path, model: Path, room: Room, **settings: str) -> Iterator[LlamaServer]:
     """llama-server with the model loaded; what `room` does not say is as by its default."""
     port = _free_port()
     command = [str(program), "--model", str(model), "--host", HOST, "--port", str(port)]
     command += ["--parallel", str(room.slots), "--ctx-size", str(room.slots * room.n_ctx)]
     command += ["--threads", str(room.threads), "--threads-batch", str(room.threads)]
-    with _running(command, port, "/health", {"PATH": _path()}) as pid:
+    with _running(command, port, "/health", {"PATH": _path(), **settings}) as pid:
         server = LlamaServer(port, pid)
         server.ask("Once", 4)
         yield server
