@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.support import puna
 from tests.e2e.conftest import Start
 from tests.e2e.server import Server, is_running, processes, until
+from tests.fakes.checkpoints import make_checkpoint, write_safetensors
 from tests.fakes.fixtures import SHARED
 
 pytestmark = pytest.mark.e2e
@@ -71,6 +74,50 @@ def test_a_broken_folder_names_what_is_wrong_and_leaves_no_model(
     weights.unlink()
     done = puna("create", "broken-folder", env=server.env, cwd=folder)
     assert done.stderr.splitlines()[-1] == "Error: no Modelfile or safetensors files found"
+
+
+def test_a_folder_and_its_adapter_become_a_model_that_answers(
+    server: Server, tmp_path: Path
+) -> None:
+    """The same words with an adapter that changes nothing, others with one that does."""
+    make_checkpoint(tmp_path / "hf")
+    for scale in (0.0, 3.0):
+        folder = tmp_path / f"lora-{scale}"
+        folder.mkdir()
+        name = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
+        random = np.random.default_rng(1)
+        first, second = (random.normal(size=shape) for shape in ((4, 32), (32, 4)))
+        write_safetensors(
+            folder / "adapter_model.safetensors",
+            {
+                name.format("A"): first.astype(np.float32),
+                name.format("B"): (second * scale).astype(np.float32),
+            },
+        )
+        config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+        (folder / "adapter_config.json").write_text(json.dumps(config))
+        modelfile = tmp_path / f"Modelfile-{scale}"
+        modelfile.write_text(f"FROM ./hf\nADAPTER ./{folder.name}\n")
+        words = ["create", f"adapted-{scale}", "-f", str(modelfile)]
+        done = puna(*words, env=server.env)
+        assert done.returncode == 0, done.stderr
+        assert "converting adapter" in done.stderr
+    (tmp_path / "Modelfile").write_text("FROM ./hf\n")
+    assert puna("create", "bare", env=server.env, cwd=tmp_path).returncode == 0
+    bare, same, other = (
+        server.post(
+            "/api/generate",
+            model=model,
+            prompt="a b c",
+            raw=True,
+            stream=False,
+            logprobs=True,
+            options={"num_predict": 1, "temperature": 0},
+        ).json
+        for model in ("bare", "adapted-0.0", "adapted-3.0")
+    )
+    assert same["logprobs"] == bare["logprobs"]
+    assert other["logprobs"] != bare["logprobs"]
 
 
 def test_a_server_killed_while_it_converts_leaves_no_half_model(start: Start, folder: Path) -> None:
