@@ -211,9 +211,13 @@ class Blobs:
                 return self._rename(handle, temp, self.folder / digest.file_name)
 
     def _rename(self, handle: int, temp: Path, path: Path) -> bool:
-        """Rename to `path` unless it is there; a file of another size there is damage, replaced."""
+        """Rename to `path` unless it is there. A file of another size there is damage, and one that
+        has another name may have been changed under that: both are replaced.
+        """
         with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and path.stat().st_size == os.fstat(handle).st_size:
+            there, ours = path.stat(), os.fstat(handle)
+            is_safe = path.is_file() and there.st_size == ours.st_size and there.st_nlink == 1
+            if is_safe or os.path.samestat(there, ours):
                 _touch(path)
                 return False
         if _is_ours_alone(handle):

@@ -249,6 +249,8 @@ class Create:
     ) -> _Steps:
         if drafts and not builder.has_weights:
             raise BadRequest("no base model was found")
+        if any(name.endswith(".safetensors") for name in drafts):
+            raise Unsupported("a draft of safetensors files cannot be converted: give a GGUF file")
         yield from self._ggufs(builder, quantizing, DRAFT, drafts)
 
     def _ggufs(

@@ -16,6 +16,8 @@ from tests.fakes.splits import make_split_llama
 
 pytestmark = pytest.mark.e2e
 
+SHORT = {"num_predict": 16}
+
 
 def blob(server: Server, path: Path) -> Path:
     return server.store / "blobs" / digest_of(path.read_bytes()).replace(":", "-")
@@ -57,7 +59,7 @@ def test_a_folder_becomes_models_without_a_second_copy(start: Start, folder: Pat
     for path in (tiny, two):
         assert shares_room(blob(server, path), path)
     assert [path.stat().st_mtime_ns for path in (tiny, two)] == times
-    assert server.generate("tiny:f32", "the dog")
+    assert server.generate("tiny:f32", "the dog", options=SHORT)
 
     again = puna("import", str(folder), env=server.env)
     assert again.stdout.splitlines()[1] == "two:latest is installed already, from the same file"
@@ -69,7 +71,9 @@ def test_a_folder_becomes_models_without_a_second_copy(start: Start, folder: Pat
     assert "two:latest is installed already, from another file" in taken.stderr
     named = puna("import", str(two), "me/three", env=server.env)
     assert named.stdout.startswith(f"imported me/three:latest from {two}"), named.stderr
-    assert server.generate("me/three", "the dog") == server.generate("tiny:f32", "the dog")
+    assert server.generate("me/three", "the dog", options=SHORT) == server.generate(
+        "tiny:f32", "the dog", options=SHORT
+    )
 
 
 def test_a_file_of_another_file_system_is_copied_and_told(start: Start, tiny_gguf: Path) -> None:
@@ -144,7 +148,9 @@ def test_parts_are_imported_by_link_and_say_what_the_whole_says(
     for path in parts:
         assert shares_room(blob(server, path), path)
     whole = server.create("whole", tiny_gguf)
-    assert server.generate("big:f32", "the dog") == server.generate(whole, "the dog")
+    assert server.generate("big:f32", "the dog", options=SHORT) == server.generate(
+        whole, "the dog", options=SHORT
+    )
     shown = puna("show", "--modelfile", "big:f32", env=server.env)
     modelfile = tmp_path / "Modelfile"
     modelfile.write_text(shown.stdout)

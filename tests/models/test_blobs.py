@@ -13,6 +13,7 @@ import pytest
 from puna.errors import BlobMissing, DigestMismatch
 from puna.models.blobs import Blobs
 from puna.models.digest import Digest
+from puna.models.linking import Way
 
 DATA = b"some weights"
 DIGEST = Digest.of(DATA)
@@ -129,3 +130,22 @@ def test_many_threads_make_one_blob(blobs: Blobs) -> None:
         results = list(pool.map(blobs.add, [DATA] * 32))
     assert sum(created for _, created in results) == 1
     assert listing(blobs) == [DIGEST.file_name]
+
+
+def test_a_blob_that_was_changed_under_its_other_name_is_replaced(tmp_path: Path) -> None:
+    """A program that writes its file anew in place changes the blob that is linked to it."""
+    blobs = Blobs(tmp_path / "store")
+    weights, backup = tmp_path / "weights", tmp_path / "backup"
+    weights.write_bytes(b"first")
+    backup.write_bytes(b"first")
+    first = blobs.adopt(weights)
+    if first.way is not Way.LINKED:
+        pytest.skip("this disk clones: nothing is changed under two names")
+    assert blobs.adopt(weights) == first._replace(way=Way.PRESENT)
+    with weights.open("r+b") as file:
+        file.write(b"other")
+    assert blobs.path(first.digest).read_bytes() == b"other"
+    assert blobs.adopt(backup).digest == first.digest
+    assert blobs.path(first.digest).read_bytes() == b"first"
+    assert weights.read_bytes() == b"other"
+    assert {path.name for path in blobs.folder.iterdir()} == {first.digest.file_name}

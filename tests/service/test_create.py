@@ -388,6 +388,10 @@ LATER: dict[str, Row] = {
     "from in conflict": ({"from": "m:cloud:local"}, NAME),
     "unknown from": ({"from": "nope"}, (500, "file does not exist")),
     "no files": ({"files": {}}, (400, "unknown type")),
+    "a draft that is no GGUF": (
+        {"from": "m", "draft_files": {"model.safetensors": NOWHERE}},
+        (400, "a draft of safetensors files cannot be converted: give a GGUF file"),
+    ),
     "malformed digest": ({"files": {"a.gguf": "abc"}}, (500, "invalid digest format")),
     "malformed digest of an adapter": (
         {"from": "m", "adapters": {"a.gguf": "../../x"}},
