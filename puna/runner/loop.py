@@ -353,7 +353,9 @@ class Loop:
             wants = [_want(each) for each in self._running if not each.media or each.readable]
             streams = sum(want.pending == 1 for want in wants)
             allowance = self._pace.allowance(streams, self._context.n_batch)
-            shares = self._reading.plan(wants, self._context.n_batch, allowance)
+            shares = self._reading.plan(
+                wants, self._context.n_batch, allowance, apart=not self._context.is_asynchronous
+            )
             needed = sum(share.count for share in shares)
             if self._cells.make_room(needed) or len(self._running) == 1:
                 self._reading.note(wants, shares)

@@ -15,6 +15,7 @@ __all__ = ["Reading"]
 
 TURN = 512  # tokens, of a weight of 2, that are read before others are looked at
 SHORT = 64  # tokens: a prompt that is not longer need not wait for the end of another's turn
+_PIECE = 128  # tokens: it is efficient to compute so many
 TAIL = 2
 """Tokens at the end of a prompt that wait until the others of the turn are as far, and, where
 nobody answers yet, until those are that came with it and are no longer than it is: then all answers
@@ -31,16 +32,19 @@ class Reading:
         self._company: dict[int, set[int]] = {}  # whom each waits for at its tail
         self._patience: dict[int, int] = {}  # for how many tokens yet
 
-    def plan(self, wants: Sequence[Want], budget: int, allowance: int) -> list[Share]:
+    def plan(
+        self, wants: Sequence[Want], budget: int, allowance: int, *, apart: bool = False
+    ) -> list[Share]:
         """Divide `budget` tokens: one for each who says its next word, and of the rest at most
-        `allowance` for those who read."""
+        `allowance` for those who read. With `apart` each prompt is computed for itself: then a long
+        piece of one is not filled up with a piece of another."""
         readers = [want for want in wants if want.pending > 1]
         streams = [want for want in wants if want.pending == 1][:budget]
         counts = dict.fromkeys((want.key for want in streams), 1)
         if readers:
             self._enter(readers)
             left = min(allowance, budget - len(streams))
-            counts |= self._deal(readers, left, begins_together=not streams)
+            counts |= self._deal(readers, left, apart=apart, begins_together=not streams)
         return [Share(each.key, counts[each.key]) for each in wants if counts.get(each.key)]
 
     def _enter(self, readers: Sequence[Want]) -> None:
@@ -62,7 +66,7 @@ class Reading:
         return {each.key for each in readers if TAIL < each.pending <= length}
 
     def _deal(
-        self, readers: Sequence[Want], budget: int, *, begins_together: bool
+        self, readers: Sequence[Want], budget: int, *, apart: bool, begins_together: bool
     ) -> dict[int, int]:
         """How many of `budget` tokens each gets, those that get any."""
         far, last = self._had.copy(), self._last
@@ -80,6 +84,8 @@ class Reading:
             pending = reader.pending - counts.get(reader.key, 0)
             stays = TAIL if len(left) > 1 and pending > TAIL else 0
             count = min(pending - stays, budget)
+            if apart and count > TAIL and sum(counts.values()) >= _PIECE:
+                break
             counts[reader.key] = counts.get(reader.key, 0) + count
             budget -= count
             far.add(reader, count, weights)

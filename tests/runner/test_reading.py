@@ -92,6 +92,23 @@ def test_who_came_first_waits_neither_for_longer_prompts_nor_for_later_ones() ->
     assert prompts.done[0] == 1000
 
 
+def test_prompts_that_are_computed_apart_are_not_cut_to_fill_a_batch() -> None:
+    reading = Reading()
+    wants = [Want(0, 1000), Want(1, 1000), Want(2, 50, is_new=True)]
+    assert reading.plan(wants, 512, 512, apart=True) == [Share(0, 464), Share(2, 48)]
+    reading, wants = Reading(), [Want(0, 1000), Want(1, 400), Want(2, 400)]
+    pieces: list[list[Share]] = []
+    while wants:
+        pieces.append(reading.plan(wants, 512, 512, apart=True))
+        reading.note(wants, pieces[-1])
+        given = {share.key: share.count for share in pieces[-1]}
+        left = ((each.key, each.pending - given.get(each.key, 0)) for each in wants)
+        wants = [Want(key, pending) for key, pending in left if pending]
+    long = [[share.count for share in piece if share.count > TAIL] for piece in pieces]
+    assert all(len(piece) <= 1 for piece in long)
+    assert sorted(count for piece in long for count in piece) == [398, 400, 486, 512]
+
+
 def test_beside_answers_nobody_waits_for_equals() -> None:
     reading, wants = Reading(), [Want(9, 1), Want(0, 1000)]
     reading.note(wants, reading.plan(wants, 513, 512))
