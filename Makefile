@@ -57,11 +57,23 @@ build/engine-templates/unpacked: pyproject.toml | $(VENV)/installed-dev
 CONVERT_VENV ?= build/convert-tests
 PARITY ?= build/convert-parity
 
-test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev
+test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev build/engine-vocabularies/unpacked
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.minilm make $(PARITY)
 	$(BIN)/python -m tests.convert.parity.compare $(PARITY)
 	$(BIN)/python -m tests.convert.parity.minilm compare $(PARITY)
+	$(BIN)/python -m tests.convert.parity.vocabularies build/engine-vocabularies
+
+# the source of the engine carries them, with texts and their tokens
+build/engine-vocabularies/unpacked: pyproject.toml | $(VENV)/installed-dev
+	rm -rf build/vocabularies-source $(@D)
+	mkdir -p build/vocabularies-source $(@D)
+	$(BIN)/python -m pip download --quiet --no-deps --no-binary llama-cpp-python --dest build/vocabularies-source \
+		"llama-cpp-python==$$($(BIN)/python -c 'from importlib.metadata import version as v; print(v("llama-cpp-python"))')"
+	tar -xzf build/vocabularies-source/*.tar.gz --directory $(@D) --strip-components 4 \
+		--wildcards '*/vendor/llama.cpp/models/ggml-vocab-*'
+	rm -r build/vocabularies-source
+	@touch $@
 
 $(CONVERT_VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(CONVERT_VENV)

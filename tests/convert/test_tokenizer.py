@@ -1,0 +1,123 @@
+"""Tokenizers' files of strangers, and what of them cannot become the engine's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.convert.config import Config
+from puna.convert.tokenizer.sentencepiece import read_pieces
+from puna.convert.tokenizer.special import Folder
+from puna.convert.tokenizer.vocabulary import tokenizer_keys
+from puna.errors import TokenizerError
+from tests.fakes.checkpoints import write_tokenizer
+
+
+def keys_of(folder: Path, n_rows: int = 0, **config: Any) -> dict[str, Any]:
+    return dict(tokenizer_keys(Folder.read(folder, Config(config)), n_rows))
+
+
+@given(raw=st.binary(max_size=200))
+def test_any_bytes_give_pieces_or_a_named_error(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "tokenizer.model"
+    path.write_bytes(raw)
+    try:
+        pieces = read_pieces(path)
+    except TokenizerError:
+        return
+    assert len(pieces.texts) == len(pieces.scores) == len(pieces.types) > 0
+
+
+def test_a_way_of_splitting_that_the_engine_has_not_is_refused(tmp_path: Path) -> None:
+    step = {"type": "Split", "pattern": {"Regex": "[aeiou]"}}
+    write_tokenizer(
+        tmp_path,
+        pre_tokenizer={
+            "type": "Sequence",
+            "pretokenizers": [step, {"type": "ByteLevel", "use_regex": False}],
+        },
+    )
+    with pytest.raises(TokenizerError, match=r"no pre-tokenizer that splits at '\[aeiou\]'"):
+        keys_of(tmp_path)
+
+
+def test_rows_without_a_token_get_one_that_text_never_matches(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    keys = keys_of(tmp_path, 300)
+    assert len(keys["tokenizer.ggml.tokens"]) == 300
+    assert keys["tokenizer.ggml.token_type"][-1] == 5
+
+
+def test_several_tokens_may_end_an_answer(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 7, 9, 9999]}))
+    keys = keys_of(tmp_path)
+    assert keys["tokenizer.ggml.eos_token_id"] == 1
+    assert keys["tokenizer.ggml.eos_token_ids"] == [1, 7, 9]
+    assert keys["tokenizer.ggml.eot_token_id"] == 7
+    assert keys["tokenizer.ggml.eom_token_id"] == 9
+
+
+def test_merges_give_the_scores_that_a_tokenizer_json_does_not_have(tmp_path: Path) -> None:
+    tokens = ["<unk>", "<0x00>", "a", "b", "c", "ab", "abc"]
+    write_tokenizer(
+        tmp_path,
+        added_tokens=[],
+        normalizer={"type": "Prepend", "prepend": "▁"},
+        pre_tokenizer=None,
+        decoder=None,
+        model={
+            "type": "BPE",
+            "byte_fallback": True,
+            "unk_token": "<unk>",
+            "vocab": {token: number for number, token in enumerate(tokens)},
+            "merges": [["a", "b"], ["ab", "c"]],
+        },
+    )
+    keys = keys_of(tmp_path)
+    assert keys["tokenizer.ggml.model"] == "llama"
+    assert keys["tokenizer.ggml.token_type"] == [2, 6, 1, 1, 1, 1, 1]
+    assert keys["tokenizer.ggml.scores"][2:] == [0, 0, 0, -1, -2]
+    assert keys["tokenizer.ggml.add_space_prefix"] is True
+
+
+TEMPLATES: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {
+    "a file of its own counts first": (
+        {"chat_template.jinja": "file"},
+        {"chat_template": "settings"},
+        {"tokenizer.chat_template": "file"},
+    ),
+    "several with names": (
+        {},
+        {
+            "chat_template": [
+                {"name": "default", "template": "plain"},
+                {"name": "tool_use", "template": "tools"},
+            ]
+        },
+        {
+            "tokenizer.chat_template": "plain",
+            "tokenizer.chat_template.tool_use": "tools",
+            "tokenizer.chat_templates": ["tool_use"],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "settings", "wanted"), TEMPLATES.values(), ids=TEMPLATES)
+def test_chat_templates_go_with_the_model(
+    tmp_path: Path, files: dict[str, str], settings: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    write_tokenizer(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    keys = keys_of(tmp_path)
+    assert {key: keys[key] for key in keys if "chat_template" in key} == wanted
