@@ -6,6 +6,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# how long an example takes says how busy the machine is
+settings.register_profile("puna", deadline=None)
+settings.load_profile("puna")
 
 # a shell's background job ignores SIGINT, and so would every child that is to be interrupted
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.api.decode import decode, read_value
+from puna.api.decode import MOST_DEPTH, decode, read_value
 from puna.api.requests import (
     ChatRequest,
     CopyRequest,
@@ -190,6 +190,20 @@ def test_any_bytes(kind: type[msgspec.Struct], body: bytes) -> None:
 def names_of(kind: type[msgspec.Struct]) -> list[str]:
     names = [spec.encode_name for spec in msgspec.structs.fields(kind)]
     return [*names, *(name.title() for name in names)]
+
+
+def nested(depth: int) -> bytes:
+    """A body with that many levels, itself the first."""
+    return b'{"model":"m","x":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+
+def test_how_deep_a_body_may_be() -> None:
+    assert decode(ShowRequest, nested(MOST_DEPTH)).model == "m"
+    for depth in (MOST_DEPTH + 1, 900, 5000):
+        with pytest.raises(BadRequest, match="unreadable JSON"):
+            decode(ShowRequest, nested(depth))
+    side_by_side = b'{"model":"m","x":[' + b"[]," * 5000 + b"[]]}"
+    assert decode(ShowRequest, side_by_side).model == "m"
 
 
 @pytest.mark.parametrize("kind", KINDS)
