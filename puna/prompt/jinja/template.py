@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import CodeType
 
 from jinja2 import Template, TemplateSyntaxError
@@ -22,6 +22,8 @@ SOURCE_CHARS = 128 << 10  # compiling that much takes about two seconds; real on
 CACHED = 32
 FILE = "<chat template>"
 SAID = 500  # of a template's own error text, so much is passed on
+
+_PROBE = "a text to be found again"
 
 _SANDBOX = Sandbox()  # for compiling; a rendering works on a copy
 
@@ -57,9 +59,10 @@ class ChatTemplate:
         `think`: None leaves the choice to the template, a text is a level of effort. It blocks for
         as long as the template takes, at most `limits`: call it in a thread.
         """
+        plain = [_plain_message(message) for message in messages]
         variables: dict[str, object] = {
             **GLOBALS,
-            "messages": [_plain_message(message) for message in messages],
+            "messages": plain,
             "tools": list(tools) or None,
             "bos_token": bos,
             "eos_token": eos,
@@ -69,9 +72,44 @@ class ChatTemplate:
             variables["enable_thinking"] = think is not False
         if isinstance(think, str):
             variables["reasoning_effort"] = think
+        made = self._run(variables, limits, now)
+        if messages and messages[-1].content.strip() not in made and self._wants_parts:
+            variables["messages"] = [
+                {**each, "content": _as_part(each["content"])} for each in plain
+            ]
+            made = self._run(variables, limits, now)
+        return made
+
+    def _run(
+        self,
+        variables: dict[str, object],
+        limits: Limits,
+        now: Callable[[], datetime] = datetime.now,
+    ) -> str:
         sandbox = copy.copy(_SANDBOX)
         sandbox.meter, sandbox.now = Meter(limits), now
         return _run(Template.from_code(sandbox, self._code, variables), limits)
+
+    @cached_property
+    def _wants_parts(self) -> bool:
+        """Whether messages are read as lists of parts alone, as by some models that see: then it
+        writes a text that is a part, and not one that is a text.
+        """
+        return not self._writes(_PROBE) and self._writes(_as_part(_PROBE))
+
+    def _writes(self, content: object) -> bool:
+        variables: dict[str, object] = {
+            **GLOBALS,
+            "messages": [{"role": "user", "content": content}],
+            "tools": None,
+            "bos_token": "",
+            "eos_token": "",
+            "add_generation_prompt": True,
+        }
+        try:
+            return _PROBE in self._run(variables, LIMITS)
+        except TemplateError:
+            return False
 
 
 @lru_cache(maxsize=CACHED)
@@ -136,6 +174,11 @@ def _plain_message(message: Message) -> dict[str, object]:
     if message.tool_call_id:
         plain["tool_call_id"] = message.tool_call_id
     return plain
+
+
+def _as_part(content: object) -> list[dict[str, object]]:
+    """A message's text as the list of parts that some templates read. Images are tags in it."""
+    return [{"type": "text", "text": content}]
 
 
 def _plain_call(call: ToolCall) -> dict[str, object]:

@@ -191,6 +191,22 @@ def test_thinking_and_images_are_not_forwarded() -> None:
     assert made == "role content"
 
 
+PARTS = """\
+{% for message in messages %}{{ message.role | capitalize }}:
+{%- for part in message.content %}
+{%- if part.type == 'image' %}<image>{% elif part.type == 'text' %} {{ part.text }}{% endif %}
+{%- endfor %}<end>
+{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"""
+EITHER = "{% for m in messages %}{{ m.content if m.content is string else 'parts' }}{% endfor %}"
+
+
+def test_a_template_that_reads_parts_alone_gets_them() -> None:
+    chat = [user("[img-0]what?"), Message(role="assistant", content="a sun"), user("sure?")]
+    made = ChatTemplate.compile(PARTS).render(chat)
+    assert made == ("User: [img-0]what?<end>\nAssistant: a sun<end>\nUser: sure?<end>\nAssistant:")
+    assert ChatTemplate.compile(EITHER).render(chat) == "[img-0]what?a sunsure?"
+
+
 def test_a_call_is_an_object_with_an_object_for_arguments() -> None:
     made = ChatTemplate.compile("{{ messages | tojson }}").render([CALL, RESULT])
     assert made == (
