@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from puna.fmt import SECOND, BadDuration, parse_duration
@@ -178,6 +178,12 @@ def _speculation(value: str) -> str:
     return value.lower()
 
 
+def _log_format(value: str) -> str:
+    if value.lower() not in {"text", "json"}:
+        raise _BadValue(value)
+    return value.lower()
+
+
 def _level(value: str) -> int:
     """OLLAMA_DEBUG as a `logging` level: 0 INFO, 1 DEBUG, 2 TRACE (5), -1 WARNING, -2 ERROR."""
     number = 1
@@ -314,6 +320,9 @@ class Settings:
     )
     log_level: int = env(
         "OLLAMA_DEBUG", _level, 20, "log more: 1 debug, 2 trace; -1 warnings only (default 0)"
+    )
+    log_format: Literal["text", "json"] = env(
+        "PUNA_LOG_FORMAT", _log_format, "text", "log lines as text or as json (default text)"
     )
     max_sequences: int = env(
         "PUNA_MAX_SEQUENCES", _whole, 32, "requests that one model decodes together (default 32)"

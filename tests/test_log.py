@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from puna.log import TRACE, Logfmt, fields, setup_logging
+from puna.log import REQUEST_ID, TRACE, JsonLines, Logfmt, LogFormat, fields, setup_logging
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def lines() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     setup_logging(TRACE, stream)
     yield stream
-    for handler in [h for h in root.handlers if isinstance(h.formatter, Logfmt)]:
+    for handler in [h for h in root.handlers if isinstance(h.formatter, Logfmt | JsonLines)]:
         root.removeHandler(handler)
     for name, level in levels.items():
         logging.getLogger(None if name == "root" else name).setLevel(level)
@@ -64,3 +66,29 @@ def test_setting_up_twice_writes_once(lines: io.StringIO) -> None:
     logging.getLogger("puna.x").info("once")
     logging.getLogger("puna.x").debug("never")
     assert (lines.getvalue(), again.getvalue().count("msg=")) == ("", 1)
+
+
+def test_lines_of_json(lines: io.StringIO) -> None:
+    setup_logging(TRACE, lines, "json")
+    log = logging.getLogger("puna.x")
+    log.warning('so\n"quoted"', extra=fields(n=2, path=Path("/a")))
+    try:
+        raise KeyError("gone")
+    except KeyError as error:
+        log.error("oh", exc_info=error)
+    first, second = map(json.loads, lines.getvalue().splitlines())
+    assert (first["level"], first["msg"]) == ("WARN", 'so\n"quoted"')
+    assert (first["n"], first["path"]) == (2, "/a")
+    assert second["traceback"].endswith("KeyError: 'gone'")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_lines_name_their_request(lines: io.StringIO, form: LogFormat) -> None:
+    setup_logging(TRACE, lines, form)
+    token = REQUEST_ID.set("req_1")
+    logging.getLogger("puna.x").info("in")
+    REQUEST_ID.reset(token)
+    logging.getLogger("puna.x").info("out")
+    inside, outside = lines.getvalue().splitlines()
+    assert "req_1" in inside
+    assert "request" not in outside

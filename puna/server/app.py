@@ -15,10 +15,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from puna.config import FOREVER
+from puna.log import REQUEST_ID
 from puna.metrics import API
 from puna.server.access import ROUTE, AccessLog
 from puna.server.checks import Guard, HostRules, OriginRules, adding
-from puna.server.faults import NATIVE, REQUEST_ID, Fault, attempt, envelope_for
+from puna.server.faults import NATIVE, Fault, attempt, envelope_for
 from puna.server.patience import patient
 from puna.server.routes import (
     audio,
@@ -126,9 +127,9 @@ class _Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         receive = patient(receive, self._read_timeout)
+        number = f"req_{secrets.token_hex(12)}"
+        REQUEST_ID.set(number)
         if name := envelope_for(scope["path"]).id_header:
-            number = f"req_{secrets.token_hex(12)}"
-            REQUEST_ID.set(number)
             send = adding(((name, number.encode()),), send)
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)

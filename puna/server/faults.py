@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from puna.errors import Busy, EngineError, PunaError
-from puna.log import fields
+from puna.log import REQUEST_ID, fields
 
 __all__ = [
     "ANTHROPIC",
@@ -25,7 +24,6 @@ __all__ = [
     "INTERNAL",
     "NATIVE",
     "OPENAI",
-    "REQUEST_ID",
     "Envelope",
     "Fault",
     "attempt",
@@ -50,9 +48,6 @@ class Fault:
     param: str = ""
     retry_after: int = 0
 
-
-REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
-"""The id of the request that is served: in a header of the answer, and in some errors."""
 
 BUSY_SECONDS = 5
 """When to try again where too many wait."""

@@ -44,7 +44,7 @@ def serve(settings: Settings, open_services: OpenServices = open_services) -> No
 
     Raises PunaError when the address cannot be had or a setting is unusable.
     """
-    setup_logging(settings.log_level)
+    setup_logging(settings.log_level, form=settings.log_format)
     with bind(settings.host) as listener:
         _announce(settings, listener)
         make_loop = uvicorn.Config(_no_app, log_config=None).get_loop_factory()  # uvloop if it can
