@@ -14,7 +14,7 @@ from puna.errors import BadRequest
 from puna.runner.handle import ProcessEngine
 from puna.runner.llama.rules import Rules
 from puna.runner.protocol import Generation, LoadPlan, Piece, Sampling
-from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.ggufs import CONTROL_TYPE, make_tiny_llama, make_vocabulary
 from tests.runner.test_engine import answer, order, with_engine
 
 HOT = Sampling(temperature=1.0, seed=3)
@@ -305,3 +305,28 @@ def test_log_probabilities_do_not_know_of_the_format(plan: LoadPlan) -> None:
         assert found[0] == pytest.approx(found[1], abs=1e-3)
 
     with_engine(plan, use)
+
+
+def test_tags_of_an_outline_are_text_also_where_they_are_control_tokens(tmp_path: Path) -> None:
+    vocabulary = make_vocabulary()
+    token = len(vocabulary.tokens)
+    vocabulary.tokens.append("</think>")
+    vocabulary.scores.append(0.0)
+    vocabulary.types.append(CONTROL_TYPE)
+    vocabulary.biases.append(-60.0)
+    path = make_tiny_llama(tmp_path / "tagged.gguf", vocabulary=vocabulary)
+    outline = 'start: r1 /[ ]?/ @answer\nr1[suffix="</think>"]: /(?s:.*)/\n'
+
+    async def use(engine: ProcessEngine) -> None:
+        free, _ = await answer(engine, order("the", 8))
+        held = {"outline": outline, "regex": "[0-9]{3}", "visible": ("</think>",)}
+        cut, end = await answer(engine, order("the", 8, **held))
+        assert (cut, end.reason) == (free, "length")
+        likes = Sampling(temperature=1.0, seed=2, logit_bias=((token, 62.0),))
+        text, end = await answer(engine, order("the", 200, sampling=likes, **held))
+        assert re.fullmatch(r"[^<]*</think> ?[0-9]{3}", text), text
+        assert end.reason == "stop"
+        written = await answer(engine, order("the", 60, sampling=likes, **held | {"visible": ()}))
+        assert "</think>" not in written[0]
+
+    with_engine(LoadPlan(model=str(path), n_ctx=512), use)

@@ -122,6 +122,8 @@ class Mode:
     read: Reader | None = None
     watch: Watch | None = None
     """Tells of a call before it is whole."""
+    bad: Fault | None = None
+    """What becomes of this mode's calls that cannot be read, if not what the family says."""
     chooses: Callable[[str], str] | None = None
     """Which mode follows, by a HEAD's text."""
     finder: Finder = field(init=False)

@@ -19,11 +19,12 @@ from puna.prompt.parsers.family import (
 )
 from puna.prompt.parsers.lark import literal
 from puna.prompt.parsers.reading import parameters
-from puna.prompt.parsers.tools import typed
+from puna.prompt.parsers.tools import Tools, typed
 from puna.prompt.parsers.writing import Tagged
 
 __all__ = ["GLIMMER"]
 
+_OPENING = "<atem:function_calls>"
 _RECIPIENT = re.compile(r"\bto=(\S+)")
 _BLOCK = re.compile(
     r'\s*<atem:function_calls>\s*<atem:invoke name="([^"]*)">(.*)</atem:invoke>\s*', re.DOTALL
@@ -38,24 +39,33 @@ def _recipient(header: str) -> str:
 
 def _choose(header: str) -> str:
     """The mode of a message's body."""
-    return {"self": "thinking", "user": "content"}.get(_recipient(header), "call")
+    return {"self": "thinking", "user": "answer"}.get(_recipient(header), "call")
 
 
 def read_call(body: Body) -> Iterator[Found]:
     """Reads the block of a message to a tool."""
-    name = _recipient(body.head)
-    found = _BLOCK.fullmatch(body.text)
+    yield _read(body.text, _recipient(body.head), body.tools)
+
+
+def read_inline(body: Body) -> Iterator[Found]:
+    """Reads a block that is an answer to the user."""
+    yield _read(f"{_OPENING}{body.text}", "", body.tools)
+
+
+def _read(text: str, name: str, tools: Tools) -> Found:
+    """The call of a block to a tool, whose name is empty where the block alone tells."""
+    found = _BLOCK.fullmatch(text)
     if found is None:
         raise BadCall(f"parse Glimmer call to {name}: no block of calls")
     invoked = found[1].replace("<|message|>", "").strip()
     if not invoked:
         raise BadCall("empty Glimmer function name")
-    if invoked != name and _spaced(invoked) != name:
+    if name and invoked != name and _spaced(invoked) != name:
         raise BadCall(f'Glimmer recipient "{name}" does not match ATEM invoke "{invoked}"')
-    if invoked not in body.tools.names:
+    if invoked not in tools.names:
         raise BadCall(f'undeclared Glimmer function "{invoked}"')
     pairs = parameters(_PARAMETER, "<atem:parameter ", found[2])
-    yield invoked, {key: typed(raw, body.tools.types(invoked, key)) for key, raw in pairs}
+    return invoked, {key: typed(raw, tools.types(invoked, key)) for key, raw in pairs}
 
 
 def _spaced(name: str) -> str:
@@ -92,6 +102,12 @@ GLIMMER = Family(
     {
         "header": Mode(Kind.HEAD, {"<|message|>": "content"}, chooses=_choose),
         "content": Mode(Kind.CONTENT, _ENDS, trims=False),
+        "answer": Mode(
+            Kind.CONTENT, {_OPENING: "inline", **_ENDS}, otherwise="content", trims=False
+        ),
+        "inline": Mode(
+            Kind.CALL, {"</atem:function_calls>": "content"}, read=read_inline, bad=Fault.TEXT
+        ),
         "thinking": Mode(Kind.THINKING, _ENDS, trims=False),
         "call": Mode(
             Kind.CALL, {"</atem:function_calls>": "between", "<|eot|>": "between"}, read=read_call

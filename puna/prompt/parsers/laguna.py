@@ -49,6 +49,14 @@ def _read(body: Body) -> Iterator[Found]:
         raise BadCall(f"failed to parse Laguna JSON tool call: {fault}") from fault
 
 
+def read_declared(body: Body) -> Iterator[Found]:
+    """Likewise, for a function of the request: elsewhere only such a one is a call."""
+    for name, arguments in read_call(body):
+        if name not in body.tools.names:
+            raise BadCall(f"tool {name!r} is not declared")
+        yield name, arguments
+
+
 def _laguna(turn: Turn) -> str:
     return "opened" if turn.think and turn.last not in {"assistant", "prefill"} else "begin"
 
@@ -57,13 +65,21 @@ def _poolside(turn: Turn) -> str:
     return "opened" if turn.think else "begin"
 
 
-_TAGS = {"<tool_call>": "call", "<think>": "thinking", "</think>": "content"}
+_TAGS = {
+    "<tool_call>": "call",
+    "<think>": "thinking",
+    "</think>": "answer",
+    "<user>": "turn",  # calls that are written as somebody's turn
+}
 _MODES = {
     "opened": Mode(Kind.THINKING, {"<think>": "thinking"}, otherwise="thinking"),
-    "begin": Mode(Kind.CONTENT, _TAGS, otherwise="content"),
-    "thinking": Mode(Kind.THINKING, {"</think>": "content", "<tool_call>": "call"}),
+    "begin": Mode(Kind.CONTENT, {**_TAGS, "{": "bare"}, otherwise="content"),
+    "answer": Mode(Kind.CONTENT, {**_TAGS, "{": "bare"}, otherwise="content"),
+    "thinking": Mode(Kind.THINKING, {"</think>": "answer", "<tool_call>": "call"}),
     "content": Mode(Kind.CONTENT, _TAGS),
     "call": Mode(Kind.CALL, {"</tool_call>": "content"}, read=read_call),
+    "turn": Mode(Kind.CALL, {"</user>": "content"}, read=read_declared, bad=Fault.TEXT),
+    "bare": Mode(Kind.CALL, then="content", unread="content", read=read_declared, bad=Fault.TEXT),
 }
 
 LAGUNA = Family(

@@ -186,6 +186,8 @@ class Scanner:
         """None of the tags that were looked for comes."""
         if self._mode.trims:
             self._held = start
+        else:
+            self._eats = False
         self._mode = self._family.modes[self._mode.otherwise]
 
     def _balance(self, pieces: list[Piece]) -> bool:
@@ -242,6 +244,8 @@ class Scanner:
             self._raw.append(tag)
         elif not is_head:
             self._raw = [self._spaces, tag]
+        elif mode.kind is Kind.CONTENT:
+            self._raw = []  # the head was none of a call's
         if not is_head:
             self._head = ""
         self._mode = mode
@@ -309,7 +313,7 @@ class Scanner:
         return True
 
     def _refuse(self, raw: str, fault: Exception, is_cut: bool, pieces: list[Piece]) -> bool:
-        policy = self._cut if is_cut else self._bad
+        policy = self._mode.bad or (self._cut if is_cut else self._bad)
         if policy is Fault.ERROR:
             raise BadToolCall(str(fault)) from fault
         if policy is Fault.TEXT:

@@ -308,6 +308,17 @@ SAMPLES: dict[str, dict[str, Sample]] = {
         "thoughts that nobody wanted": Sample(
             " a </think> b<think>c</think>d", [("content", "abd")], PLAIN
         ),
+        "a call as somebody's turn": Sample(
+            'a <user>rain {"city": "Oslo"}</user>b',
+            [("content", "a"), OSLO, ("content", "b")],
+            PLAIN,
+        ),
+        "somebody's turn": Sample("a <user>hi</user>b", [("content", "a <user>hi</user>b")], PLAIN),
+        "a bare object": Sample(
+            'hm</think>\n{"name": "rain", "arguments": {"city": "Oslo"}}',
+            [("thinking", "hm"), OSLO],
+        ),
+        "an answer in JSON": Sample(' {"name": "x"} b', [("content", '{"name": "x"} b')], PLAIN),
     },
     "poolside-v1": {
         "a name alone": Sample("hm<tool_call>now</tool_call>", [("thinking", "hm"), NOW])
@@ -322,6 +333,14 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             f' to=rain<|message|>{ATEM}<atem:parameter name="city">a<|eom|>b</atem:parameter>'
             f"{ATEM_END}<|eot|>",
             [("rain", {"city": "a<|eom|>b"})],
+        ),
+        "a block for the user": Sample(
+            f'<|message|>{ATEM}<atem:parameter name="city">Oslo</atem:parameter>\n{ATEM_END}',
+            [OSLO],
+        ),
+        "a block that calls nothing": Sample(
+            f"<|message|>{ATEM.replace('rain', 'snow')}{ATEM_END} so<|eot|>",
+            [("content", f"{ATEM.replace('rain', 'snow')}{ATEM_END} so")],
         ),
         "thoughts that nobody wanted": Sample(
             " to=self<|message|>hm<|eom|><|start|>assistant<|message|> four<|eot|>",
