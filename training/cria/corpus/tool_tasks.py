@@ -195,6 +195,7 @@ def _made_up(rng: Rng, vocabulary: Vocabulary, *, new: bool) -> Task:
     tool = _tool(rng, _name(rng, verb, noun, adjective.strip()), about, args)
     if not new and len(values) in _TERSE and rng.random() < 0.3:
         template, said = pick(rng, _TERSE[len(values)]), ""
+    rival = None if new else _rival(rng, template, verb, noun, args)
     first, *rest = [spelt(value) for value in values.values()] or [""]
     request = template.format(
         a=first, b=" ".join(rest),
@@ -205,7 +206,27 @@ def _made_up(rng: Rng, vocabulary: Vocabulary, *, new: bool) -> Task:
     if not new and rng.random() < 0.25:
         loose = request[:1].lower() + request[1:].rstrip(".")
         request = loose if all(spelt(v) in loose for v in values.values()) else request
-    return Task(tool, request, Call(tool.name, dict(values)), noun)
+    return Task(tool, request, Call(tool.name, dict(values)), noun, rival=rival)
+
+
+def _rival(rng: Rng, template: str, verb: str, noun: str, args: tuple[Arg, ...]) -> Tool | None:
+    """A tool of another verb or noun, or both, that has some arguments of the wanted one.
+
+    What differs is said in the request, so that it does not fit.
+    """
+    new_verb, new_noun = words.word(rng).lower(), words.word(rng).lower()
+    said = template.lower()
+    roll = rng.random()
+    if roll < 0.3 and ("{noun}" in said or "{tool}" in said):
+        new_verb = verb
+    elif roll < 0.5 and ("{verb}" in said or "{tool}" in said):
+        new_noun = noun
+    if {new_verb, new_noun} == {verb, noun}:
+        return None
+    mixed = {arg.name: arg for arg in (*args, *_args(rng, TRAIN, new=False))}
+    kept = tuple(arg for arg in mixed.values() if rng.random() < 0.7)
+    about = f"{capitalised(new_verb)} {pick(rng, ('the', 'a'))} {new_noun}"
+    return _tool(rng, _name(rng, new_verb, new_noun, ""), about, kept[:4])
 
 
 def _template(rng: Rng, *, new: bool, some: bool) -> str:
