@@ -76,6 +76,15 @@ def test_it_thinks_when_asked_to(server: Server) -> None:
     assert "think>" not in (message.content or "")
 
 
+@pytest.mark.parametrize(
+    ("country", "city"), [("France", "Paris"), ("Italy", "Rome"), ("Germany", "Berlin")]
+)
+def test_it_knows_capitals_also_after_a_thought(server: Server, country: str, city: str) -> None:
+    for think in (False, True):
+        message = chat(server, user(f"What is the capital of {country}?"), think=think)
+        assert city in (message.content or "")
+
+
 def test_it_calls_a_tool(server: Server) -> None:
     """57: of the answer as it is said to clients."""
     message = chat(server, user("What is the weather in Oslo?"), tools=[WEATHER], think=False)
