@@ -173,9 +173,11 @@ def _redirect(request: Request, path: str) -> Response:
 
 
 def _fault_reply(fault: Fault, path: str) -> Response:
+    envelope = envelope_for(path)
+    fault = envelope.told(fault)
     headers = {"content-type": JSON.decode()}
     if fault.retry_after:
         headers["retry-after"] = str(fault.retry_after)
     if fault.status in {408, 413}:
         headers["connection"] = "close"  # the rest of the body is not worth reading
-    return Response(envelope_for(path).body(fault), fault.status, headers)
+    return Response(envelope.body(fault), fault.status, headers)

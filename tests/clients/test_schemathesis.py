@@ -24,7 +24,7 @@ EXAMPLES = 12
 SECONDS = 60
 ELSEWHERE = {("POST", "/api/pull"), ("POST", "/api/push")}
 """They ask registries, and there is none."""
-FAULTS_OF_REQUESTS = ('option "', "unsupported quantization type", "license")
+FAULTS_OF_REQUESTS = (r"option \"", "unsupported quantization type", "license")
 """What the native API answers with 500, though the request is wrong (API spec, 3.4 and 17.3)."""
 SETTINGS = settings(
     max_examples=EXAMPLES,

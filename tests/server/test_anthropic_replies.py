@@ -20,7 +20,7 @@ from puna.api.events import (
     ToolCalls,
 )
 from puna.api.requests import ChatRequest, FunctionCall, ToolCall
-from puna.errors import BadRequest, Busy, EngineDied, Forbidden, ModelNotFound
+from puna.errors import BadRequest, Busy, EngineDied, Forbidden, InvalidOption, ModelNotFound
 from tests.fakes.asgi import Call
 from tests.server.scripted import client, run, said
 
@@ -298,6 +298,7 @@ def test_ids_differ() -> None:
 
 EARLY: dict[str, tuple[Exception, int, str]] = {
     "bad request": (BadRequest("no"), 400, "invalid_request_error"),
+    "an option of another type": (InvalidOption("no"), 400, "invalid_request_error"),
     "forbidden": (Forbidden("no"), 403, "permission_error"),
     "AM-15 not found": (ModelNotFound("m"), 404, "not_found_error"),
     "busy": (Busy(), 503, "overloaded_error"),

@@ -19,7 +19,7 @@ from puna.api.events import (
     ToolCalls,
 )
 from puna.api.requests import FunctionCall, ToolCall
-from puna.errors import Busy, ContextExceeded, EngineDied, ModelNotFound
+from puna.errors import Busy, ContextExceeded, EngineDied, InvalidOption, ModelNotFound
 from tests.fakes.asgi import Call
 from tests.server.scripted import Held, client, run, said
 
@@ -242,6 +242,7 @@ def test_a_prompt_can_be_seen() -> None:
         (ModelNotFound("m"), 404, "not_found_error", "model_not_found"),
         (ContextExceeded("too long"), 400, "invalid_request_error", "context_length_exceeded"),
         (Busy(), 503, "api_error", None),
+        (InvalidOption("no"), 400, "invalid_request_error", None),
     ],
 )
 @pytest.mark.parametrize("n", [1, 2])
