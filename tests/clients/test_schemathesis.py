@@ -26,6 +26,13 @@ ELSEWHERE = {("POST", "/api/pull"), ("POST", "/api/push")}
 """They ask registries, and there is none."""
 FAULTS_OF_REQUESTS = (r"option \"", "unsupported quantization type", "license")
 """What the native API answers with 500, though the request is wrong (API spec, 3.4 and 17.3)."""
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+ENDLESS = {
+    "/v1/chat/completions": "max_tokens",
+    "/v1/completions": "max_tokens",
+    "/v1/responses": "max_output_tokens",
+}
+"""Routes that answer for as long as the model likes, and the field that ends it."""
 SETTINGS = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -40,6 +47,13 @@ MODES = {
     "as described": schemathesis.GenerationMode.POSITIVE,
     "not as described": schemathesis.GenerationMode.NEGATIVE,
 }
+CASES = {
+    f"{name}, {how}": (key, mode)
+    for name, key in KEYS.items()
+    for how, mode in MODES.items()
+    if OPERATIONS[key].body is not None or how == "as described"
+}
+"""Where no body is described, there is nothing that a request could get wrong."""
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +61,16 @@ def schema() -> Any:
     return schemathesis.openapi.from_dict(document())
 
 
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize(("key", "mode"), CASES.values(), ids=CASES)
 def test_route(server: Server, schema: Any, key: Key, mode: Any) -> None:
     method, path = key
     operation = schema[path][method]
-    if mode is MODES["not as described"] and OPERATIONS[key].body is None:
-        pytest.skip("nothing is described that a request could get wrong")
 
     @SETTINGS
     @given(case=operation.as_strategy(generation_mode=mode), is_real=st.booleans())
     def send(case: Any, is_real: bool) -> None:
         if isinstance(case.body, dict):
-            case.body = bounded(case.body, is_real=is_real)
+            case.body = bounded(case.body, path, is_real=is_real)
         response = case.call(base_url=server.url, timeout=SECONDS)
         is_told = path.startswith("/api/") and any(t in response.text for t in FAULTS_OF_REQUESTS)
         assert response.status_code in {501, 503} or response.status_code < 500 or is_told, (
@@ -78,16 +89,18 @@ def test_route(server: Server, schema: Any, key: Key, mode: Any) -> None:
     send()
 
 
-def bounded(body: dict[str, Any], *, is_real: bool) -> dict[str, Any]:
+def bounded(body: dict[str, Any], path: str, *, is_real: bool) -> dict[str, Any]:
     """The body without what would load a model again, take long, or ask a registry; half of all
     requests name a model that is there."""
     kept = {name: value for name, value in body.items() if name not in {*LOAD_TIME, "keep_alive"}}
     kept.pop("from", None)
-    if isinstance(options := kept.get("options"), dict):
-        few = {name: value for name, value in options.items() if name not in LOAD_TIME}
+    options = kept.get("options")
+    if isinstance(options, dict) or (options is None and path in {"/api/chat", "/api/generate"}):
+        few = {name: value for name, value in (options or {}).items() if name not in LOAD_TIME}
         kept["options"] = few | {"num_predict": 2}
-    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"):
-        if isinstance(kept.get(name), int) and kept[name] > 0:
+    for name in LIMITS:
+        is_endless = kept.get(name) is None and name == ENDLESS.get(path)
+        if is_endless or (name in kept and isinstance(kept[name], int)):
             kept[name] = 2
     if is_real and isinstance(kept.get("model"), str):
         kept["model"] = "cria"
