@@ -120,7 +120,8 @@ def _means(
         raise _bad(path, f"{name} has counts that are no numbers")
     rows = values.reshape(per_expert.size, -1)
     seen = per_expert > 0
-    rows[seen] /= per_expert[seen, None]
+    with np.errstate(over="ignore"):  # what becomes infinite is refused with the rest
+        rows[seen] /= per_expert[seen, None]
     rows[~seen] = 1  # an expert that was never asked: all its columns are alike
     return rows.reshape(-1)
 

@@ -64,6 +64,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "no numbers": (pack_old_matrix({"a": [float("nan")]}), "a has values that are no mean"),
     "endless ones": (pack_old_matrix({"a": [float("inf")]}), "a has values that are no mean"),
+    "a mean beyond what there are numbers for": (
+        pack_gguf_matrix({"a": [1e30]}, {"a": [1e-30]}),
+        "a has values that are no mean",
+    ),
     "squares below 0": (pack_old_matrix({"a": [-1]}), "a has values that are no mean"),
     "a model": (pack_gguf({"general.architecture": "llama"}), "GGUF file of another kind"),
     "big-endian": (
