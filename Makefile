@@ -138,6 +138,7 @@ train-cria: $(TRAIN_PYTHON)
 
 export-cria: $(TRAIN_PYTHON) $(VENV)/installed-dev
 	$(TRAIN_PYTHON) -m training.cria.export --checkpoint $(CRIA)/checkpoint.pt --out $(CRIA)/export
+	$(BIN)/python -m training.cria.to_gguf --folder $(CRIA)/export
 	$(TRAIN_PYTHON) -m training.cria.verify expect --checkpoint $(CRIA)/checkpoint.pt \
 		--file $(CRIA)/expected.npz
 	$(BIN)/python -m training.cria.verify compare --gguf $(CRIA)/export/cria-f32.gguf \

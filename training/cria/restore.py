@@ -17,7 +17,6 @@ import torch
 from gguf.quants import dequantize
 
 from training.cria.chat import SPECIAL, USER_DEFINED
-from training.cria.export import gguf_name
 from training.cria.model import Cria, Shape
 from training.cria.tokenizer import assemble
 
@@ -32,6 +31,21 @@ _SIZES = {
     "head_dim": "attention.key_length",
     "intermediate_size": "feed_forward_length",
     "max_position_embeddings": "context_length",
+}
+
+
+_NAMES = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "gate_proj": "ffn_gate",
+    "up_proj": "ffn_up",
+    "down_proj": "ffn_down",
 }
 
 
@@ -71,9 +85,9 @@ def read_model(reader: gguf.GGUFReader) -> Cria:
     found = {tensor.name: tensor for tensor in reader.tensors}
     state = {}
     for name, wanted in model.state_dict().items():
-        tensor = found.pop(gguf_name(name), None)
+        tensor = found.pop(_gguf_name(name), None)
         if tensor is None:
-            raise ValueError(f"not a cria: it has no tensor {gguf_name(name)}")
+            raise ValueError(f"not a cria: it has no tensor {_gguf_name(name)}")
         values = torch.tensor(dequantize(tensor.data, tensor.tensor_type))
         state[name] = values.reshape(wanted.shape)
     if found:
@@ -101,6 +115,15 @@ def _field(reader: gguf.GGUFReader, name: str) -> Any:
     if field is None:
         raise ValueError(f"not a cria: it has no {name}")
     return field.contents()
+
+
+def _gguf_name(name: str) -> str:
+    """The name in a GGUF of a tensor of the model's state."""
+    fixed = {"embed_tokens.weight": "token_embd.weight", "norm.weight": "output_norm.weight"}
+    if name in fixed:
+        return fixed[name]
+    _, number, rest = name.split(".", 2)
+    return f"blk.{number}.{_NAMES[rest.removesuffix('.weight')]}.weight"
 
 
 if __name__ == "__main__":
