@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import sys
-import tempfile
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import msgspec
 
-from puna.config import child_environment
+from puna.convert import working
 from puna.errors import ConvertError
 
 __all__ = ["Conversion", "Order", "Said", "Written", "convert"]
 
-_LAST_WORDS = 64 * 1024  # bytes of the child's stderr that are looked at
+CHILD = "puna.convert.converter"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -47,18 +44,12 @@ class Written(msgspec.Struct, frozen=True):
     type: str
 
 
-class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+class Said(working.Said, frozen=True, omit_defaults=True):
     """One line of the child's: tensors done and in all, what was written at the end, or why it
     failed.
     """
 
-    done: int = 0
-    total: int = 0
     written: tuple[Written, ...] = ()
-    failure: str = ""
-
-
-_SAID = msgspec.json.Decoder(Said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,56 +82,23 @@ async def convert(work: Conversion) -> AsyncGenerator[Said, None]:
     base = str(work.base) if work.base else ""
     order = Order(work.kind, str(work.source), str(work.target), work.type, base)
     finished = False
-    with tempfile.TemporaryFile() as words:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "puna.convert.converter",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=words,
-            env=child_environment() | {"GGML_NO_BACKTRACE": "1"},
-        )
-        try:
-            if process.stdin is None or process.stdout is None:
-                raise ConvertError("the converter has no pipes")
-            with contextlib.suppress(ConnectionError):  # it died: its exit status tells more
-                process.stdin.write(msgspec.json.encode(order))
-                await process.stdin.drain()
-                process.stdin.close()
-            while line := await process.stdout.readline():
-                said = _SAID.decode(line)
-                if said.failure:
-                    raise ConvertError(f"cannot convert: {said.failure}")
+    child = working.work_in_child(CHILD, order, "converter", ConvertError, "convert", Said)
+    try:
+        async with aclosing(child) as steps:
+            async for said in steps:
                 finished = finished or bool(said.written)
                 yield said
-            if await process.wait() != 0 or not finished:
-                finished = False
-                raise ConvertError(f"the converter ended: {_cause(process.returncode, words)}")
-        finally:
-            _kill(process)
-            await process.wait()
-            if not finished:
-                await asyncio.to_thread(_forget, work)
+        if not finished:
+            raise ConvertError("the converter ended without a word")
+    except BaseException:
+        finished = False
+        raise
+    finally:
+        if not finished:
+            await asyncio.to_thread(_forget, work)
 
 
 def _forget(work: Conversion) -> None:
     for path in (work.target, work.projector):
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    # not Process.kill(): it polls first, and so takes the exit status from asyncio's watcher
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-
-
-def _cause(code: int | None, words: IO[bytes]) -> str:
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-code).name}"
-    words.seek(0)
-    lines = words.read(_LAST_WORDS).decode("utf-8", "replace").strip().splitlines()
-    return f"exit status {code}" + "".join(f": {line}" for line in lines[-1:])

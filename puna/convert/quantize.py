@@ -17,7 +17,7 @@ from types import MappingProxyType
 import msgspec
 
 from puna.convert.levels import FOUR_BITS, SOURCES
-from puna.convert.working import work_in_child
+from puna.convert.working import Said, work_in_child
 from puna.errors import QuantError
 from puna.gguf.reader import read_header
 from puna.gguf.tensors import TensorInfo
@@ -84,10 +84,10 @@ async def quantize(work: Quantization) -> AsyncGenerator[float, None]:
     Raises QuantError, OSError and BadModelFile for a source that cannot be read.
     """
     order = await asyncio.to_thread(_order, work)
-    child = work_in_child(CHILD, order, "quantizer", QuantError, "quantize")
-    async with aclosing(child) as fractions:
-        async for fraction in fractions:
-            yield fraction
+    child = work_in_child(CHILD, order, "quantizer", QuantError, "quantize", Said)
+    async with aclosing(child) as steps:
+        async for said in steps:
+            yield said.done / max(said.total, 1)
 
 
 def _order(work: Quantization) -> Order:

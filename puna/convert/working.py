@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import msgspec
 
@@ -35,16 +35,22 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     failure: str = ""
 
 
-_SAID = msgspec.json.Decoder(Said)
+S = TypeVar("S", bound=Said)
 
 
 async def work_in_child(
-    module: str, order: msgspec.Struct, name: str, failed: type[ConvertError], verb: str
-) -> AsyncGenerator[float, None]:
-    """Run the module with this order, and tell which fraction is done.
+    module: str,
+    order: msgspec.Struct,
+    name: str,
+    failed: type[ConvertError],
+    verb: str,
+    lines: type[S],
+) -> AsyncGenerator[S, None]:
+    """Run the module with this order, and hand on what it says, read as `lines`.
 
     Raises `failed`: `cannot <verb>: …` for what the child says, else that the `name` ended.
     """
+    said_by = msgspec.json.Decoder(lines)
     with tempfile.TemporaryFile() as words:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -53,13 +59,14 @@ async def work_in_child(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=words,
-            env=child_environment(),
+            env=child_environment() | {"GGML_NO_BACKTRACE": "1"},
         )
         try:
-            async for said in _talk(process, order):
+            async for line in _talk(process, order):
+                said = said_by.decode(line)
                 if said.failure:
                     raise failed(f"cannot {verb}: {said.failure}")
-                yield said.done / max(said.total, 1)
+                yield said
             if await process.wait() != 0:
                 raise failed(f"the {name} ended: {_cause(process.returncode, words)}")
         finally:
@@ -67,7 +74,7 @@ async def work_in_child(
             await process.wait()
 
 
-async def _talk(process: asyncio.subprocess.Process, order: msgspec.Struct) -> AsyncIterator[Said]:
+async def _talk(process: asyncio.subprocess.Process, order: msgspec.Struct) -> AsyncIterator[bytes]:
     """Give the child its order; what it says, as long as it says anything."""
     if process.stdin is None or process.stdout is None:
         raise ConvertError("a child process has no pipes")
@@ -76,7 +83,7 @@ async def _talk(process: asyncio.subprocess.Process, order: msgspec.Struct) -> A
         await process.stdin.drain()
         process.stdin.close()
     while line := await process.stdout.readline():
-        yield _SAID.decode(line)
+        yield line
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
