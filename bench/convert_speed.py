@@ -137,7 +137,8 @@ def main() -> None:
     """Print the median of the ratios, the extremes, and the memory against its bound."""
     gigabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 2.5
     ratios, memory = [], []
-    with tempfile.TemporaryDirectory(dir=".") as name:
+    Path("build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir="build") as name:
         folder = Path(name)
         weights, largest = make_folder(folder, gigabytes)
         for _ in range(ROUNDS):
