@@ -56,6 +56,8 @@ def decide(state: State, event: Event, now: float) -> list[Action]:
     make_room(state, now)
     actions += close_idle(state, now)
     actions += set_alarm(state)
+    if not state.waiting:
+        state.free = None  # whoever comes next looks anew: others use memory, too
     return actions
 
 
@@ -128,6 +130,7 @@ def _loaded(state: State, event: Loaded, now: float) -> list[Action]:
     entry = state.entry(event.runner)
     if entry is not None and entry.phase is Phase.LOADING:
         entry.phase = Phase.READY if entry.admits_until is None else Phase.DRAINING
+        state.free = None
         entry.load_took = now - entry.used_at
         entry.used_at = now
         _correct(state, entry, event)

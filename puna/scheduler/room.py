@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from puna.scheduler.fit import Fitted, fit, given_back
 from puna.scheduler.state import Entry, Need, Phase, State
 
-__all__ = ["FOREVER", "MEMORY", "PLACE", "drain", "fit_alone", "make_room"]
+__all__ = ["FOREVER", "MEMORY", "PLACE", "drain", "fit_alone", "fit_without", "make_room"]
 
 FOREVER = float("inf")
 PLACE = "another model needs the place"
@@ -77,15 +79,16 @@ def _make_memory(state: State, need: Need, now: float) -> None:
 
 def fit_alone(state: State, need: Need) -> Fitted | None:
     """How the model could be loaded if nothing else were."""
-    return _fit_without(state, need, list(state.entries.values()))
+    return fit_without(state, need, list(state.entries.values()))
 
 
 def _fits_without(state: State, need: Need, gone: list[Entry]) -> bool:
-    alone, found = fit_alone(state, need), _fit_without(state, need, gone)
+    alone, found = fit_alone(state, need), fit_without(state, need, gone)
     return alone is None or (found is not None and found.n_layers >= alone.n_layers)
 
 
-def _fit_without(state: State, need: Need, gone: list[Entry]) -> Fitted | None:
+def fit_without(state: State, need: Need, gone: Sequence[Entry] = ()) -> Fitted | None:
+    """How the model could be loaded if these were gone, None where it could not."""
     if need.footprint is None or state.free is None:
         return None
     free = given_back(state.free, [entry.use for entry in gone if entry.is_seen])

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from puna.errors import OutOfMemory
 from puna.scheduler.events import Action, Admit, Fail, Load, Measure, Ring, Unload
-from puna.scheduler.fit import Fitted, Use, fit, given_back, refusal
+from puna.scheduler.fit import Fitted, Use, given_back, refusal
 from puna.scheduler.plans import mismatch
-from puna.scheduler.room import FOREVER, drain, fit_alone
+from puna.scheduler.room import FOREVER, drain, fit_alone, fit_without
 from puna.scheduler.state import SECOND_NS, Entry, Order, Phase, RunnerId, State
 
 __all__ = ["FOREVER", "close", "close_idle", "serve", "set_alarm"]
@@ -67,17 +67,13 @@ def _try_load(state: State, order: Order, now: float) -> list[Action]:
             return []
         state.is_measuring = True
         return [Measure()]
-    rules, scale = state.limits.rules, state.scales.get(need.key, 1.0)
-    found = fit(
-        need.footprint, need.plan, state.free, state.loads(), rules, extra=need.extra, scale=scale
-    )
-    alone = fit_alone(state, need)
+    found, alone = fit_without(state, need), fit_alone(state, need)
     if found is not None and (alone is None or found.n_layers >= alone.n_layers):
         return [_load(state, order, found, now)]
     if alone is None or not state.entries:
         empty = given_back(state.free, [e.use for e in state.entries.values() if e.is_seen])
         del state.waiting[order.number]
-        message = refusal(need.footprint, need.plan, empty, rules, extra=need.extra)
+        message = refusal(need.footprint, need.plan, empty, state.limits.rules, extra=need.extra)
         return [Fail(order, OutOfMemory(message))]
     if state.cramped is None:
         state.cramped = order.number

@@ -119,3 +119,17 @@ def test_a_load_on_cards_is_tried_again_with_fewer_layers() -> None:
     before = world.entry("a").plan.n_gpu_layers
     assert world.failed("a", OutOfMemory("x")) == "load a1"
     assert 0 < world.entry("a").plan.n_gpu_layers < before
+
+
+def test_a_later_load_does_not_go_by_an_old_measurement() -> None:
+    world = world_of(machine(64 * GIB))
+    load(world, "a")
+    ready(world, "a")
+    assert world.ask("b", footprint=model()) == "measure", "others use memory, too"
+
+
+def test_a_refusal_is_not_repeated_by_an_old_measurement() -> None:
+    world = world_of(machine(8 * GIB))
+    assert load(world, "huge", 70 * GIB) == "fail 1 OutOfMemory"
+    world.free = machine(128 * GIB)
+    assert load(world, "huge", 70 * GIB) == "load huge1"
