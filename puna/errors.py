@@ -5,18 +5,18 @@ PunaError            500
 │                          InvalidField · FetchRefused · ContextExceeded · ModelfileError ·
 │                          BadModelFile · Unsupported · TooLarge (413) · TooSlow (408) ·
 │                          UnknownEncoding (415)
+├─ TemplateError     400
+├─ ConvertError      400   QuantError · UnsupportedArchitecture · BadCheckpoint · MissingTensor ·
+│                          TokenizerError · ConverterFailed (500)
 ├─ SignedOut         401
 ├─ Forbidden         403   ReadOnlyModel · CloudDisabled
 ├─ NotFound          404   ModelNotFound · BlobNotFound · ResponseNotFound
 ├─ Cancelled         499
 ├─ EngineError       500   StartFailed · EngineDied · OutOfMemory
 ├─ StoreError        500   BadManifest · BlobMissing · StoreFull
-├─ RegistryError     500   NotInRegistry · Denied · RegistryUnreachable · WrongDownload ·
+├─ RegistryError     500   NotInRegistry (404) · Denied · RegistryUnreachable · WrongDownload ·
 │                          RetriesExhausted
-├─ TemplateError     500
 ├─ BadToolCall       500
-├─ ConvertError      500   QuantError · UnsupportedArchitecture · BadCheckpoint · MissingTensor ·
-│                          TokenizerError
 ├─ ClientError       500   Unreachable (the command line's side)
 ├─ NotBuilt          501
 └─ Busy              503   WaitedTooLong
@@ -42,6 +42,7 @@ __all__ = [
     "CloudDisabled",
     "ContextExceeded",
     "ConvertError",
+    "ConverterFailed",
     "Denied",
     "DigestMismatch",
     "EngineDied",
@@ -157,9 +158,7 @@ class DigestMismatch(BadRequest):
 
 
 class InvalidOption(BadRequest):
-    """An option of the wrong type. The reference answers 500 here."""
-
-    status = 500
+    """An option of the wrong type."""
 
 
 class InvalidField(BadRequest):
@@ -347,8 +346,10 @@ class RegistryError(PunaError):
 class NotInRegistry(RegistryError, LookupError):
     """The registry has no such model or blob."""
 
-    def __init__(self) -> None:
-        super().__init__("file does not exist")
+    status = 404
+
+    def __init__(self, message: str = "file does not exist") -> None:
+        super().__init__(message)
 
 
 class Denied(RegistryError, PermissionError):
@@ -385,9 +386,19 @@ class BadToolCall(PunaError, ValueError):
 class TemplateError(PunaError):
     """A prompt template that does not parse, or that failed while rendering."""
 
+    status = 400
+
 
 class ConvertError(PunaError):
-    """Weights could not be brought into another form."""
+    """Weights could not be brought into another form, for what they are."""
+
+    status = 400
+
+
+class ConverterFailed(ConvertError):
+    """Weights could not be brought into another form, and it is not their fault."""
+
+    status = 500
 
 
 class UnsupportedArchitecture(ConvertError):

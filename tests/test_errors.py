@@ -46,7 +46,7 @@ STATUSES = {
         400,
         'digest mismatch, expected "sha256:a", got "sha256:b"',
     ),
-    "bad option": (errors.InvalidOption("x"), 500, "x"),
+    "bad option": (errors.InvalidOption("x"), 400, "x"),
     "too large": (
         errors.TooLarge(5),
         413,
@@ -63,7 +63,7 @@ STATUSES = {
     ),
     "server's answer": (errors.ClientError("x", 418), 418, "x"),
     "no server": (errors.Unreachable("x"), 503, "x"),
-    "other": (errors.TemplateError("x"), 500, "x"),
+    "other": (errors.TemplateError("x"), 400, "x"),
 }
 
 

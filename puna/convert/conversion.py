@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from puna.convert import working
-from puna.errors import ConvertError
+from puna.errors import ConverterFailed, ConvertError
 
 __all__ = ["Conversion", "Order", "Said", "Written", "convert"]
 
@@ -89,7 +89,7 @@ async def convert(work: Conversion) -> AsyncGenerator[Said, None]:
                 finished = finished or bool(said.written)
                 yield said
         if not finished:
-            raise ConvertError("the converter ended without a word")
+            raise ConverterFailed("the converter ended without a word")
     except BaseException:
         finished = False
         raise

@@ -13,7 +13,7 @@ from pathlib import Path
 from puna.convert.levels import check_matrix, parse_level
 from puna.convert.quantize import Quantization, is_source, quantize
 from puna.convert.working import explain, free_bytes
-from puna.errors import QuantError
+from puna.errors import ConvertError, QuantError
 from puna.gguf.describe import describe
 
 __all__ = ["FileOrder", "plan", "quantize_file"]
@@ -68,7 +68,7 @@ async def quantize_file(work: Quantization) -> AsyncGenerator[float, None]:
             async with aclosing(quantize(order)) as fractions:
                 async for fraction in fractions:
                     yield fraction
-        except QuantError as failure:
+        except ConvertError as failure:
             raise explain(failure, folder, free_bytes(folder)) from failure
         describe(temp)
         _sync(temp)

@@ -19,7 +19,7 @@ from typing import IO, TypeVar
 import msgspec
 
 from puna.config import child_environment
-from puna.errors import ConvertError, StoreFull
+from puna.errors import ConverterFailed, ConvertError, StoreFull
 
 __all__ = ["Said", "explain", "free_bytes", "work_in_child"]
 
@@ -48,7 +48,7 @@ async def work_in_child(
 ) -> AsyncGenerator[S, None]:
     """Run the module with this order, and hand on what it says, read as `lines`.
 
-    Raises `failed`: `cannot <verb>: …` for what the child says, else that the `name` ended.
+    Raises `failed`, `cannot <verb>: …`, for what the child says, ConverterFailed where it ends.
     """
     said_by = msgspec.json.Decoder(lines)
     with tempfile.TemporaryFile() as words:
@@ -68,7 +68,7 @@ async def work_in_child(
                     raise failed(f"cannot {verb}: {said.failure}")
                 yield said
             if await process.wait() != 0:
-                raise failed(f"the {name} ended: {_cause(process.returncode, words)}")
+                raise ConverterFailed(f"the {name} ended: {_cause(process.returncode, words)}")
         finally:
             _kill(process)
             await process.wait()
@@ -77,7 +77,7 @@ async def work_in_child(
 async def _talk(process: asyncio.subprocess.Process, order: msgspec.Struct) -> AsyncIterator[bytes]:
     """Give the child its order; what it says, as long as it says anything."""
     if process.stdin is None or process.stdout is None:
-        raise ConvertError("a child process has no pipes")
+        raise ConverterFailed("a child process has no pipes")
     with contextlib.suppress(ConnectionError):  # it died: its exit status tells more
         process.stdin.write(msgspec.json.encode(order))
         await process.stdin.drain()

@@ -174,7 +174,6 @@ def _redirect(request: Request, path: str) -> Response:
 
 def _fault_reply(fault: Fault, path: str) -> Response:
     envelope = envelope_for(path)
-    fault = envelope.told(fault)
     headers = {"content-type": JSON.decode()}
     if fault.retry_after:
         headers["retry-after"] = str(fault.retry_after)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from puna.errors import BadRequest, Busy, EngineError, PunaError
+from puna.errors import Busy, EngineError, PunaError
 from puna.log import REQUEST_ID, fields
 
 __all__ = [
@@ -40,7 +40,6 @@ class Fault:
     """What went wrong, in the client's terms; `code` and `param` where they are known.
 
     `retry_after`: seconds after which it may be worth trying again, 0 where that says nothing.
-    `is_mistake`: the request was wrong, whatever the status says.
     """
 
     status: int
@@ -48,7 +47,6 @@ class Fault:
     code: str = ""
     param: str = ""
     retry_after: int = 0
-    is_mistake: bool = False
 
 
 BUSY_SECONDS = 5
@@ -69,14 +67,6 @@ class Envelope:
     kind: type[Struct]
     id_header: bytes = b""
     api: str = "native"
-
-    def told(self, fault: Fault) -> Fault:
-        """The fault as clients of this API are told of it. The native API answers some mistakes
-        with 500 (API spec, 3.4); the others say that they are mistakes.
-        """
-        if self.api != "native" and fault.is_mistake and fault.status >= 500:
-            return replace(fault, status=400)
-        return fault
 
 
 class NativeError(Struct, frozen=True):
@@ -186,7 +176,6 @@ def _fault_of(error: Exception) -> Fault:
             log.error("request failed", extra=fields(error=error))
         message = str(error) or type(error).__name__
         retry_after = BUSY_SECONDS if isinstance(error, Busy) else 0
-        is_mistake = isinstance(error, BadRequest)
-        return Fault(error.status, message, error.code, error.param, retry_after, is_mistake)
+        return Fault(error.status, message, error.code, error.param, retry_after)
     log.error("unexpected error", exc_info=error)
     return INTERNAL

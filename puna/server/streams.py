@@ -148,7 +148,6 @@ class Reply(Generic[E]):
         """Tell of a fault: with its status if nothing was sent yet, else as the stream's last
         piece."""
         envelope = self._wire.envelope
-        fault = envelope.told(fault)
         self._is_over = True
         if self._begun:
             await send(_body(envelope.piece(fault), more=False))

@@ -15,7 +15,7 @@ from typing import Literal
 from puna.api.events import Progress
 from puna.convert.conversion import Conversion, Said
 from puna.convert.working import explain, free_bytes
-from puna.errors import BadRequest, ConvertError, PunaError
+from puna.errors import BadRequest, ConverterFailed, ConvertError, PunaError
 from puna.gguf.describe import Description, Keys, describe
 from puna.gguf.reader import is_gguf, read_header
 from puna.models.blobs import Elsewhere
@@ -149,9 +149,9 @@ def _describe(made: Elsewhere, kind: str) -> Description:
     try:
         description = describe(made.path)
     except PunaError as wrong:
-        raise ConvertError(f"the conversion made a file that cannot be read: {wrong}") from wrong
+        raise ConverterFailed(f"the conversion made a file that cannot be read: {wrong}") from wrong
     if description.kind != kind:
-        raise ConvertError(f"the conversion made a file of kind {description.kind}, not {kind}")
+        raise ConverterFailed(f"the conversion made a file of kind {description.kind}, not {kind}")
     return description
 
 

@@ -18,8 +18,6 @@ from puna.errors import (
     InvalidDigest,
     InvalidName,
     ModelNotFound,
-    PunaError,
-    StoreError,
     Unsupported,
 )
 from puna.gguf.describe import Description, describe, describe_parts
@@ -275,13 +273,10 @@ class Create:
             self._add(builder, quantizing, parts)
 
     def _uploaded(self, text: str) -> Digest:
-        """The digest of a file that is in the store. The reference answers 500 where it is not."""
-        try:
-            digest = Digest.parse(text)
-        except InvalidDigest as bad:
-            raise StoreError(str(bad)) from None
+        """The digest of a file that is in the store. Raises BadRequest where it is not."""
+        digest = Digest.parse(text)
         if not self._library.blobs.has(digest):
-            raise StoreError(
+            raise BadRequest(
                 f"open {digest.file_name}: no such file or directory: "
                 "upload the blob before creating the model"
             )
@@ -337,4 +332,4 @@ def _licenses(value: object) -> list[str]:
             return [value]
         case list() if all(isinstance(item, str) for item in value):
             return [item for item in value if item]
-    raise PunaError("license must be a string or a list of strings")  # 500 in the reference
+    raise BadRequest("license must be a string or a list of strings")

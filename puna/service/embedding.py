@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from puna.api.requests import EmbeddingsRequest, EmbedRequest, Tokens
 from puna.config import Settings
-from puna.errors import BadRequest, EngineError, ModelNotFound, quoted
+from puna.errors import BadRequest, ModelNotFound, quoted
 from puna.runner.protocol import Embedding
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
@@ -107,8 +107,8 @@ class Embed:
                 result = await use.lease.engine.embed(asked)
                 vector = array("f", result.vectors[0])
                 _length(vector)
-            except BadRequest as error:  # here the reference makes a failure of every refusal
-                raise EngineError(str(error).strip()) from error
+            except BadRequest as error:  # here the reference's text has no blanks around it
+                raise BadRequest(str(error).strip()) from error
             return vector
 
     async def _find(self, raw: str) -> Entry:

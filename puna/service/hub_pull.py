@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 
 from puna.api.events import Progress
 from puna.api.options import merge_options
-from puna.errors import BadManifest, BadModelFile, BadRequest, Denied, RegistryError, StoreError
+from puna.errors import (
+    BadManifest,
+    BadModelFile,
+    BadRequest,
+    Denied,
+    NotInRegistry,
+    RegistryError,
+    StoreError,
+)
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.models.digest import Digest
 from puna.models.layers import encode_params, parse_params
@@ -156,6 +164,8 @@ async def _plan(hub: Hub, name: Name) -> HubPlan:
         _check_params(plan.params)
     except Denied:
         raise
+    except NotInRegistry as cause:
+        raise NotInRegistry(f"pull model manifest: {cause}") from cause
     except (RegistryError, BadModelFile, BadManifest, BadRequest) as cause:
         raise RegistryError(f"pull model manifest: {cause}") from cause
     return plan

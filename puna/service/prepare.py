@@ -16,7 +16,7 @@ from puna.api.requests import ChatRequest, EmbeddingsRequest, EmbedRequest, Gene
 from puna.api.responses import Details
 from puna.api.texts import TextRequest
 from puna.config import Settings
-from puna.errors import BadModelFile, BadRequest, EngineError, NotFound, Unsupported, quoted
+from puna.errors import BadModelFile, BadRequest, NotFound, Unsupported, quoted
 from puna.runner.protocol import Generation, LoadPlan, Priority, Sampling, SpeculationKind
 from puna.scheduler.state import Need
 from puna.service.catalog import Entry
@@ -52,8 +52,8 @@ _ENCODER_INSIDE = (
 _NO_SHIFT_FAMILIES = {"deepseek2"}
 
 
-class InvalidFormat(EngineError):
-    """A `format` that is neither "json" nor a schema; the reference answers 500."""
+class InvalidFormat(BadRequest):
+    """A `format` that is neither "json" nor a schema."""
 
     def __init__(self, value: object) -> None:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)

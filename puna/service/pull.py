@@ -17,6 +17,8 @@ from puna.errors import (
     BadManifest,
     Denied,
     ModelNotFound,
+    NotInRegistry,
+    PunaError,
     RegistryError,
     StoreError,
 )
@@ -152,5 +154,6 @@ async def _manifest(session: Session) -> Fetched:
     try:
         return await fetch_manifest(session)
     except (RegistryError, BadManifest) as cause:
-        kind = StoreError if isinstance(cause, BadManifest) else RegistryError
+        kind: type[PunaError] = StoreError if isinstance(cause, BadManifest) else RegistryError
+        kind = NotInRegistry if isinstance(cause, NotInRegistry) else kind
         raise kind(f"pull model manifest: {cause}") from cause

@@ -14,6 +14,7 @@ from puna.api.requests import PushRequest
 from puna.errors import (
     BadRequest,
     InvalidName,
+    NotFound,
     PunaError,
     RegistryError,
     StoreError,
@@ -72,7 +73,7 @@ class Push:
             registry = parse_registry(order.target, order.insecure)
         except PunaError as cause:
             yield Progress(status="couldn't retrieve manifest")
-            raise StoreError(_about(order.target, cause)) from cause
+            raise _kind(cause)(_about(order.target, cause)) from cause
         session = await self._registries.session(
             found.name, registry, order.username, order.password
         )
@@ -162,6 +163,12 @@ def _told(layer: Layer, completed: int) -> Progress:
 
 def _told_model(total: int, completed: int) -> Progress:
     return Progress(status="pushing model", digest="sha256:model", total=total, completed=completed)
+
+
+def _kind(cause: PunaError) -> type[PunaError]:
+    """Whose fault it is that there is nothing to push: the store's, or the client's."""
+    kinds = (kind for kind in (NotFound, BadRequest) if isinstance(cause, kind))
+    return next(kinds, StoreError)
 
 
 def _about(text: str, cause: PunaError) -> str:

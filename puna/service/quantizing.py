@@ -16,7 +16,7 @@ from puna.api.requests import CreateRequest
 from puna.convert.levels import check_matrix, parse_level
 from puna.convert.quantize import Quantization, is_source, quantize
 from puna.convert.working import explain, free_bytes
-from puna.errors import BadRequest, QuantError
+from puna.errors import BadRequest, ConvertError, QuantError
 from puna.gguf.describe import Description, describe, describe_parts
 from puna.gguf.merge import Merge, plan_merge
 from puna.models.blobs import Adopted
@@ -57,7 +57,7 @@ class _Rewrite:
                         total=self.size,
                         completed=int(self.size * fraction),
                     )
-        except QuantError as failure:
+        except ConvertError as failure:
             folder = work.target.parent
             raise explain(failure, folder, free_bytes(folder)) from failure
 

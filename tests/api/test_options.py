@@ -93,7 +93,7 @@ def test_wrong_types_are_told(name: str, value: object, complaint: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         merge_options({name: value})
     assert str(caught.value) == complaint
-    assert caught.value.status == 500
+    assert caught.value.status == 400
 
 
 BAD_BIASES: dict[str, tuple[dict[str, object], str]] = {

@@ -11,6 +11,8 @@ HI = [{"role": "user", "content": "hi"}]
 NOWHERE = "sha256:" + "0" * 64
 CONFLICT = 'use either :local or :cloud, not both: "x:cloud:local"'
 NO_CLOUD = "ollama cloud is disabled: remote model is unavailable"
+MISTAKE = 400
+"""The reference's text under another status: it answers 500 though the request is wrong."""
 Row = tuple[str, dict[str, Any], int, str]
 
 GENERATE: dict[str, Row] = {
@@ -59,7 +61,7 @@ GENERATE: dict[str, Row] = {
     "38 a template that does not parse": (
         "generate",
         {"model": "tiny", "prompt": "x", "template": "{{ .Prompt"},
-        500,
+        MISTAKE,
         "~.*template",
     ),
     "cloud": ("generate", {"model": "x:cloud", "prompt": "x"}, 403, NO_CLOUD),
@@ -120,37 +122,37 @@ GENERATE: dict[str, Row] = {
     "33 option of a wrong type": (
         "generate",
         {"model": "tiny", "prompt": "x", "options": {"temperature": "hot"}},
-        500,
+        MISTAKE,
         'option "temperature" must be of type float32',
     ),
     "option that must be whole": (
         "generate",
         {"model": "tiny", "prompt": "x", "options": {"top_k": "9"}},
-        500,
+        MISTAKE,
         'option "top_k" must be of type integer',
     ),
     "option that must be a boolean": (
         "generate",
         {"model": "tiny", "prompt": "x", "options": {"use_mmap": 1}},
-        500,
+        MISTAKE,
         'option "use_mmap" must be of type boolean',
     ),
     "34 stop that is no list": (
         "generate",
         {"model": "tiny", "prompt": "x", "options": {"stop": "x"}},
-        500,
+        MISTAKE,
         'option "stop" must be of type array',
     ),
     "stop that is no list of strings": (
         "generate",
         {"model": "tiny", "prompt": "x", "options": {"stop": [1]}},
-        500,
+        MISTAKE,
         'option "stop" must be of an array of strings',
     ),
     "37 a format that is none": (
         "generate",
         {"model": "tiny", "prompt": "x", "format": "xml"},
-        500,
+        MISTAKE,
         r'invalid format: "\"xml\""; expected "json" or a valid JSON Schema object',
     ),
     "a grammar that is none": (
@@ -230,13 +232,13 @@ CHAT: dict[str, Row] = {
     "option of a wrong type": (
         "chat",
         {"model": "tiny", "messages": HI, "options": {"num_ctx": "many"}},
-        500,
+        MISTAKE,
         'option "num_ctx" must be of type integer',
     ),
     "a format that is none": (
         "chat",
         {"model": "tiny", "messages": HI, "format": 5},
-        500,
+        MISTAKE,
         'invalid format: "5"; expected "json" or a valid JSON Schema object',
     ),
 }
@@ -289,7 +291,7 @@ EMBED: dict[str, Row] = {
     "older form, too long": (
         "embeddings",
         {"model": "tiny", "prompt": "red ball " * 600},
-        500,
+        MISTAKE,
         "the input length exceeds the context length",
     ),
     "older form, a list": ("embeddings", {"model": "tiny", "prompt": ["x"]}, 400, r"~json: "),
@@ -347,7 +349,7 @@ STORE: dict[str, Row] = {
     "98 push what is not here": (
         "push",
         {"model": "nothing", "stream": False},
-        500,
+        404,
         "model 'nothing:latest' not found",
     ),
     "pull over http": ("pull", {"model": "http://h/n/m"}, 400, "insecure protocol http"),
@@ -416,19 +418,19 @@ STORE: dict[str, Row] = {
     "create with a wrong license": (
         "create",
         {"model": "x", "from": "tiny", "system": "text", "license": 5, "stream": False},
-        500,
+        MISTAKE,
         "license must be a string or a list of strings",
     ),
     "create of a malformed digest": (
         "create",
         {"model": "x", "files": {"a.gguf": "nonsense"}},
-        500,
+        MISTAKE,
         "invalid digest format",
     ),
     "create of a blob that is not there": (
         "create",
         {"model": "x", "files": {"a.gguf": NOWHERE}},
-        500,
+        MISTAKE,
         "~open .*: no such file or directory",
     ),
     "create with two adapters": (

@@ -104,7 +104,7 @@ def test_pulling_what_is_not_there(server: Server) -> None:
     assert answer.status == 200
     first, *_, last = answer.lines
     assert (first, list(last)) == ({"status": "pulling manifest"}, ["error"])
-    assert server.post("/api/pull", **body, stream=False).status == 500
+    assert server.post("/api/pull", **body, stream=False).status == 404
 
 
 CLOUD: dict[str, tuple[str, str, int, str]] = {

@@ -76,7 +76,7 @@ def test_an_oci_manifest_and_an_index(registry: DockerRegistry, tmp_path: Path) 
 def test_what_is_not_there(registry: DockerRegistry, tmp_path: Path) -> None:
     async def scene(place: Puller) -> None:
         error = await complaint(place.pull(f"{registry.address}/library/nothing"))
-        assert error == (500, "pull model manifest: file does not exist")
+        assert error == (404, "pull model manifest: file does not exist")
 
     play(tmp_path, scene)
 

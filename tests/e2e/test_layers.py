@@ -81,8 +81,8 @@ def test_bad_templates(server: Server) -> None:
     assert (answer.status, answer.error) == (400, "template error: template: :1: unclosed action")
     body = {"model": "tiny", "prompt": "x", "template": "{{ .Prompt", "stream": False}
     answer = server.request("POST", "/api/generate", body)
-    assert (answer.status, answer.error) == (500, "template: :1: unclosed action")
+    assert (answer.status, answer.error) == (400, "template: :1: unclosed action")
     body["template"] = "{{ range 1000000000 }}{{ end }}"
     answer = server.request("POST", "/api/generate", body)
-    assert answer.status == 500
+    assert answer.status == 400
     assert "takes more than" in answer.error

@@ -31,11 +31,11 @@ RAW = (400, "raw mode does not support template, system, or context")
 NO_THOUGHTS = (400, '"m" does not support thinking')
 NO_INSERT = (400, f"{FULL} does not support insert")
 NO_TOOLS = (400, f"{FULL} does not support tools")
-HOT = (500, 'option "temperature" must be of type float32')
-STOP = (500, 'option "stop" must be of type array')
+HOT = (400, 'option "temperature" must be of type float32')
+STOP = (400, 'option "stop" must be of type array')
 NO_IMAGES = (400, '"m" does not support images')
 XML = (
-    500,
+    400,
     r'invalid format: "\"xml\""; expected "json" or a valid JSON Schema object',
 )
 BAD_OPTION = {"options": {"temperature": "hot"}}
@@ -141,7 +141,7 @@ def test_formats_that_are_none(tmp_path: Path, value: object, shown: str) -> Non
         return await complaint(w.chat(messages=HI, format=value))
 
     expected = f'invalid format: {shown}; expected "json" or a valid JSON Schema object'
-    assert play(tmp_path, scene) == (500, expected)
+    assert play(tmp_path, scene) == (400, expected)
 
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -269,7 +269,7 @@ def test_a_damaged_manifest_is_our_own_fault(tmp_path: Path) -> None:
 def test_a_template_that_fails_is_reported(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         status, text = await complaint(w.chat(messages=HI))
-        assert status == 500
+        assert status == 400
         assert "no such role" in text
         assert w.launcher.orders == []
 

@@ -221,7 +221,7 @@ def misses_a_file(player: Player, fields: dict[str, Any]) -> None:
 
 
 FAILURES: dict[str, tuple[Spoil, int, str, int]] = {
-    "the conversion": (fails, 500, "cannot convert: model.safetensors: x.weight has NaN", 1),
+    "the conversion": (fails, 400, "cannot convert: model.safetensors: x.weight has NaN", 1),
     "what it made": (makes_rubbish, 500, "the conversion made a file that cannot be read", 1),
     "what it made is another thing": (
         makes_an_adapter,
@@ -233,14 +233,14 @@ FAILURES: dict[str, tuple[Spoil, int, str, int]] = {
     "an adapter's, too": (adapter_leads_out, 400, "file path must be relative", 1),
     "a mixture": (mixes, 400, "GGUF files and safetensors files cannot be one model", 0),
     "a template": (has_a_bad_template, 400, "template error", 0),
-    "a level": (has_a_bad_level, 500, "unsupported quantization type Q99", 0),
+    "a level": (has_a_bad_level, 400, "unsupported quantization type Q99", 0),
     "the adapter, after the model was made": (
         has_a_bad_adapter,
         500,
         "the conversion made a file of kind model, not adapter",
         2,
     ),
-    "a file that nobody sent": (misses_a_file, 500, "no such file or directory", 0),
+    "a file that nobody sent": (misses_a_file, 400, "no such file or directory", 0),
 }
 
 

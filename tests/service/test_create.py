@@ -386,16 +386,16 @@ LATER: dict[str, Row] = {
     "empty from": ({"from": ""}, (400, "neither 'from' or 'files' was specified")),
     "bad from": ({"from": "b ad"}, NAME),
     "from in conflict": ({"from": "m:cloud:local"}, NAME),
-    "unknown from": ({"from": "nope"}, (500, "file does not exist")),
+    "unknown from": ({"from": "nope"}, (404, "file does not exist")),
     "no files": ({"files": {}}, (400, "unknown type")),
     "a draft that is no GGUF": (
         {"from": "m", "draft_files": {"model.safetensors": NOWHERE}},
         (400, "a draft of safetensors files cannot be converted: give a GGUF file"),
     ),
-    "malformed digest": ({"files": {"a.gguf": "abc"}}, (500, "invalid digest format")),
+    "malformed digest": ({"files": {"a.gguf": "abc"}}, (400, "invalid digest format")),
     "malformed digest of an adapter": (
         {"from": "m", "adapters": {"a.gguf": "../../x"}},
-        (500, "invalid digest format"),
+        (400, "invalid digest format"),
     ),
     "two adapters": (
         {"from": "m", "adapters": {"a.gguf": NOWHERE, "b.gguf": NOWHERE}},
@@ -439,11 +439,11 @@ LATER: dict[str, Row] = {
     ),
     "license": (
         {"from": "m", "license": 5},
-        (500, "license must be a string or a list of strings"),
+        (400, "license must be a string or a list of strings"),
     ),
     "licenses": (
         {"from": "m", "license": ["a", 5]},
-        (500, "license must be a string or a list of strings"),
+        (400, "license must be a string or a list of strings"),
     ),
     "parameters": (
         {"from": "m", "parameters": {"temperature": "hot"}},
@@ -533,7 +533,7 @@ def test_files_that_were_not_uploaded(tmp_path: Path, fields: dict[str, Any]) ->
     async def scene(w: World) -> None:
         before = w.files()
         status, text = await complaint(w.create("new", **fields))
-        assert (status, "no such file or directory" in text) == (500, True)
+        assert (status, "no such file or directory" in text) == (400, True)
         assert w.files() == before
 
     play(tmp_path, scene)
@@ -571,7 +571,7 @@ def test_safetensors_need_their_configuration(tmp_path: Path) -> None:
         digest = await w.upload(tiny())
         before = w.files()
         told = await complaint(w.create("new", files={"model.safetensors": digest}))
-        assert told == (500, "cannot convert: config.json: is missing")
+        assert told == (400, "cannot convert: config.json: is missing")
         assert w.files() == before
 
     play(tmp_path, scene)

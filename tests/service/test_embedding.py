@@ -173,7 +173,7 @@ EMBED_ERRORS: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "an option": (
         "m",
         {"input": "a", "options": {"num_ctx": "x"}},
-        500,
+        400,
         'option "num_ctx" must be of type integer',
     ),
 }
@@ -225,8 +225,8 @@ def test_failures_of_the_engine(tmp_path: Path) -> None:
         nan = "embedding contains NaN or Inf values"
         assert await complaint(w.embed(input=["a", "long"])) == (400, "too long ")
         assert await complaint(w.embed(input=["a", "nan"])) == (400, nan)
-        assert await complaint(w.embeddings(prompt="long")) == (500, "too long")
-        assert await complaint(w.embeddings(prompt="nan")) == (500, nan)
+        assert await complaint(w.embeddings(prompt="long")) == (400, "too long")
+        assert await complaint(w.embeddings(prompt="nan")) == (400, nan)
         w.launcher.will_embed("crash", EngineDied("x"))
         assert (await complaint(w.embed(input="crash")))[0] == 500
         assert len((await w.embed(input="a")).vectors) == 1

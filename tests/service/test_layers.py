@@ -158,11 +158,11 @@ def test_a_request_may_bring_its_template(tmp_path: Path, gguf: bytes) -> None:
 def test_a_bad_template_in_a_request(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         assert await complaint(w.generate(prompt="U", template="{{ .Prompt")) == (
-            500,
+            400,
             "template: :1: unclosed action",
         )
         assert await complaint(w.generate(prompt="U", template="{{ index .Prompt 9 }}")) == (
-            500,
+            400,
             'template: :1:3: executing "" at <index .Prompt 9>: error calling index: '
             "index out of range: 9",
         )
@@ -194,7 +194,7 @@ def test_a_bad_template_that_is_installed_is_told_when_it_is_used(tmp_path: Path
         path.write_text("{{ nope }}")
         assert (await w.show(model="go")).capabilities == ["completion"]
         assert await complaint(w.chat("go", messages=HI)) == (
-            500,
+            400,
             'template: :1: function "nope" not defined',
         )
         assert ending(await w.generate("go", prompt="x", raw=True)).reason == "stop"

@@ -143,7 +143,7 @@ def test_a_draft_is_quantised_by_itself(tmp_path: Path, weights: bytes) -> None:
         drafts = {"d.gguf": f"sha256:{quantised[0]}"}
         wrong = w.create("newer", files=files, draft_files=drafts, draft_quantize="q8_0")
         assert await complaint(wrong) == (
-            500,
+            400,
             "draft quantization requires an unquantized draft model, got Q8_0",
         )
 
@@ -156,24 +156,24 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
     "an unknown type": (
         {"from": "m", "quantize": "q3_x"},
         (
-            500,
+            400,
             f"unsupported quantization type Q3_X - supported types are {', '.join(LEVELS)}",
         ),
     ),
     "an unknown type for the draft": (
         {"from": "m", "draft_files": {"d": "x"}, "draft_quantize": "q5_x"},
         (
-            500,
+            400,
             f"unsupported quantization type Q5_X - supported types are {', '.join(LEVELS)}",
         ),
     ),
     "a type that needs a matrix": (
         {"from": "m", "quantize": "iq2_xs"},
-        (500, NEEDS_MATRIX.format("IQ2_XS")),
+        (400, NEEDS_MATRIX.format("IQ2_XS")),
     ),
     "a type for the draft that needs one": (
         {"from": "m", "draft_files": {"d": "x"}, "draft_quantize": "iq1_s", "imatrix": "x"},
-        (500, NEEDS_MATRIX.format("IQ1_S")),
+        (400, NEEDS_MATRIX.format("IQ1_S")),
     ),
     "a matrix for nothing": (
         {"from": "m", "imatrix": "x"},
@@ -182,18 +182,18 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
     "a matrix that nobody sent": (
         {"from": "m", "quantize": "q8_0", "imatrix": f"sha256:{'0' * 64}"},
         (
-            500,
+            400,
             f"open sha256-{'0' * 64}: no such file or directory: "
             "upload the blob before creating the model",
         ),
     ),
     "weights that lost bits already": (
         {"from": "small", "quantize": "q4_K_M"},
-        (500, "quantization is only supported for F16, BF16 and F32 models"),
+        (400, "quantization is only supported for F16, BF16 and F32 models"),
     ),
     "nothing that the engine knows": (
         {"from": "odd", "quantize": "q8_0"},
-        (500, "cannot quantize: unknown model architecture: 'odd'"),
+        (400, "cannot quantize: unknown model architecture: 'odd'"),
     ),
     "a bad template beside it": (
         {"from": "m", "quantize": "q8_0", "parameters": {"num_ctx": "many"}},
@@ -231,7 +231,7 @@ def test_an_importance_matrix_is_used_for_the_model_and_is_no_part_of_it(
         bad = await w.upload(b"no matrix")
         wrong = w.create("new", files={"a": weights}, quantize="iq2_xxs", imatrix=bad)
         status, text = await complaint(wrong)
-        assert (status, "is no importance matrix that can be used" in text) == (500, True)
+        assert (status, "is no importance matrix that can be used" in text) == (400, True)
         assert w.files().keys() - before.keys() == {f"blobs/{bad.replace(':', '-')}"}
 
     play(tmp_path, scene, None)

@@ -58,7 +58,7 @@ UNKNOWN = {
     "chat": (404, "model 'Nope' not found"),
     "show": (404, "model 'Nope:latest' not found"),
     "delete": (404, "model 'Nope' not found"),
-    "create from": (500, "file does not exist"),  # what the registry says
+    "create from": (404, "file does not exist"),  # what the registry says
     "copy from": (404, 'model "Nope" not found'),
 }
 LOCAL = {

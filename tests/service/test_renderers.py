@@ -88,6 +88,6 @@ def test_the_size_of_gemma4_is_read_off_its_name(tmp_path: Path) -> None:
 def test_a_renderer_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.install("named", tiny(), renderer="r")
-        assert await complaint(w.chat("named", messages=HI)) == (500, 'unknown renderer "r"')
+        assert await complaint(w.chat("named", messages=HI)) == (400, 'unknown renderer "r"')
 
     play(tmp_path, scene)

@@ -236,7 +236,7 @@ def test_parts_are_quantised_into_one_layer(
             assert w.config("small") == w.config("whole")
         new = {path.name for path in w.library.blobs.folder.glob("*")} - known
         assert len(new) <= 1, "nothing but another config"
-        assert (await complaint(w.create("small", **{"from": "whole"}, quantize="q4_0")))[0] == 500
+        assert (await complaint(w.create("small", **{"from": "whole"}, quantize="q4_0")))[0] == 400
 
     play(tmp_path, scene, None)
 

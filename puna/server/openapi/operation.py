@@ -40,11 +40,11 @@ REASONS = {
     400: "The request cannot be understood, or this model cannot do it",
     401: "Nobody is signed in: there is no cloud here",
     403: "Refused: a foreign origin or host (no body), or a model that is only read",
-    404: "No such model or blob",
+    404: "No such model or blob, here or in its registry",
     408: "The body came too slowly",
     413: "The body is too large, or becomes too large when it is decompressed",
     415: "The body is compressed in a way that is not known",
-    500: "A failure of the engine, the store or a registry, or an option of a wrong type",
+    500: "A failure of the engine, the store or a registry",
     501: "Nothing here can do it yet",
     503: "Too many requests wait, or the server is shutting down",
 }
