@@ -79,10 +79,13 @@ class Journal:
         self._noted += 1
 
     def note_synced(self, count: int) -> None:
-        """Write down that the first `count` noted units are on the disk; blocks until this is."""
+        """Write down that the first `count` noted units are on the disk. Raises StoreFull."""
         self._append(f"={count}\n")
+
+    def sync(self) -> None:
+        """Bring what was written down to the disk. Raises StoreFull."""
         with naming_full_disk(self._path.parent):
-            os.fsync(self._handle)
+            os.fdatasync(self._handle)
 
     def close(self) -> None:
         """Close the file; it stays."""

@@ -182,6 +182,7 @@ class Partial:
             os.fdatasync(self._handle)
         with self._lock:
             self._journal.note_synced(count)
+        self._journal.sync()  # without the lock: who writes need not wait for the disk
         self._synced = count
 
     @property

@@ -28,7 +28,6 @@ __all__ = ["Division", "transfer"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-THREADS = 3
 SYNC_SECONDS = 1.0
 """A power cut costs at most what came in so long, and while the disk was at work."""
 
@@ -62,8 +61,8 @@ async def transfer(partial: Partial, source: BlobSource, tally: Tally, division:
     Cancelling keeps what has come. Raises WrongDownload, StoreFull, RegistryError.
     """
     tally.completed = partial.ready_bytes
-    with ThreadPoolExecutor(THREADS, "transfer") as pool:
-        work = _Transfer(partial, source, tally, pool, division)
+    with _Threads() as threads:
+        work = _Transfer(partial, source, tally, threads, division)
         try:
             await _together(work.hash, work.sync, *work.fetching())
         except _NoRanges:
@@ -85,16 +84,30 @@ async def _run(job: Callable[[], Awaitable[None]]) -> None:
     await job()
 
 
+class _Threads(contextlib.ExitStack):
+    """One thread for each kind of blocking work: a slow disk must not take those that others need,
+    and who waits for it to sync goes on hashing. Writers of one file would only wait for each
+    other, spinning in the kernel.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.hashing, self.syncing = (
+            self.enter_context(ThreadPoolExecutor(1, f"transfer-{work}"))
+            for work in ("write", "hash", "sync")
+        )
+
+
 class _Transfer:
     def __init__(
         self,
         partial: Partial,
         source: BlobSource,
         tally: Tally,
-        pool: ThreadPoolExecutor,
+        threads: _Threads,
         division: Division,
     ) -> None:
-        self._pool = pool
+        self._threads = threads
         self._partial = partial
         self._source = source
         self._tally = tally
@@ -116,12 +129,13 @@ class _Transfer:
 
     async def commit(self) -> None:
         """Publish the blob."""
-        await self._in_thread(self._partial.commit)
+        await self._run_in(self._threads.syncing, self._partial.commit)
 
-    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run in a thread of this transfer: a slow disk must not take those that others need."""
+    async def _run_in(
+        self, thread: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         call = functools.partial(work, *args, **kwargs)
-        return await to_the_end(self._loop.run_in_executor(self._pool, call))
+        return await to_the_end(self._loop.run_in_executor(thread, call))
 
     # -- beside the streams
 
@@ -130,7 +144,7 @@ class _Transfer:
         while not self._partial.is_hashed:
             self._news.clear()
             if self._partial.can_hash:
-                await self._in_thread(self._partial.hash_some)
+                await self._run_in(self._threads.hashing, self._partial.hash_some)
             else:
                 await self._news.wait()
         self._hashed.set()
@@ -142,7 +156,7 @@ class _Transfer:
                 async with asyncio.timeout(SYNC_SECONDS):
                     await self._hashed.wait()
                     return
-            await self._in_thread(self._partial.sync)
+            await self._run_in(self._threads.syncing, self._partial.sync)
 
     # -- fetching in ranges
 
@@ -209,7 +223,7 @@ class _Transfer:
         return buffer
 
     async def _write(self, unit: int, data: bytearray) -> None:
-        await self._in_thread(self._partial.write, unit, data)
+        await self._run_in(self._threads.writing, self._partial.write, unit, data)
         self._news.set()
 
     # -- fetching from a server that has no ranges
