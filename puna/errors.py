@@ -1,4 +1,5 @@
-"""What can go wrong, how it is worded and which HTTP status it means, but not who catches it.
+"""What can go wrong, how it is worded and which HTTP status it means, but not who catches it: one
+tree, which is why this file is long.
 
 PunaError            500
 ├─ BadRequest        400   InvalidName · InvalidDigest · DigestMismatch · InvalidOption ·
@@ -27,6 +28,8 @@ The texts are those that clients of the reference compare (API spec, section 21)
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+from puna.quoting import quoted
 
 __all__ = [
     "BadCheckpoint",
@@ -83,38 +86,6 @@ __all__ = [
     "WrongDownload",
     "quoted",
 ]
-
-
-_ESCAPES = {
-    '"': '\\"',
-    "\\": "\\\\",
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-}
-
-
-def quoted(text: str) -> str:
-    r"""Write `text` in double quotes with backslash escapes, as Go's %q does."""
-    out = ['"']
-    for char in text:
-        match char:
-            case _ if char in _ESCAPES:
-                out.append(_ESCAPES[char])
-            case _ if char.isprintable():
-                out.append(char)
-            case _ if ord(char) < 0x80:
-                out.append(f"\\x{ord(char):02x}")
-            case _ if ord(char) <= 0xFFFF:
-                out.append(f"\\u{ord(char):04x}")
-            case _:
-                out.append(f"\\U{ord(char):08x}")
-    out.append('"')
-    return "".join(out)
 
 
 class PunaError(Exception):
