@@ -56,6 +56,8 @@ class ChatMessage(Struct, kw_only=True):
     reasoning: str = ""
     reasoning_content: str = ""
     tool_calls: list[MessageToolCall] | None = None
+    function_call: CalledFunction | None = None
+    """The older form of a call: one for each message, without an id."""
     name: str = ""
     tool_call_id: str = ""
 
@@ -129,12 +131,19 @@ class ChatCompletionRequest(_Generation, kw_only=True):
     tools: list[dict[str, Any]] = field(default_factory=list)
     tool_choice: Any = None
     parallel_tool_calls: bool = True
+    functions: list[dict[str, Any]] = field(default_factory=list)
+    function_call: Any = None
     reasoning: Reasoning | None = None
     reasoning_effort: str = ""
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
     logprobs: bool = False
     top_logprobs: int = 0
     modalities: list[str] = field(default_factory=list)
+
+    @property
+    def is_older(self) -> bool:
+        """Whether tools are told in the older form, as `functions`: calls are answered in it."""
+        return bool(self.functions) and not self.tools
 
 
 class CompletionRequest(_Generation, kw_only=True):

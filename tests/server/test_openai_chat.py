@@ -158,6 +158,32 @@ def test_a_call_in_pieces() -> None:
     assert deltas(Content("x"), BEGUN, PIECES[0], STOP)[-2:] == [({}, "stop"), "[DONE]"]
 
 
+OLDER = {"functions": [{"name": "add"}]}
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"), [(STOP, "function_call"), (CUT, "length")], ids=["whole", "cut"]
+)
+def test_a_call_of_an_older_client(end: Done, reason: str) -> None:
+    """It sends `functions`, and knows nothing of ids."""
+    called = {"name": "add", "arguments": '{"a":1,"b":"ü"}'}
+    begun = ROLE | {"content": "", "function_call": called}
+    assert deltas(CALL, end, **OLDER) == [(begun, None), ({}, reason), "[DONE]"]
+    (choice,) = ask(CALL, end, **OLDER).json["choices"]
+    assert choice["message"] == ROLE | {"content": "", "function_call": called}
+    assert choice["finish_reason"] == reason
+
+
+def test_pieces_of_a_call_of_an_older_client() -> None:
+    assert deltas(Content("x"), BEGUN, *PIECES, CALL, STOP, **OLDER)[1:] == [
+        ({"content": "", "function_call": {"name": "add", "arguments": ""}}, None),
+        ({"function_call": {"arguments": '{"a":1,'}}, None),
+        ({"function_call": {"arguments": '"b":"ü"}'}}, None),
+        ({}, "function_call"),
+        "[DONE]",
+    ]
+
+
 def test_figures_come_when_they_are_asked_for() -> None:
     """CC-12."""
     usage = {
@@ -169,6 +195,8 @@ def test_figures_come_when_they_are_asked_for() -> None:
     }
     asked = deltas(Thinking("hm"), Content("Hi"), STOP, stream_options={"include_usage": True})
     assert asked[2:] == [({}, "stop"), usage, "[DONE]"]
+    reply = ask(Content("Hi"), STOP, stream=True, stream_options={"include_usage": True})
+    assert [frame["usage"] for frame in frames(reply)[:-1]] == [None, None, usage]
     assert ask(Content("Hi"), STOP).json["usage"] == usage
     assert all("usage" not in frame for frame in frames(ask(STOP, stream=True))[:-1])
 

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from puna.api.decode import decode
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
-from puna.api.requests import ChatRequest, GenerateRequest, Message, Tokens
+from puna.api.requests import (
+    ChatRequest,
+    FunctionCall,
+    GenerateRequest,
+    Message,
+    Tokens,
+    ToolCall,
+)
 from puna.errors import BadRequest
 from puna.server.openai.orders import chat_orders, embed_order, generate_orders
 
@@ -181,6 +188,7 @@ def replayed(arguments: str) -> dict[str, Any]:
 
 
 REFUSED = [
+    ({"functions": [{"name": "a"}], "function_call": "maybe"}, "function_call", "function_call"),
     pytest.param({"messages": []}, "messages", "[] is too short - 'messages'", id="2.1"),
     pytest.param(content(2), "messages.0.content", "type: float64", id="CC-7"),
     pytest.param(content(None), "messages.0.content", "type: <nil>", id="CC-5"),
@@ -222,6 +230,28 @@ def test_tools_and_which_of_them_are_called() -> None:
     assert order.tools == [tool("a"), tool("b")]
     assert (order.tool_choice, order.parallel_tool_calls) == (named, False)
     assert (chat().tool_choice, chat().parallel_tool_calls) == (None, True)
+
+
+NAMED = {"type": "function", "function": {"name": "b"}}
+FUNCTION_CALLS = [(None, None), ("none", "none"), ("auto", "auto"), ({"name": "b"}, NAMED)]
+
+
+@pytest.mark.parametrize(("wanted", "choice"), FUNCTION_CALLS)
+def test_functions_are_tools_in_an_older_form(wanted: object, choice: object) -> None:
+    functions = [tool("a")["function"], tool("b")["function"]]
+    order = chat(functions=functions, function_call=wanted)
+    assert order.tools == [tool("a"), tool("b")]
+    assert (order.tool_choice, order.parallel_tool_calls) == (choice, False)
+
+
+def test_the_traffic_of_functions() -> None:
+    called = {"name": "add", "arguments": '{"a":1}'}
+    call, result = said(
+        {"role": "assistant", "content": None, "function_call": called},
+        {"role": "function", "name": "add", "content": "2"},
+    )
+    assert call.tool_calls == [ToolCall(function=FunctionCall(name="add", arguments={"a": 1}))]
+    assert (result.role, result.tool_name, result.content) == ("tool", "add", "2")
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ class Delta(Struct, kw_only=True, omit_defaults=True):
     reasoning: str = ""
     reasoning_content: str = ""
     tool_calls: list[CallPiece] = field(default_factory=list)
+    function_call: CalledPiece | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, kw_only=True):
@@ -125,7 +126,7 @@ class Chunk(Struct, kw_only=True):
     model: str
     system_fingerprint: str = FINGERPRINT
     choices: list[ChunkChoice]
-    usage: Usage | UnsetType = UNSET
+    usage: Usage | UnsetType | None = UNSET
 
 
 class ReplyMessage(Struct, kw_only=True, omit_defaults=True):
@@ -136,6 +137,7 @@ class ReplyMessage(Struct, kw_only=True, omit_defaults=True):
     reasoning: str = ""
     reasoning_content: str = ""
     tool_calls: list[Call] = field(default_factory=list)
+    function_call: Called | UnsetType = UNSET
 
 
 class ReplyChoice(Struct, kw_only=True):
@@ -160,9 +162,13 @@ class Completion(Struct, kw_only=True):
     debug_info: DebugInfo | UnsetType = field(default=UNSET, name="_debug_info")
 
 
-def chat_wire(model: str, created: int, choices: int, *, include_usage: bool) -> Wire[Numbered]:
-    """How the answer is written. `model` is spelled as the client did."""
-    wire = _Chat(model, created, choices, include_usage=include_usage)
+def chat_wire(
+    model: str, created: int, choices: int, *, include_usage: bool, is_older: bool = False
+) -> Wire[Numbered]:
+    """How the answer is written. `model` is spelled as the client did. With `is_older` a call is
+    a `function_call`, as clients that send `functions` expect it.
+    """
+    wire = _Chat(model, created, choices, include_usage=include_usage, is_older=is_older)
     return Wire(
         piece=wire.piece,
         whole=wire.whole,
@@ -175,11 +181,16 @@ def chat_wire(model: str, created: int, choices: int, *, include_usage: bool) ->
 
 
 class _Chat:
-    def __init__(self, model: str, created: int, choices: int, *, include_usage: bool) -> None:
+    def __init__(
+        self, model: str, created: int, choices: int, *, include_usage: bool, is_older: bool
+    ) -> None:
         self._id = new_id("chatcmpl")
         self._model = model
         self._created = created
         self._include_usage = include_usage
+        self._usage: UnsetType | None = None if include_usage else UNSET
+        """Of every chunk but the last one."""
+        self._is_older = is_older
         self._has_begun = [False] * choices
         self._calls = [0] * choices
         self._has_called = [False] * choices
@@ -224,12 +235,14 @@ class _Chat:
         if not self._has_begun[index]:
             self._has_begun[index] = True
             delta.role = "assistant"
+        if self._is_older and delta.tool_calls:
+            delta.function_call, delta.tool_calls = delta.tool_calls[0].function, []
         choice = ChunkChoice(index=index, delta=delta, logprobs=_logprobs(logprobs))
         return self._sse([choice])
 
     def _end(self, index: int, done: Done) -> bytes:
         out = b"" if self._has_begun[index] else self._chunk(index, Delta(content=""))
-        reason = _reason(done, has_called=self._has_called[index])
+        reason = _reason(done, self._calls_are(), has_called=self._has_called[index])
         out += self._sse([ChunkChoice(index=index, delta=Delta(), finish_reason=reason)])
         self._ends[index] = done
         if len(self._ends) < len(self._has_begun):
@@ -238,14 +251,17 @@ class _Chat:
             out += self._sse([], usage_of(self._ends.values()))
         return out + END
 
-    def _sse(self, choices: list[ChunkChoice], usage: Usage | UnsetType = UNSET) -> bytes:
+    def _calls_are(self) -> str:
+        return "function_call" if self._is_older else "tool_calls"
+
+    def _sse(self, choices: list[ChunkChoice], usage: Usage | None = None) -> bytes:
         return sse(
             Chunk(
                 id=self._id,
                 created=self._created,
                 model=self._model,
                 choices=choices,
-                usage=usage,
+                usage=usage or self._usage,
             )
         )
 
@@ -255,7 +271,7 @@ class _Chat:
         split: list[list[Event]] = [[] for _ in self._has_begun]
         for index, event in events:
             split[index].append(event)
-        answers = [_answer(index, each) for index, each in enumerate(split)]
+        answers = [_answer(index, each, self._calls_are()) for index, each in enumerate(split)]
         return encode(
             Completion(
                 id=self._id,
@@ -280,27 +296,31 @@ class _Chat:
         )
 
 
-def _answer(index: int, events: Sequence[Event]) -> tuple[ReplyChoice, Done]:
+def _answer(index: int, events: Sequence[Event], kind: str) -> tuple[ReplyChoice, Done]:
+    """A choice whose calls are of this kind: `tool_calls`, or the older `function_call`."""
     answer = collect(events)
     done = answer.last if isinstance(answer.last, Done) else Done("stop")
+    calls = _calls(answer.tool_calls)
+    is_older = kind == "function_call"
     message = ReplyMessage(
         role="assistant",
         content=answer.text,
         reasoning=answer.thinking,
         reasoning_content=answer.thinking,
-        tool_calls=_calls(answer.tool_calls),
+        tool_calls=[] if is_older else calls,
+        function_call=calls[0].function if is_older and calls else UNSET,
     )
     choice = ReplyChoice(
         index=index,
         message=message,
-        finish_reason=_reason(done, has_called=bool(answer.tool_calls)),
+        finish_reason=_reason(done, kind, has_called=bool(answer.tool_calls)),
         logprobs=_logprobs(answer.logprobs),
     )
     return choice, done
 
 
-def _reason(done: Done, *, has_called: bool) -> str:
-    return "tool_calls" if done.reason == "stop" and has_called else done.reason
+def _reason(done: Done, kind: str, *, has_called: bool) -> str:
+    return kind if done.reason == "stop" and has_called else done.reason
 
 
 def _piece(id: str, index: int, name: str, arguments: str = "") -> CallPiece:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from puna.api.fields import ImageData
 from puna.api.openai import ChatMessage, MessageToolCall
 from puna.api.requests import FunctionCall, Message, ToolCall
@@ -33,6 +35,7 @@ _ROLES = {"developer": "system", "function": "tool"}
 
 def read_messages(messages: Sequence[ChatMessage]) -> list[Message]:
     """One native message for each. Raises InvalidField."""
+    messages = [_renewed(message) for message in messages]
     names = {
         call.id: call.function.name for message in messages for call in message.tool_calls or ()
     }
@@ -41,6 +44,13 @@ def read_messages(messages: Sequence[ChatMessage]) -> list[Message]:
         for number, message in enumerate(messages)
         if message.content != [] or message.tool_calls
     ]
+
+
+def _renewed(message: ChatMessage) -> ChatMessage:
+    """The message with its call in the form of today."""
+    if message.function_call is None:
+        return message
+    return replace(message, tool_calls=[MessageToolCall(function=message.function_call)])
 
 
 def _read_message(message: ChatMessage, names: dict[str, str], place: str) -> Message:

@@ -30,13 +30,14 @@ def chat_orders(order: ChatCompletionRequest) -> list[ChatRequest]:
     most = order.max_tokens if order.max_completion_tokens is None else order.max_completion_tokens
     options = options_of(order, words, most)
     guide = read_guide(order, _format(order.response_format))
+    tools, choice = _tools(order)
     return [
         ChatRequest(
             model=order.model,
             messages=messages,
-            tools=order.tools,
-            tool_choice=order.tool_choice,
-            parallel_tool_calls=order.parallel_tool_calls,
+            tools=tools,
+            tool_choice=choice,
+            parallel_tool_calls=order.parallel_tool_calls and not order.is_older,
             call_pieces=order.stream,
             format=guide.format,
             grammar=guide.grammar,
@@ -52,6 +53,22 @@ def chat_orders(order: ChatCompletionRequest) -> list[ChatRequest]:
         )
         for number in range(order.n)
     ]
+
+
+def _tools(order: ChatCompletionRequest) -> tuple[list[dict[str, Any]], Any]:
+    """The tools and which of them may be called; `functions` is the older form. Raises
+    InvalidField."""
+    if not order.is_older:
+        return order.tools, order.tool_choice
+    tools = [{"type": "function", "function": function} for function in order.functions]
+    match order.function_call:
+        case None | "auto" | "none" as choice:
+            return tools, choice
+        case {"name": str(name)}:
+            return tools, {"type": "function", "function": {"name": name}}
+    raise InvalidField(
+        'function_call must be "none", "auto" or the name of a function', "function_call"
+    )
 
 
 def _format(value: dict[str, Any] | None) -> Any:

@@ -212,6 +212,7 @@ DETAILS: dict[type[Struct], dict[str, Schema]] = {
         "response_format": RESPONSE_FORMAT,
         "tools": TOOLS,
         "tool_choice": TOOL_CHOICE,
+        "function_call": {"anyOf": [TEXT, {"type": "object"}]},
     },
     CompletionRequest: {"options": OPTIONS, "stop": STOP, "prompt": TEXTS_OR_TOKENS},
     ResponsesRequest: {

@@ -72,7 +72,11 @@ async def chat(request: Request, kit: Kit) -> ASGIApp:
         sign(order, request)
         answers.append(kit.services.chat(order))
     wire = chat_wire(
-        asked.model, kit.now() // SECOND_NS, len(answers), include_usage=asked.include_usage
+        asked.model,
+        kit.now() // SECOND_NS,
+        len(answers),
+        include_usage=asked.include_usage,
+        is_older=asked.is_older,
     )
     return Reply(together(answers), wire, stream=asked.stream, closing=kit.closing)
 
