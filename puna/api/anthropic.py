@@ -106,7 +106,8 @@ class MessagesRequest(Struct, kw_only=True):
     """POST /v1/messages and /v1/messages/count_tokens."""
 
     model: str = ""
-    max_tokens: int = 0
+    max_tokens: int | None = None
+    """0 only reads the prompt, so that it is in the cache."""
     messages: list[InputMessage] = field(default_factory=list)
     system: Any = None
     stream: bool = False
@@ -119,4 +120,6 @@ class MessagesRequest(Struct, kw_only=True):
     thinking: ThinkingConfig | None = None
     output_config: OutputConfig | None = None
     output_format: JsonFormat | None = None
+    context_management: dict[str, Any] | None = None
+    """Nothing of a conversation is ever edited here, and the answer says so."""
     metadata: Metadata | None = None

@@ -68,6 +68,7 @@ class Extensions(Struct, kw_only=True):
     options: dict[str, Any] = field(default_factory=dict)
     keep_alive: KeepAlive | None = None
     think: Think | None = None
+    thinking_budget: int = 0
     truncate: bool | None = None
     shift: bool | None = None
     grammar: str = ""

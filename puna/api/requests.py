@@ -79,6 +79,8 @@ class _Inference(Struct, kw_only=True):
     think: Think | None = None
     think_if_able: bool = field(default=False, name="_think_if_able")
     """Whether a wish to think is dropped where the model cannot; for APIs that take it so."""
+    thinking_budget: int = 0
+    """After how many tokens of thoughts the model is to answer; 0 leaves that to the model."""
     truncate: bool | None = None
     shift: bool | None = None
     logprobs: bool = False

@@ -54,6 +54,7 @@ from puna.service.prepare import (
     weights_key,
 )
 from puna.service.templates import render_prompt, render_suffix
+from puna.service.thoughts import Budget
 from puna.service.tool_choice import read_tool_choice
 from puna.service.turn import Stopwatch, run_turn
 from puna.threads import in_thread
@@ -206,7 +207,13 @@ class Inference:
             generation = _generation(job, prompt, images, parser, job.n_ctx(lease))
             watch = Stopwatch(self._clock, job.started, lease.load_ns)
             turn = run_turn(
-                lease.engine, generation, parser, watch, is_cut=is_cut, calls_once=_calls_once(job)
+                lease.engine,
+                generation,
+                parser,
+                watch,
+                budget=_budget(job, parser),
+                is_cut=is_cut,
+                calls_once=_calls_once(job),
             )
             async with aclosing(turn) as events:
                 async for event in self._counted(job, events):
@@ -326,6 +333,11 @@ def _generation(
         outline=outline,
         is_held=is_held,
     )
+
+
+def _budget(job: _Job, parser: AnswerParser) -> Budget | None:
+    most, lead = job.order.thinking_budget, parser.form.lead
+    return (lead, most) if most > 0 and lead is not None else None
 
 
 def _calls_once(job: _Job) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -22,6 +23,7 @@ from puna.api.requests import ToolCall
 from puna.prompt.answer import AnswerParser, Piece
 from puna.runner.protocol import Engine, Finished, Generation
 from puna.scheduler.clock import Clock
+from puna.service.thoughts import Budget, generate
 
 __all__ = ["Stopwatch", "run_turn"]
 
@@ -48,16 +50,17 @@ async def run_turn(
     parser: AnswerParser,
     watch: Stopwatch,
     *,
+    budget: Budget | None = None,
     is_cut: bool = False,
     calls_once: bool = False,
 ) -> AsyncGenerator[Event, None]:
     """Generate, and tell thoughts and tool calls from content. Ends with Done.
 
     `is_cut`: something of the request is not in the prompt already. With `calls_once` only the
-    first call is told of.
+    first call is told of. `budget` is how long thoughts may take.
     """
     told, thoughts = _Told(calls_once), 0
-    async with engine.generate(order) as tokens:
+    async with aclosing(generate(engine, order, budget)) as tokens:
         async for token in tokens:
             if isinstance(token, Finished):
                 for event in told.of(parser.flush()):

@@ -137,6 +137,26 @@ def test_a_stream_builds_the_same_message(client: anthropic.Anthropic) -> None:
     assert _total(whole.usage) == _total(streamed.usage)
 
 
+def test_thoughts_have_a_budget(client: anthropic.Anthropic) -> None:
+    question = user("What is 23 + 14?")
+    long = ask(client, question, thinking=LOUD)
+    short = ask(client, question, thinking={"type": "enabled", "budget_tokens": 3})
+    assert isinstance(long.content[0], ThinkingBlock)
+    assert isinstance(short.content[0], ThinkingBlock)
+    assert long.content[0].thinking.startswith(short.content[0].thinking.strip())
+    assert len(short.content[0].thinking) < len(long.content[0].thinking)
+    assert text_of(short)
+    assert short.stop_reason == "end_turn"
+    assert _total(short.usage) == _total(long.usage)
+
+
+def test_a_prompt_that_is_only_read(client: anthropic.Anthropic) -> None:
+    message = ask(client, user("What is a manifest?"), max_tokens=0)
+    assert (message.content, message.stop_reason) == ([], "max_tokens")
+    assert message.usage.output_tokens == 0
+    assert ask(client, user("What is a manifest?")).usage.cache_read_input_tokens
+
+
 def test_the_text_of_a_stream(client: anthropic.Anthropic) -> None:
     with client.messages.stream(
         model="cria", messages=[user("Hello!")], max_tokens=LONG, thinking=QUIET

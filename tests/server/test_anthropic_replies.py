@@ -156,10 +156,31 @@ ANSWERS: dict[str, tuple[list[Event], dict[str, Any], list[dict[str, Any]], str,
         {"type": "tool_use", "id": "call_a", "name": "a", "input": {"at": "a"}}
     ], "tool_use", None),
     "the longest answer": (
-        [Content("4"), Done("length")],
+        [Content("4"), Done("length", eval_tokens=9)],
         {},
         [{"type": "text", "text": "4"}],
         "max_tokens",
+        None,
+    ),
+    "an answer that fills the context": (
+        [Content("4"), Done("length", eval_tokens=8)],
+        {},
+        [{"type": "text", "text": "4"}],
+        "model_context_window_exceeded",
+        None,
+    ),
+    "nothing but the reading of the prompt": (
+        [Done("length")],
+        {"max_tokens": 0},
+        [],
+        "max_tokens",
+        None,
+    ),
+    "AM-12 one call twice": (
+        [calls("a", "a"), calls("a"), DONE],
+        {},
+        [{"type": "tool_use", "id": "call_a", "name": "a", "input": {"at": "a"}}],
+        "tool_use",
         None,
     ),
     "AM-9 a stop sequence": (
@@ -210,7 +231,9 @@ def test_answers(
     message = plain(rebuilt(events(reply)) if stream else reply.json)
     usage = message.pop("usage")
     assert {name: usage[name] for name in USAGE} == (
-        USAGE if script[-1] is DONE else dict.fromkeys(USAGE, 0)
+        USAGE
+        if script[-1] is DONE
+        else dict.fromkeys(USAGE, 0) | {"output_tokens": usage["output_tokens"]}
     )
     assert (usage["service_tier"], usage["server_tool_use"]) == ("standard", None)
     assert set(usage["cache_creation"].values()) == {0}
@@ -252,12 +275,14 @@ def test_the_events_of_a_stream() -> None:
     ]
 
 
-def test_am13_a_stream_of_nothing() -> None:
+def test_a_stream_of_nothing() -> None:
+    """AM-13"""
     kinds = [each["type"] for each in events(ask(DONE, stream=True))]
     assert kinds == ["message_start", "ping", "message_delta", "message_stop"]
 
 
-def test_am14_the_last_event_counts_the_prompt() -> None:
+def test_the_last_event_counts_the_prompt() -> None:
+    """AM-14"""
     stream = events(ask(Content("4"), DONE, stream=True))
     told = [stream[0]["message"]["usage"], stream[-2]["usage"]]
     assert told[0]["input_tokens"] == 1  # an estimate
@@ -282,7 +307,7 @@ def test_a_call_in_pieces() -> None:
     ]
     written = [each["delta"].get("partial_json") for each in stream if "delta" in each]
     assert written == [None, '{"at":', '"a"}', '{"at":"b"}', None]
-    cut = events(ask(*script[:3], Done("length"), stream=True))
+    cut = events(ask(*script[:3], Done("length", eval_tokens=9), stream=True))
     assert cut[-2]["delta"]["stop_reason"] == "max_tokens"
 
 
@@ -290,6 +315,19 @@ def test_a_piece_of_text_is_one_event_and_one_send() -> None:
     reply = ask(*[Content(f"w{n} ") for n in range(100)], DONE, stream=True)
     assert len(reply.pieces) == 101
     assert all(piece.count(b"event: ") == 1 for piece in reply.pieces[1:-1])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_edits_of_the_conversation_are_told_to_who_asks(*, stream: bool) -> None:
+    """9.7"""
+
+    def told(**fields: Any) -> dict[str, Any]:
+        reply = ask(DONE, stream=stream, **fields)
+        return events(reply)[-2] if stream else dict(reply.json)
+
+    edits = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    assert told(context_management=edits)["context_management"] == {"applied_edits": []}
+    assert "context_management" not in told()
 
 
 def test_ids_differ() -> None:
@@ -309,9 +347,10 @@ EARLY: dict[str, tuple[Exception, int, str]] = {
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("error", "status", "kind"), EARLY.values(), ids=EARLY)
-def test_am16_an_early_error_has_its_status(
+def test_an_early_error_has_its_status(
     error: Exception, status: int, kind: str, *, stream: bool
 ) -> None:
+    """AM-16"""
     reply = ask(error, stream=stream)
     assert reply.status == status
     assert str(reply.header("content-type")).startswith("application/json")

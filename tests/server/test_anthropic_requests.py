@@ -240,6 +240,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sampling": ({"top_p": 0.5, "top_k": 3}, {"num_predict": 5, "top_p": 0.5, "top_k": 3}),
     "stop words": ({"stop_sequences": ["\n"]}, {"num_predict": 5, "stop": ["\n"]}),
     "X-3 no stop words": ({"stop_sequences": []}, {"num_predict": 5}),
+    "nothing to say, 9.7": ({"max_tokens": 0}, {"num_predict": 0}),
     "nulls": ({"temperature": None, "stop_sequences": None}, {"num_predict": 5}),
 }
 
@@ -278,6 +279,21 @@ def test_thinking(fields: dict[str, Any], value: bool | str | None) -> None:
     order = chat(**fields)
     assert order.think_if_able
     assert (order.think.value if order.think else None) == value
+
+
+BUDGETS: dict[str, tuple[dict[str, Any], int]] = {
+    "none": ({}, 0),
+    "of thoughts": ({"type": "enabled", "budget_tokens": 1024}, 1024),
+    "without one": ({"type": "enabled"}, 0),
+    "of no thoughts": ({"type": "disabled", "budget_tokens": 1024}, 0),
+    "adaptive": ({"type": "adaptive", "budget_tokens": 1024}, 0),
+    "below nothing": ({"type": "enabled", "budget_tokens": -5}, 0),
+}
+
+
+@pytest.mark.parametrize(("thinking", "budget"), BUDGETS.values(), ids=BUDGETS)
+def test_budgets_of_thoughts(thinking: dict[str, Any], budget: int) -> None:
+    assert chat(thinking=thinking or None).thinking_budget == budget
 
 
 SCHEMA = {
@@ -347,14 +363,14 @@ def test_fields_that_change_nothing(name: str) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({"model": ""}, "model is required"),
-    "no length": ({"max_tokens": 0}, "max_tokens is required and must be positive"),
+    "no length": ({"max_tokens": None}, "max_tokens is required and must be positive"),
     "a negative length": ({"max_tokens": -1}, "max_tokens is required and must be positive"),
     "no messages": ({"messages": []}, "messages is required"),
     "model before length before messages": (
         {"model": "", "max_tokens": 0, "messages": []},
         "model is required",
     ),
-    "a length that is text": ({"max_tokens": "10"}, "Expected `int`"),
+    "a length that is text": ({"max_tokens": "10"}, "Expected `int | null`"),
     "metadata of another type": ({"metadata": "u"}, "Expected `object"),
     "content of another type": ({"messages": [{"role": "user", "content": 5}]}, "invalid message"),
     "content that is missing": ({"messages": [{"role": "user"}]}, "invalid message content"),

@@ -55,6 +55,8 @@ def test_what_cannot_be_asked_cannot_be_counted(tmp_path: Path) -> None:
 
 
 def test_a_wish_to_think_can_be_one_that_is_dropped(tmp_path: Path) -> None:
+    """AM-1"""
+
     async def scene(w: World) -> None:
         await w.install()
         with pytest.raises(BadRequest, match="does not support thinking"):

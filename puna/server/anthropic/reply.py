@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from puna.api.anthropic import MessagesRequest
 from puna.api.events import (
@@ -97,6 +97,12 @@ class Usage(Struct, kw_only=True):
     service_tier: str = "standard"
 
 
+class Edits(Struct):
+    """What was taken out of the conversation to make room: nothing, here."""
+
+    applied_edits: list[dict[str, Any]] = field(default_factory=list)
+
+
 class MessageReply(Struct, kw_only=True, tag_field="type", tag="message"):
     """A whole answer, or the empty one that a stream begins with."""
 
@@ -107,6 +113,7 @@ class MessageReply(Struct, kw_only=True, tag_field="type", tag="message"):
     stop_reason: str | None = None
     stop_sequence: str | None = None
     usage: Usage
+    context_management: Edits | UnsetType = UNSET
 
 
 class MessageStart(Struct, tag_field="type", tag="message_start"):
@@ -171,6 +178,7 @@ class MessageDelta(Struct, kw_only=True, tag_field="type", tag="message_delta"):
 
     delta: Stopped
     usage: Usage
+    context_management: Edits | UnsetType = UNSET
 
 
 class MessageStop(Struct, tag_field="type", tag="message_stop"):
@@ -199,6 +207,8 @@ def messages_wire(order: MessagesRequest) -> Wire[Event]:
         shows_thoughts=order.thinking is None or order.thinking.display != "omitted",
         calls_once=order.tool_choice is not None and order.tool_choice.disable_parallel_tool_use,
         estimate=estimate_tokens(order) if order.stream else 0,
+        max_tokens=order.max_tokens or 0,
+        edits=UNSET if order.context_management is None else Edits(),
     )
     stream = _Stream(asked)
     return Wire(
@@ -222,6 +232,8 @@ class _Asked:
     shows_thoughts: bool
     calls_once: bool
     estimate: int
+    max_tokens: int
+    edits: Edits | UnsetType
 
 
 class _Stream:
@@ -233,7 +245,7 @@ class _Stream:
         self._open: type[_Block] | None = None
         self._index = -1  # of the latest block
         self._has_called = False
-        self._begun: set[str] = set()  # ids of calls that came in pieces
+        self._begun: set[str] = set()  # ids of calls: each is sent once
 
     def piece(self, event: Event) -> bytes:
         said = self._said(event)
@@ -260,7 +272,8 @@ class _Stream:
                 return b"".join(map(self._call, calls))
             case Done():
                 end = _ending(self._asked, event, has_called=self._has_called)
-                delta = MessageDelta(delta=end, usage=_usage(event))
+                edits = self._asked.edits
+                delta = MessageDelta(delta=end, usage=_usage(event), context_management=edits)
                 return self._close() + _event("message_delta", delta) + _END
         return b""
 
@@ -283,6 +296,7 @@ class _Stream:
         if self._has_called and self._asked.calls_once:
             return b""
         self._has_called = True
+        self._begun.add(call.id)
         start = self._close() + self._start(ToolUseBlock(call.id, call.function.name, {}))
         written = _encode(call.function.arguments).decode()
         return start + _INPUT % (self._index, _encode(written)) + self._close()
@@ -314,15 +328,19 @@ def _whole(asked: _Asked, events: Sequence[Event]) -> MessageReply:
         stop_reason=end.stop_reason,
         stop_sequence=end.stop_sequence,
         usage=_usage(done),
+        context_management=asked.edits,
     )
 
 
 def _blocks(asked: _Asked, kind: type[Event], run: Iterable[Event]) -> list[_Block]:
     """The blocks that events of one kind make, one after the other."""
     if kind is ToolCalls:
-        calls = [call for event in run if isinstance(event, ToolCalls) for call in event.calls]
+        calls = {
+            call.id: call for event in run if isinstance(event, ToolCalls) for call in event.calls
+        }
         return [
-            ToolUseBlock(each.id, each.function.name, each.function.arguments) for each in calls
+            ToolUseBlock(each.id, each.function.name, each.function.arguments)
+            for each in calls.values()
         ]
     text = "".join(event.text for event in run if isinstance(event, Content | Thinking))
     if not text:
@@ -342,7 +360,10 @@ def _ending(asked: _Asked, done: Done, *, has_called: bool) -> Stopped:
         return Stopped(stop_reason="tool_use", stop_sequence=None)
     if done.stop in asked.stops:
         return Stopped(stop_reason="stop_sequence", stop_sequence=done.stop)
-    reason = "max_tokens" if done.reason == "length" else "end_turn"
+    if done.reason != "length":
+        return Stopped(stop_reason="end_turn", stop_sequence=None)
+    is_full = done.eval_tokens < asked.max_tokens  # there was no room for as many as it might have
+    reason = "model_context_window_exceeded" if is_full else "max_tokens"
     return Stopped(stop_reason=reason, stop_sequence=None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from puna.api.anthropic import JsonFormat, MessagesRequest, Tool, ToolChoice
+from puna.api.anthropic import JsonFormat, MessagesRequest, ThinkingConfig, Tool, ToolChoice
 from puna.api.fields import Think
 from puna.api.requests import ChatRequest, Message
 from puna.errors import BadRequest, quoted
@@ -28,7 +28,7 @@ def check(order: MessagesRequest, *, counts: bool = False) -> None:
     """Raises BadRequest where something needed is missing; to count, no length is needed."""
     if not order.model:
         raise BadRequest("model is required")
-    if order.max_tokens <= 0 and not counts:
+    if not counts and (order.max_tokens is None or order.max_tokens < 0):
         raise BadRequest("max_tokens is required and must be positive")
     if not order.messages:
         raise BadRequest("messages is required")
@@ -45,6 +45,7 @@ def to_chat(order: MessagesRequest) -> ChatRequest:
         call_pieces=order.stream,
         think=_think(order),
         think_if_able=True,
+        thinking_budget=_budget(order),
         format=_format(order),
         options=_options(order),
         stream=order.stream,
@@ -84,7 +85,7 @@ def _system(system: Any) -> list[Message]:
 def _options(order: MessagesRequest) -> dict[str, Any]:
     """What is left out stays as the model has it."""
     wanted = {
-        "num_predict": order.max_tokens or None,
+        "num_predict": order.max_tokens,
         "temperature": order.temperature,
         "top_p": order.top_p,
         "top_k": order.top_k,
@@ -102,6 +103,14 @@ def _think(order: MessagesRequest) -> Think | None:
             return Think(False)
     effort = order.output_config.effort.strip().lower() if order.output_config else ""
     return Think(_LEVELS[effort]) if effort in _LEVELS else None
+
+
+def _budget(order: MessagesRequest) -> int:
+    """How many tokens it may think; 0 for no limit but that of the answer."""
+    match order.thinking:
+        case ThinkingConfig(type="enabled", budget_tokens=most):
+            return max(0, most)
+    return 0
 
 
 def _format(order: MessagesRequest) -> dict[str, Any] | None:
