@@ -1,7 +1,8 @@
 """What `show` prints of a model: its Modelfile and its parameters, as the reference words them.
 
 Facts: models spec, section 21; API spec, sections 13.2 and 13.3. Keys are sorted here, so that the
-same model gives the same text. Quotes are added where the reference's text would not read back.
+same model gives the same text. It makes the same layers again, so quotes are added where the
+reference's text would not read back, REQUIRES is there, and no TEMPLATE where the model has none.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ from puna.errors import quoted
 from puna.gojson import Json, encode, format_general
 from puna.models.layers import Model
 
-__all__ = ["DEFAULT_TEMPLATE", "modelfile_text", "parameters_text", "quote_value"]
-
-DEFAULT_TEMPLATE = "{{ .Prompt }}"
+__all__ = ["modelfile_text", "parameters_text", "quote_value"]
 
 NAME_WIDTH = 30
 
@@ -47,11 +46,12 @@ def _lines(model: Model, system: str, options: Mapping[str, Json]) -> Iterator[s
     if model.draft:
         yield f"DRAFT {quote_value(str(model.draft.path))}"
     yield from (f"FROM {projector.path}" for projector in model.projectors)
-    yield f"TEMPLATE {quote_value(model.template or DEFAULT_TEMPLATE)}"
     for command, text in (
+        ("TEMPLATE", model.template),
         ("SYSTEM", system or model.system),
         ("RENDERER", model.config.renderer),
         ("PARSER", model.config.parser),
+        ("REQUIRES", model.config.requires),
     ):
         if text:
             yield f"{command} {quote_value(text)}"

@@ -12,6 +12,7 @@ import pytest
 from puna import __version__
 from tests.cli.support import environment, puna
 from tests.e2e.server import Server, end_processes, free_port, processes, until
+from tests.service.world import tiny
 
 pytestmark = pytest.mark.e2e
 
@@ -69,16 +70,41 @@ def test_run_prints_the_vector_of_a_text(server: Server, bert: str) -> None:
     assert "the input length exceeds the context length" in refused.stderr
 
 
-def test_the_generated_modelfile_makes_the_same_model(
-    server: Server, mine: str, tmp_path: Path
+MODELFILES = {
+    "texts, messages and parameters": "",
+    "a template": "TEMPLATE {{ .System }} {{ .Prompt }}\n",
+    "a renderer and a parser": "RENDERER qwen3-coder\nPARSER qwen3-coder\nREQUIRES v0.12.0\n",
+    "a draft model and an adapter": "DRAFT ./draft.gguf\nADAPTER ./adapter.gguf\n",
+    "a projector": "FROM ./projector.gguf\n",
+    "parameters that Go prints with an exponent": (
+        'PARAMETER num_ctx 1048576\nPARAMETER temperature 0.00001\nPARAMETER stop " a "\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("more", MODELFILES.values(), ids=MODELFILES)
+def test_the_generated_modelfile_makes_the_same_digests(
+    server: Server, mine: str, tmp_path: Path, more: str
 ) -> None:
-    (tmp_path / "Again").write_text(ok(server, "show", mine, "--modelfile"))
-    assert puna("create", "again", "-f", "Again", env=server.env, cwd=tmp_path).returncode == 0
-    first, second = (server.post("/api/show", model=name).json for name in (mine, "again"))
-    for part in ("system", "license", "messages", "model_info", "capabilities"):
-        assert first[part] == second[part]
-    assert sorted(first["parameters"].splitlines()) == sorted(second["parameters"].splitlines())
-    assert ok(server, "rm", "again") == "deleted 'again'\n"
+    (tmp_path / "draft.gguf").write_bytes(tiny(llama__block_count=1))
+    (tmp_path / "adapter.gguf").write_bytes(tiny(general__type="adapter"))
+    (tmp_path / "projector.gguf").write_bytes(tiny(general__type="projector"))
+    (tmp_path / "Modelfile").write_text((tmp_path / "Modelfile").read_text() + more)
+    ok(server, "create", "first", "-f", str(tmp_path / "Modelfile"))
+    (tmp_path / "Again").write_text(ok(server, "show", "first", "--modelfile"))
+    ok(server, "create", "again", "-f", str(tmp_path / "Again"))
+    first, again = (stored_digests(server, name) for name in ("first", "again"))
+    assert first == again
+    ok(server, "rm", "first", "again")
+
+
+def stored_digests(server: Server, name: str) -> list[tuple[str, str]]:
+    """Media type and digest of a model's layers and of its config."""
+    path = server.store / "manifests/registry.ollama.ai/library" / name / "latest"
+    manifest = json.loads(path.read_bytes())
+    return [
+        (each["mediaType"], each["digest"]) for each in (*manifest["layers"], manifest["config"])
+    ]
 
 
 def test_list(server: Server, mine: str) -> None:

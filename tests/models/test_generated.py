@@ -70,6 +70,7 @@ def test_the_whole_text() -> None:
         'SYSTEM """Say "hi".\nThen go."""\n'
         "RENDERER r\n"
         "PARSER p\n"
+        "REQUIRES 0.1\n"
         "PARAMETER num_ctx 1.048576e+06\n"
         'PARAMETER stop " a"\n'
         "PARAMETER stop b\n"
@@ -87,7 +88,6 @@ def test_a_bare_model_and_what_stands_over_it() -> None:
     )
     assert text.splitlines()[4:] == [
         "FROM /store/blobs/w",
-        "TEMPLATE {{ .Prompt }}",
         "SYSTEM other",
         "PARAMETER seed 3",
         "PARAMETER top_k 2",
@@ -169,6 +169,6 @@ def test_generated_modelfiles_read_back(
     plan = make_create_plan(parse_modelfile(text), Path("/"))
     assert plan.system == system
     assert plan.parameters == params
-    assert plan.template == "{{ .Prompt }}"
+    assert plan.template == ""
     assert plan.messages == tuple((m["role"], m["content"]) for m in messages)
     assert plan.from_ == "/store/blobs/w"
