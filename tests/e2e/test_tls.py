@@ -9,6 +9,7 @@ import pytest
 
 from puna.models.name import Name
 from tests.fakes.certificates import Certificates, make_certificates
+from tests.fakes.connect_proxy import connect_proxy
 from tests.fakes.docker_registry import PASSWORD, USER, DockerRegistry, docker_registry
 from tests.service.pulling import Puller, play
 from tests.service.test_push import install
@@ -85,3 +86,41 @@ def test_insecure_takes_any_certificate_where_https_is_written(
         await place.pull(f"https://{name}", **given)
 
     play(tmp_path, scene)
+
+
+def test_a_proxy_tunnels_https_and_sees_no_password(
+    registry: DockerRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "https://registry.example/me/tunnelled"
+    given = {**SECURE, "insecure": True}
+
+    async def scene(place: Puller) -> None:
+        install(place.library, "registry.example/me/tunnelled", WEIGHTS)
+        await place.push(name, **given)
+        place.library.delete(Name.parse(name))
+        await place.pull(name, **given)
+        assert place.library.names() == [Name.parse(name)]
+
+    with connect_proxy(registry.address) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        play(tmp_path, scene)
+    assert proxy.heads
+    for head in proxy.heads:
+        assert head.startswith(b"CONNECT registry.example:443 ")
+        assert b"uthorization" not in head
+
+
+def test_hosts_of_no_proxy_are_asked_directly(
+    registry: DockerRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(place: Puller) -> None:
+        _, error = await complaint(place.pull("registry.invalid/me/m", **SECURE))
+        assert error.startswith("pull model manifest: https://registry.invalid/")
+
+    with connect_proxy(registry.address) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
+        monkeypatch.setenv("NO_PROXY", "elsewhere.example,registry.invalid")
+        play(tmp_path, scene)
+    assert proxy.heads == []
