@@ -5,24 +5,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from puna.models.digest import Digest
 from puna.models.journal import Journal
 from puna.models.library import Library
-from tests.cli.support import environment
+from tests.e2e.killing import finishes, main
 from tests.fakes.faulty_registry import FaultyRegistry, faulty_registry
 from tests.fakes.registry_client import PackedModel, pack_model
-from tests.service.pulling import UNIT, puller, verify
+from tests.service.pulling import UNIT, Puller, verify
 
-SECONDS = 60.0
 SPEED = 6e5
 VERSIONS = 3
 
@@ -38,6 +33,9 @@ class Killer:
     """The units of the version's weights that were noted when the last process died."""
     kills: int = 0
     finished: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kills} kills, {self.finished} models finished"
 
     def run(self, kills: int) -> None:
         """Kill so often; every version that was begun is finished."""
@@ -63,26 +61,8 @@ class Killer:
         assert [stored.digest for stored in library.entries()] == [Digest.of(model.raw).hex]
 
     def pull(self, name: str, seconds: float) -> bool:
-        """Pull in a process of its own, killed so many seconds after it began, if any; whether it
-        was done.
-        """
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.kill_pulls", "--pull", str(self.root), name],
-            env=environment(self.root),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            try:
-                _, errors = process.communicate(timeout=seconds or SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                assert seconds, "the pull hangs"
-                return False
-        assert process.returncode == 0, errors.decode()
-        return True
+        """Pull in a process that is killed after so many seconds, if any; whether it was done."""
+        return finishes("tests.e2e.kill_pulls", self.root, name, seconds)
 
     def check_requests(self, model: PackedModel) -> None:
         """Nothing was asked for that had been noted before."""
@@ -106,25 +86,5 @@ def kill_pulls(root: Path, kills: int, seed: int) -> Killer:
         return killer
 
 
-async def _pull(root: Path, name: str) -> None:
-    async with puller(root) as place:
-        sys.stdout.write("begun\n")
-        sys.stdout.flush()
-        async for _ in place.start(name):
-            pass
-
-
-def _main() -> None:
-    match sys.argv[1:]:
-        case ["--pull", root, name]:
-            asyncio.run(_pull(Path(root), name))
-        case [kills]:
-            with tempfile.TemporaryDirectory() as folder:
-                seed = random.randrange(2**32)
-                sys.stdout.write(f"seed {seed}\n")
-                killer = kill_pulls(Path(folder), int(kills), seed)
-                sys.stdout.write(f"{killer.kills} kills, {killer.finished} models finished\n")
-
-
 if __name__ == "__main__":
-    _main()
+    main(Puller.start, kill_pulls)

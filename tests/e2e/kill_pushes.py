@@ -5,23 +5,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from puna.models.library import Library
 from puna.models.manifest import CONFIG, LICENSE, MODEL, Layer, Manifest
 from puna.models.name import Name
-from tests.cli.support import environment
+from tests.e2e.killing import finishes, main
 from tests.fakes.faulty_registry import FaultyRegistry, faulty_registry
-from tests.service.pulling import PART, puller, verify
+from tests.service.pulling import PART, Puller, verify
 
-SECONDS = 60.0
 SPEED = 4e6
 LONGEST = 0.8
 """Seconds after which a push is killed at the latest: about what a whole one takes."""
@@ -38,6 +33,10 @@ class Killer:
     finished: int = 0
     stages: set[str] = field(default_factory=set)
     """What the registry had when pushes were killed: nothing, an upload, blobs, the manifest."""
+
+    def __str__(self) -> str:
+        told = f"{self.kills} kills, {self.finished} models finished"
+        return f"{told}, killed with {', '.join(sorted(self.stages))} there"
 
     @property
     def library(self) -> Library:
@@ -58,7 +57,7 @@ class Killer:
             arrived = set(self.registry.blobs)
             self.registry.seen.clear()
             seconds = self.chance.uniform(0.01, LONGEST) if self.kills < kills else 0
-            is_done = self.push(name, seconds)
+            is_done = finishes("tests.e2e.kill_pushes", self.root, name, seconds)
             self.check(name, raw, arrived)
             assert self.blobs() == installed
             if is_done:
@@ -82,28 +81,6 @@ class Killer:
         """The store's blobs: their sizes, and which files they are."""
         facts = {path.name: path.stat() for path in self.library.blobs.folder.iterdir()}
         return {name: (fact.st_size, fact.st_ino) for name, fact in facts.items()}
-
-    def push(self, name: str, seconds: float) -> bool:
-        """Push in a process of its own, killed so many seconds after it began, if any; whether it
-        was done.
-        """
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.kill_pushes", "--push", str(self.root), name],
-            env=environment(self.root),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            try:
-                _, errors = process.communicate(timeout=seconds or SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                assert seconds, "the push hangs"
-                return False
-        assert process.returncode == 0, errors.decode()
-        return True
 
     def check(self, name: str, raw: bytes, arrived: set[str]) -> None:
         """The store is as it was, what the registry had was not sent again, and what it shows is
@@ -143,26 +120,5 @@ def kill_pushes(root: Path, kills: int, seed: int) -> Killer:
         return killer
 
 
-async def _push(root: Path, name: str) -> None:
-    async with puller(root) as place:
-        sys.stdout.write("begun\n")
-        sys.stdout.flush()
-        async for _ in place.start_push(name):
-            pass
-
-
-def _main() -> None:
-    match sys.argv[1:]:
-        case ["--push", root, name]:
-            asyncio.run(_push(Path(root), name))
-        case [kills]:
-            with tempfile.TemporaryDirectory() as folder:
-                seed = random.randrange(2**32)
-                sys.stdout.write(f"seed {seed}\n")
-                killer = kill_pushes(Path(folder), int(kills), seed)
-                told = f"{killer.kills} kills, {killer.finished} models finished"
-                sys.stdout.write(f"{told}, killed with {', '.join(sorted(killer.stages))} there\n")
-
-
 if __name__ == "__main__":
-    _main()
+    main(Puller.start_push, kill_pushes)

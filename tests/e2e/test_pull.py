@@ -51,7 +51,7 @@ def test_unstreamed(start: Start, registry: FaultyRegistry) -> None:
     done = server.post("/api/pull", name=name, insecure=True, stream=False)
     assert (done.status, done.json) == (200, {"status": "success"})
     gone = server.post("/api/pull", model=f"{registry.address}/a/b", insecure=True, stream=False)
-    assert (gone.status, gone.error) == (500, "pull model manifest: file does not exist")
+    assert (gone.status, gone.error) == (404, "pull model manifest: file does not exist")
     streamed = server.post("/api/pull", model=f"{registry.address}/a/b", insecure=True)
     assert streamed.status == 200
     assert streamed.lines == [
