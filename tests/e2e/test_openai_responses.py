@@ -125,6 +125,9 @@ def test_calls_are_streamed(client: openai.OpenAI) -> None:
         final = stream.get_final_response()
     done = [each for each in events if each.type == "response.function_call_arguments.done"]
     assert [json.loads(each.arguments) for each in done] == [{"city": "Oslo"}]
+    pieces = [each for each in events if each.type == "response.function_call_arguments.delta"]
+    assert len(pieces) > 1
+    assert "".join(each.delta for each in pieces) == done[0].arguments
     assert [each.type for each in final.output] == ["function_call"]
 
 

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from puna.api.events import Content, Done, Event, Logprob, Rendered, Thinking, ToolCalls
+from puna.api.events import (
+    CallArguments,
+    CallBegun,
+    Content,
+    Done,
+    Event,
+    Logprob,
+    Rendered,
+    Thinking,
+    ToolCalls,
+)
 from puna.api.requests import FunctionCall, ToolCall
 from puna.errors import Busy, EngineDied, ModelNotFound
 from tests.fakes.asgi import Call
@@ -64,6 +74,8 @@ CALLED = [
     "output_item.done",
 ]
 TEXT = "output_text.delta"
+BEGUN = CallBegun(0, "call_1", "add")
+PIECES = [CallArguments(0, '{"a":'), CallArguments(0, "1}")]
 
 STREAMS = [
     pytest.param(
@@ -86,6 +98,21 @@ STREAMS = [
         [Content("Hi"), call(), STOP],
         [*BEGIN, *MESSAGE, TEXT, *MESSAGE_END, *CALLED, "completed"],
         id="RS-15",
+    ),
+    pytest.param(
+        [Content("Hi"), BEGUN, *PIECES, call(a=1), call(), STOP],
+        [*BEGIN, *MESSAGE, TEXT, *MESSAGE_END, *CALLED[:2], *CALLED[1:], *CALLED, "completed"],
+        id="calls in pieces",
+    ),
+    pytest.param(
+        [BEGUN, PIECES[0], CUT],
+        [*BEGIN, *CALLED, "incomplete"],
+        id="a call that is cut",
+    ),
+    pytest.param(
+        [BEGUN, PIECES[0], Content("Hi"), STOP],
+        [*BEGIN, *CALLED, *MESSAGE, TEXT, *MESSAGE_END, "completed"],
+        id="what was no call",
     ),
     pytest.param([STOP], [*BEGIN, *MESSAGE, *MESSAGE_END, "completed"], id="RS-16"),
     pytest.param(
@@ -121,6 +148,31 @@ def test_a_stream_and_a_whole_response_say_the_same(script: list[Event]) -> None
     assert [frame["item"]["id"] for frame in added] == [item["id"] for item in final["output"]]
     whole = ask(*script).json
     assert without_ids(whole) == without_ids(final)
+
+
+def test_the_arguments_of_a_call_are_the_sum_of_their_pieces() -> None:
+    told = frames(ask(BEGUN, *PIECES, call(a=1), STOP, stream=True))
+    added, *deltas, done, item = told[2:-1]
+    assert (added["item"]["arguments"], added["item"]["status"]) == ("", "in_progress")
+    assert [each["delta"] for each in deltas] == ['{"a":', "1}"]
+    assert (done["arguments"], done["item_id"]) == ('{"a":1}', added["item"]["id"])
+    assert item["item"] == told[-1]["response"]["output"][0]
+    assert (item["item"]["status"], item["item"]["arguments"]) == ("completed", '{"a":1}')
+    cut = frames(ask(BEGUN, PIECES[0], CUT, stream=True))[-1]["response"]["output"]
+    assert [(each["status"], each["arguments"]) for each in cut] == [("incomplete", '{"a":')]
+
+
+def test_a_call_of_a_custom_tool_is_told_when_it_is_whole() -> None:
+    tools = [{"type": "custom", "name": "note"}]
+    script: list[Event] = [
+        CallBegun(0, "call_1", "note"),
+        CallArguments(0, "{"),
+        call("note", input="x"),
+        STOP,
+    ]
+    told = names(*script, tools=tools)
+    assert told.count("output_item.added") == 1
+    assert "custom_tool_call_input.done" in told
 
 
 def without_ids(response: dict[str, Any]) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def read_request(order: ResponsesRequest, earlier: Sequence[Item], items: Sequen
         tools=tools.functions,
         tool_choice=chat_choice(order.tool_choice),
         parallel_tool_calls=order.parallel_tool_calls,
+        call_pieces=order.stream,
         format=guide.format,
         grammar=guide.grammar,
         regex=guide.regex,

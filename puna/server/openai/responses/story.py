@@ -69,7 +69,7 @@ class Story:
         self._streams = stream
         self._has_begun = False
         self._number = 0  # of the next event of the stream
-        self._open: MessageItem | ReasoningItem | None = None
+        self._open: MessageItem | ReasoningItem | FunctionCallItem | None = None
         self._text: list[str] = []
         self._logprobs: list[ResponseLogprob] = []
 
@@ -88,8 +88,10 @@ class Story:
                 return begun + self._think(text)
             case ToolCalls(calls):
                 return begun + b"".join(map(self._call, calls))
-            case CallBegun() | CallArguments():
-                return begun
+            case CallBegun(id=id, name=name):
+                return begun + self._begin_call(id, name)
+            case CallArguments(text=text):
+                return begun + self._fill_call(text)
             case Done():
                 return begun + self._end(event)
 
@@ -149,9 +151,26 @@ class Story:
             return b""
         return opening + _THOUGHT % (self._next(), item.id.encode(), self._index, encode(text))
 
+    def _begin_call(self, call_id: str, name: str) -> bytes:
+        item = self._tools.begin(call_id, name)
+        if item is None:
+            return b""
+        item.status = "in_progress"
+        return self._start(item)
+
+    def _fill_call(self, text: str) -> bytes:
+        item = self._open
+        if not isinstance(item, FunctionCallItem):
+            return b""
+        self._text.append(text)
+        place = {"item_id": item.id, "output_index": self._index}
+        return self._event("response.function_call_arguments.delta", **place, delta=text)
+
     def _call(self, call: ToolCall) -> bytes:
+        if isinstance(self._open, FunctionCallItem) and self._open.call_id == call.id:
+            return self._close()
+        out = self._close("incomplete" if isinstance(self._open, FunctionCallItem) else "completed")
         item = self._tools.item(call)
-        out = self._close()
         item.status = "in_progress"
         match item:
             case FunctionCallItem(id=id, arguments=text):
@@ -174,8 +193,8 @@ class Story:
         delta = self._event(f"{kind}.delta", **place, delta=text)
         return delta + self._event(f"{kind}.done", **place, **{name: text})
 
-    def _start(self, item: MessageItem | ReasoningItem) -> bytes:
-        out = self._close()
+    def _start(self, item: MessageItem | ReasoningItem | FunctionCallItem) -> bytes:
+        out = self._close("incomplete" if isinstance(self._open, FunctionCallItem) else "completed")
         self._open = item
         return out + self._added(item)
 
@@ -201,6 +220,10 @@ class Story:
                 out = self._event("response.reasoning_summary_text.done", **place, text=text)
                 out += self._part("response.reasoning_summary_part.done", item, summary)
                 item.summary, item.encrypted_content = [summary], text
+            case FunctionCallItem():
+                place = {"item_id": item.id, "output_index": self._index}
+                out = self._event("response.function_call_arguments.done", **place, arguments=text)
+                item.arguments, item.status = text, status
             case None:
                 return b""
         return out + self._finish(item)
@@ -219,7 +242,8 @@ class Story:
 
     def _end(self, done: Done) -> bytes:
         is_cut = done.reason == "length"
-        out = self._close("incomplete" if is_cut else "completed")
+        is_open_call = isinstance(self._open, FunctionCallItem)
+        out = self._close("incomplete" if is_cut or is_open_call else "completed")
         if not self.response.output:  # an answer without a word is an empty message (RS-2, RS-16)
             item = MessageItem(id=new_item_id("msg"), status="in_progress")
             out += self._start(item)

@@ -139,6 +139,21 @@ class Toolbox:
     functions: list[dict[str, Any]] = field(default_factory=list)
     declared: dict[str, _Declared] = field(default_factory=dict)
 
+    def begin(self, call_id: str, name: str) -> FunctionCallItem | None:
+        """A call that is being written; None for one that clients know in another form than the
+        model, which has to be whole before it can be told.
+        """
+        tool = self.declared.get(name, _Declared("function", name))
+        if tool.kind in {"custom", "local_shell"}:
+            return None
+        return FunctionCallItem(
+            id=_id("fc"),
+            call_id=call_id,
+            name=tool.name,
+            namespace=tool.namespace or UNSET,
+            arguments="",
+        )
+
     def item(self, call: ToolCall) -> CallItem:
         """A call as the client knows it."""
         name, arguments = call.function.name, call.function.arguments
