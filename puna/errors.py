@@ -20,7 +20,7 @@ PunaError            500
 ├─ BadToolCall       500
 ├─ ClientError       500   Unreachable (the command line's side)
 ├─ NotBuilt          501
-└─ Busy              503   WaitedTooLong
+└─ Busy              503   WaitedTooLong · TooManyBodies
 
 The texts are those that clients of the reference compare (API spec, section 21).
 """
@@ -77,6 +77,7 @@ __all__ = [
     "TemplateError",
     "TokenizerError",
     "TooLarge",
+    "TooManyBodies",
     "TooSlow",
     "UnknownEncoding",
     "Unreachable",
@@ -431,6 +432,15 @@ class Busy(PunaError):
 
     def __init__(self) -> None:
         super().__init__("server busy, please try again.  maximum pending requests exceeded")
+
+
+class TooManyBodies(Busy):
+    """The bodies of the requests under way take more than `limit` bytes together."""
+
+    def __init__(self, limit: int) -> None:
+        PunaError.__init__(
+            self, f"server busy, please try again: requests of {limit} bytes are under way already"
+        )
 
 
 class WaitedTooLong(Busy):

@@ -18,6 +18,7 @@ from puna.config import FOREVER
 from puna.log import REQUEST_ID
 from puna.metrics import API
 from puna.server.access import ROUTE, AccessLog
+from puna.server.bodies import ACCOUNT, Account, Bodies
 from puna.server.checks import Guard, HostRules, OriginRules, adding
 from puna.server.faults import NATIVE, Fault, attempt, envelope_for
 from puna.server.patience import patient
@@ -111,19 +112,22 @@ def make_app(
     closing: asyncio.Event,
     now: Callable[[], int] = time.time_ns,
     read_timeout: float = FOREVER,
+    bodies: Bodies | None = None,
 ) -> ASGIApp:
     """Make the server's app. Set `closing` to end every running answer; `read_timeout` is how many
-    seconds a client may send nothing of its body.
+    seconds a client may send nothing of its body, `bodies` what all of them may take.
     """
-    dispatch = _Dispatch(Table(ROUTES), Kit(services, closing, now), read_timeout)
+    kit = Kit(services, closing, now)
+    dispatch = _Dispatch(Table(ROUTES), kit, read_timeout, bodies or Bodies())
     return AccessLog(Guard(dispatch, origins, hosts), services.metrics.request)
 
 
 class _Dispatch:
-    def __init__(self, table: Table, kit: Kit, read_timeout: float) -> None:
+    def __init__(self, table: Table, kit: Kit, read_timeout: float, bodies: Bodies) -> None:
         self._table = table
         self._kit = kit
         self._read_timeout = read_timeout
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         receive = patient(receive, self._read_timeout)
@@ -131,8 +135,12 @@ class _Dispatch:
         REQUEST_ID.set(number)
         if name := envelope_for(scope["path"]).id_header:
             send = adding(((name, number.encode()),), send)
-        response = await self._respond(Request(scope, receive))
-        await response(scope, receive, send)
+        account = scope[ACCOUNT] = Account(self._bodies)
+        try:
+            response = await self._respond(Request(scope, receive))
+            await response(scope, receive, send)
+        finally:
+            account.close()
 
     async def _respond(self, request: Request) -> ASGIApp:
         path: str = request.scope["path"]

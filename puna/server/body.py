@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 
 from puna.errors import Cancelled, TooLarge
+from puna.server.bodies import ACCOUNT, Account
 from puna.server.encodings import decompress
 
 __all__ = ["JSON_LIMIT", "drain", "read_body", "read_chunks"]
@@ -18,20 +19,26 @@ JSON_LIMIT = 256 * 1024 * 1024
 async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
     """Read the whole body, decompressed where it came so.
 
-    Raises TooLarge above `limit` bytes, Cancelled when the client goes away, BadRequest for what
-    cannot be decompressed.
+    Raises TooLarge above `limit` bytes, TooManyBodies, Cancelled when the client goes away,
+    BadRequest for what cannot be decompressed.
     """
     _check_length(request, limit)
+    account: Account = request.scope[ACCOUNT]
     parts: list[bytes] = []
     size = 0
     async for part in read_chunks(request):
         size += len(part)
         if size > limit:
             raise TooLarge(limit)
+        account.add(len(part))
         parts.append(part)
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     encoding = request.headers.get("content-encoding", "")
-    return await decompress(body, encoding, limit) if encoding else body
+    if not encoding:
+        return body
+    whole = await decompress(body, encoding, limit)
+    account.add(len(whole) - len(body))
+    return whole
 
 
 async def drain(request: Request, limit: int) -> None:

@@ -23,6 +23,7 @@ from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound
 from puna.metrics import Metrics
 from puna.server.app import make_app
+from puna.server.bodies import Bodies
 from puna.server.checks import HostRules, IPAddress, parse_origins
 from puna.server.services import Services
 from puna.service.embedding import Embedded, Vector
@@ -201,6 +202,7 @@ def client(
     loopback: bool = True,
     closing: asyncio.Event | None = None,
     host: str = "127.0.0.1:11434",
+    bodies: Bodies | None = None,
     **doors: Any,
 ) -> Client:
     """A client of an app; `doors` replace single services."""
@@ -210,6 +212,7 @@ def client(
         HostRules(loopback, "workbench", nobody_is_local),
         closing or asyncio.Event(),
         now=lambda: NOON,
+        bodies=bodies,
     )
     return Client(app, host)
 

@@ -1,0 +1,68 @@
+"""What the bodies of all requests take together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.api.events import Done
+from puna.errors import TooManyBodies
+from puna.server.bodies import FREE_BYTES, Account, Bodies
+from tests.server.scripted import Held, client, run, said
+
+
+def test_large_bodies_are_counted_and_small_ones_are_not() -> None:
+    bodies = Bodies(limit=100)
+    large, small = Account(bodies), Account(bodies)
+    large.add(FREE_BYTES)
+    assert bodies.kept == 0
+    large.add(100)
+    assert bodies.kept == 100
+    small.add(FREE_BYTES)
+    with pytest.raises(TooManyBodies, match="requests of 100 bytes are under way"):
+        small.add(1)
+    with pytest.raises(TooManyBodies):
+        large.add(1)
+    large.close()
+    small.add(1)
+    assert bodies.kept == 1
+    small.close()
+    small.close()
+    assert bodies.kept == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2 * FREE_BYTES))))
+def test_nothing_is_kept_of_what_is_over(pieces: list[tuple[int, int]]) -> None:
+    bodies = Bodies(limit=3 * FREE_BYTES)
+    accounts = [Account(bodies) for _ in range(4)]
+    for which, size in pieces:
+        try:
+            accounts[which].add(size)
+        except TooManyBodies:
+            accounts[which].close()
+        assert 0 <= bodies.kept <= bodies.limit
+    for account in accounts:
+        account.close()
+    assert bodies.kept == 0
+
+
+def test_a_large_request_beside_another_is_told_to_come_back() -> None:
+    body = {"model": "m", "prompt": "x" * (2 * FREE_BYTES)}
+    bodies = Bodies(limit=3 * FREE_BYTES // 2)
+
+    async def scene() -> None:
+        held = Held()
+        first = client(bodies=bodies, generate=held)
+        async with first.open("POST", "/api/generate", body) as call:
+            await held.reached.wait()
+            late = await client(bodies=bodies).request("POST", "/api/generate", body)
+            assert (late.status, late.header("retry-after")) == (503, "5")
+            assert "are under way already" in late.json["error"]
+            small = client(bodies=bodies, generate=said(Done("stop")))
+            reply = await small.request("POST", "/api/generate", {"model": "m", "prompt": "x"})
+            assert reply.status == 200
+            call.hang_up()
+        assert bodies.kept == 0
+
+    run(scene())
