@@ -120,7 +120,9 @@ def _means(
         raise _bad(path, f"{name} has counts that are no numbers")
     rows = values.reshape(per_expert.size, -1)
     seen = per_expert > 0
-    with np.errstate(over="ignore"):  # what becomes infinite is refused with the rest
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # what becomes infinite is refused with the rest
         rows[seen] /= per_expert[seen, None]
     rows[~seen] = 1  # an expert that was never asked: all its columns are alike
     return rows.reshape(-1)
@@ -148,7 +150,8 @@ def _read_legacy(path: Path, size: int) -> Matrix:
             if length < 1 or length * 4 > size - file.tell():
                 raise _bad(path, f"it ends within {name}")
             values = np.fromfile(file, np.dtype("<f4"), length).astype(np.float32, copy=False)
-            entries[name] = values / np.float32(calls) if calls > 0 else values
+            with np.errstate(invalid="ignore"):  # what is no number is refused with the rest
+                entries[name] = values / np.float32(calls) if calls > 0 else values
         chunks, dataset = 0, ""
         if size - file.tell() >= 8:
             chunks, dataset = max(_whole(path, file), 0), _text(path, file, MAX_TEXT_BYTES)

@@ -63,6 +63,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "it ends within a",
     ),
     "no numbers": (pack_old_matrix({"a": [float("nan")]}), "a has values that are no mean"),
+    "a signal instead of a number": (
+        pack_old_matrix({"a": [1]}, dataset=None)[:-4] + b"\x01\x00\x80\x7f",
+        "a has values that are no mean",
+    ),
     "endless ones": (pack_old_matrix({"a": [float("inf")]}), "a has values that are no mean"),
     "a mean beyond what there are numbers for": (
         pack_gguf_matrix({"a": [1e30]}, {"a": [1e-30]}),

@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import random
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from puna.models.digest import Digest
-from puna.models.journal import Journal
 from puna.models.library import Library
 from tests.e2e.killing import finishes, main
 from tests.fakes.faulty_registry import FaultyRegistry, faulty_registry
 from tests.fakes.registry_client import PackedModel, pack_model
-from tests.service.pulling import UNIT, Puller, verify
+from tests.service.pulling import UNIT, Puller, asked_units, noted_units, verify
 
 SPEED = 6e5
 VERSIONS = 3
@@ -67,14 +65,9 @@ class Killer:
     def check_requests(self, model: PackedModel) -> None:
         """Nothing was asked for that had been noted before."""
         digest, data = max(model.blobs.items(), key=lambda blob: len(blob[1]))
-        for seen in self.registry.requests(f"blobs/{digest}"):
-            span = re.fullmatch(r"bytes=(\d+)-(\d+)", seen.headers.get("range", ""))
-            assert span is not None
-            asked = range(int(span[1]) // UNIT, int(span[2]) // UNIT + 1)
-            assert not self.noted.intersection(asked)
+        assert not self.noted & asked_units(self.registry, digest)
         self.registry.seen.clear()
-        path = self.root / "models" / "blobs" / f"{digest.replace(':', '-')}-partial.units"
-        self.noted = set(Journal(path, len(data), UNIT).load())
+        self.noted = noted_units(Library(self.root / "models"), data)
 
 
 def kill_pulls(root: Path, kills: int, seed: int) -> Killer:

@@ -76,3 +76,18 @@ def test_where_the_store_is(start: Start) -> None:
         "device": about.st_dev,
         "inode": about.st_ino,
     }
+
+
+@pytest.mark.parametrize(("setting", "stays"), [("", False), ("1", True)])
+def test_a_start_repairs_names_and_prunes_unless_told_not_to(
+    start: Start, tmp_path: Path, setting: str, stays: bool
+) -> None:
+    store = tmp_path / "models"
+    leftover = store / "manifests/registry.ollama.ai/library/.puna-1"
+    old_name = store / "blobs" / f"sha256:{'ab' * 32}"
+    for path in (leftover, old_name):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    start(OLLAMA_MODELS=str(store), OLLAMA_NOPRUNE=setting)
+    assert leftover.exists() == stays
+    assert [path.name for path in old_name.parent.iterdir()] == [f"sha256-{'ab' * 32}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from puna.api.requests import PullRequest, PushRequest
 from puna.api.upkeep import Updated, UpdateRequest
 from puna.config import Settings
 from puna.models.digest import Digest
+from puna.models.journal import Journal
 from puna.models.library import Library
 from puna.models.registry.auth import Authority
 from puna.models.registry.key import KeyStore
@@ -28,6 +30,8 @@ from puna.service.pull import Pull
 from puna.service.push import Push
 from puna.service.registries import Registries
 from puna.service.update import Update
+from tests.fakes.faulty_registry import FaultyRegistry
+from tests.fakes.registry_client import digest_of, pack_model
 
 T = TypeVar("T")
 
@@ -36,6 +40,12 @@ SMALL_PARTS = Division(
     UNIT, span_bytes=8 * UNIT, stream_bytes=4 * UNIT, streams=4, unit_seconds=0.5
 )
 PART = 8 * UNIT
+
+SMALL = pack_model(("model", b"weights" * 1000), ("system", b"Be kind."))
+WEIGHTS = bytes(range(251)) * (100 * UNIT // 251)
+LARGE = pack_model(("model", WEIGHTS))
+LARGE_DIGEST = digest_of(WEIGHTS)
+PARTIAL = f"{LARGE_DIGEST.replace(':', '-')}-partial"
 
 
 @dataclass
@@ -113,6 +123,28 @@ async def puller(root: Path, stall_seconds: float = 5.0, **settings: Any) -> Asy
         pull = Pull(library, transfers, registries, given)
         push, update = Push(library, uploads, registries), Update(library, registries, pull)
         yield Puller(library, pull, push, update, pauses)
+
+
+def words(steps: list[Progress]) -> list[str]:
+    """The statuses, each once where it repeats."""
+    statuses = [step.status for step in steps]
+    return [word for at, word in enumerate(statuses) if at == 0 or word != statuses[at - 1]]
+
+
+def noted_units(library: Library, data: bytes) -> set[int]:
+    """The units of a blob with this content that are noted as fetched."""
+    path = library.blobs.folder / f"{Digest.of(data).file_name}-partial.units"
+    return set(Journal(path, len(data), UNIT).load())
+
+
+def asked_units(registry: FaultyRegistry, digest: str) -> set[int]:
+    """The units of a blob that were asked for, each by a range."""
+    units: set[int] = set()
+    for seen in registry.requests(f"blobs/{digest}"):
+        span = re.fullmatch(r"bytes=(\d+)-(\d+)", seen.headers.get("range", ""))
+        assert span is not None
+        units.update(range(int(span[1]) // UNIT, int(span[2]) // UNIT + 1))
+    return units
 
 
 async def until(condition: Callable[[], bool]) -> None:

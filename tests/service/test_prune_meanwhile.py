@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from puna.models.library import Library
 from puna.models.name import Name
-from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
+from tests.fakes.faulty_registry import Fault, FaultyRegistry
 from tests.fakes.registry_client import digest_of, pack_model
 from tests.service.pulling import PART, UNIT, Puller, play, until
 from tests.service.test_push import install
@@ -19,12 +16,6 @@ from tests.service.test_push import install
 WEIGHTS = bytes(range(256)) * (64 * UNIT // 256)
 ORPHAN = b"nobody's"
 IN_A_YEAR = 365 * 86_400
-
-
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with faulty_registry() as started:
-        yield started
 
 
 def prune_all(library: Library) -> None:

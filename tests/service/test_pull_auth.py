@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
+from tests.fakes.faulty_registry import Fault, FaultyRegistry
 from tests.fakes.registry_client import pack_model
 from tests.service.pulling import UNIT, Puller, play
 from tests.service.world import complaint
@@ -18,10 +17,9 @@ MODEL = pack_model(("model", WEIGHTS))
 
 
 @pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with faulty_registry() as started:
-        started.wants_token = True
-        yield started
+def registry(registry: FaultyRegistry) -> FaultyRegistry:
+    registry.wants_token = True
+    return registry
 
 
 def test_a_signed_request_brings_a_token_that_serves_the_whole_pull(

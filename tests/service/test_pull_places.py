@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from puna.models.name import Name
-from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
+from tests.fakes.faulty_registry import Fault, FaultyRegistry
 from tests.fakes.registry_client import digest_of, pack_model
 from tests.service.pulling import UNIT, Puller, play, until
 from tests.service.world import complaint
@@ -18,12 +18,6 @@ from tests.service.world import complaint
 WEIGHTS = bytes(range(256)) * (64 * UNIT // 256)
 MODEL = pack_model(("model", WEIGHTS))
 NO_ONE = "http://127.0.0.1:1"
-
-
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with faulty_registry() as started:
-        yield started
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,22 +12,15 @@ from puna.api.events import Progress
 from puna.models.library import Library
 from puna.models.manifest import CONFIG, LICENSE, MODEL, Layer, Manifest
 from puna.models.name import Name
-from tests.fakes.faulty_registry import Fault, FaultyRegistry, Seen, faulty_registry
+from tests.fakes.faulty_registry import Fault, FaultyRegistry, Seen
 from tests.fakes.faulty_uploads import etag_of
 from tests.fakes.registry_client import DOCKER, digest_of
-from tests.service.pulling import PART, Puller, play, until
-from tests.service.test_pull import words
+from tests.service.pulling import PART, Puller, play, until, words
 from tests.service.world import complaint
 
 WEIGHTS = bytes(range(251)) * (5 * PART // 251)
 SMALL = b"weights" * 1000
 CONFIG_JSON = b'{"model_format":"gguf"}'
-
-
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with faulty_registry() as started:
-        yield started
 
 
 def install(library: Library, name: str, weights: bytes, from_: str = "") -> list[str]:

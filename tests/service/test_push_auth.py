@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
+from tests.fakes.faulty_registry import Fault, FaultyRegistry
 from tests.service.pulling import PART, Puller, play
 from tests.service.test_push import WEIGHTS, install
 from tests.service.world import complaint
 
 
 @pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with faulty_registry() as started:
-        started.wants_token = True
-        yield started
+def registry(registry: FaultyRegistry) -> FaultyRegistry:
+    registry.wants_token = True
+    return registry
 
 
 def test_one_token_serves_the_whole_push(registry: FaultyRegistry, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -12,21 +11,14 @@ import pytest
 from puna.models.library import Library
 from puna.models.manifest import CONFIG, TENSOR, Layer, Manifest
 from puna.models.name import Name
-from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
+from tests.fakes.faulty_registry import Fault, FaultyRegistry
 from tests.fakes.registry_client import digest_of
-from tests.service.pulling import PART, Puller, play
-from tests.service.test_pull import words
+from tests.service.pulling import PART, Puller, play, words
 from tests.service.test_push import sent
 from tests.service.world import complaint
 
 CONFIG_JSON = b'{"model_format":"safetensors"}'
 TENSORS = [bytes([number]) * (900 + number) for number in range(30)]
-
-
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with faulty_registry() as started:
-        yield started
 
 
 def install(library: Library, name: str, tensors: list[bytes] = TENSORS) -> bytes:

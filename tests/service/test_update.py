@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from puna.models.digest import Digest
 from puna.models.name import Name
-from tests.fakes.faulty_registry import Fault, FaultyRegistry, faulty_registry
+from tests.fakes.faulty_registry import Fault, FaultyRegistry
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.hub import fake_hub
 from tests.fakes.registry_client import PackedModel, pack_model
@@ -20,12 +19,6 @@ from tests.service.world import complaint
 
 OLD = pack_model(("model", b"old"), ("license", b"MIT"))
 NEW = pack_model(("model", b"new"), ("license", b"MIT"))
-
-
-@pytest.fixture
-def registry() -> Iterator[FaultyRegistry]:
-    with faulty_registry() as started:
-        yield started
 
 
 def digest(model: PackedModel) -> str:
