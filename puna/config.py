@@ -63,6 +63,13 @@ class Settings:
         300.0,
         "how long a load may make no progress; 0: no limit (default 5m)",
     )
+    step_timeout: float = env(
+        "PUNA_STEP_TIMEOUT",
+        values.limit,
+        300.0,
+        "how long a runner may do nothing while requests wait for it, before it is ended; "
+        "0: no limit (default 5m)",
+    )
     context_length: int = env(
         "OLLAMA_CONTEXT_LENGTH",
         values.whole,

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Self
@@ -30,8 +31,8 @@ from puna.errors import (
     PunaError,
     StartFailed,
 )
-from puna.log import fields
 from puna.runner.grouping import split_order
+from puna.runner.last_words import LastWords
 from puna.runner.link import Link
 from puna.runner.protocol import (
     Embedding,
@@ -43,8 +44,10 @@ from puna.runner.protocol import (
     TokenEvent,
     WarmPlan,
 )
+from puna.runner.pulse import Pulse, read_effort
 from puna.runner.wire import (
     Admit,
+    Beat,
     Cancel,
     Close,
     Detokenize,
@@ -70,10 +73,6 @@ __all__ = ["ProcessEngine"]
 
 log = logging.getLogger(__name__)
 
-_LAST_WORDS = 20  # lines of a child's stderr kept for the error message
-_LEVELS = {"I ": logging.DEBUG, "W ": logging.INFO, "E ": logging.ERROR}
-"""libllama is talkative: what it calls information is for debugging."""
-
 _GROUPS_AHEAD = 4  # as many as keep the runner busy while an answer is on its way
 _MEASURED = 4096  # images whose number of tokens is remembered
 _SAVE_SECONDS = 5.0  # from the wish that a runner ends to the time it is killed
@@ -86,14 +85,19 @@ _Inbox = asyncio.Queue[_Answer]
 class ProcessEngine:
     """One runner child."""
 
-    def __init__(self, process: asyncio.subprocess.Process, link: Link) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, link: Link, step_timeout: float
+    ) -> None:
         self._process = process
         self._link = link
+        self._pulse = Pulse(step_timeout)
+        self._hung = ""
         link.listen(self._dispatch)
         self._ids = itertools.count(1)
         self._inboxes: dict[int, _Inbox] = {}
+        self._unanswered: set[int] = set()
         self._opening: asyncio.Queue[FromRunner | PunaError] = asyncio.Queue()
-        self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._last_words = LastWords()
         self._info: EngineInfo | None = None
         self._alive = True
         self._keeps = False
@@ -106,8 +110,12 @@ class ProcessEngine:
         environment: Mapping[str, str],
         tasks: asyncio.TaskGroup,
         forget: Callable[[ProcessEngine], None],
+        step_timeout: float = FOREVER,
     ) -> ProcessEngine:
-        """Start a child; `tasks` owns its readers, `forget` is called when it has ended."""
+        """Start a child; `tasks` owns its readers, `forget` is called when it has ended.
+
+        A child that is asked for something and does nothing for `step_timeout` seconds is ended.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
@@ -121,7 +129,7 @@ class ProcessEngine:
                 env=environment,
                 pass_fds=[theirs.fileno()],
             )
-        engine = cls(process, await Link.open(ours))
+        engine = cls(process, await Link.open(ours), step_timeout)
         tasks.create_task(engine._serve(forget), name=f"runner {process.pid}")
         return engine
 
@@ -265,10 +273,12 @@ class ProcessEngine:
         id = next(self._ids)
         inbox: _Inbox = asyncio.Queue()
         self._inboxes[id] = inbox
+        self._unanswered.add(id)
         try:
             yield id, inbox
         finally:
             self._inboxes.pop(id, None)
+            self._unanswered.discard(id)
 
     def _send(self, message: ToRunner) -> None:
         self._link.send(message)
@@ -277,8 +287,11 @@ class ProcessEngine:
         """Hand out the child's frames until it ends, then fail everybody who still waits."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_last_words())
+                words = self._last_words.listen(self._process.stderr, self._process.pid)
+                group.create_task(words)
+                watch = group.create_task(self._watch())
                 await self._link.closed.wait()
+                watch.cancel()
         finally:
             self._alive = False
             self._kill()
@@ -291,49 +304,60 @@ class ProcessEngine:
             self._ended.set()
             forget(self)
 
+    async def _watch(self) -> None:
+        """End a child that hangs: who waits for it is told, and its model is loaded anew."""
+        looked_at = time.monotonic()
+        while (tick := self._pulse.tick) != FOREVER:
+            await asyncio.sleep(tick)
+            now = time.monotonic()
+            passed, looked_at = now - looked_at, now
+            if not self._unanswered:
+                self._pulse.rest()
+            elif self._pulse.look(passed, await in_thread(read_effort, self._process.pid)):
+                self._hung = f"it did not end a step for {self._pulse.silent:.0f} seconds"
+                log.error("runner %d is ended: %s", self._process.pid, self._hung)
+                self._kill()
+                return
+
     def _dispatch(self, message: FromRunner) -> None:
+        if isinstance(message, Step | Embedded | Beat):
+            self._pulse.beat()
         match message:
             case Step(said, ended):
                 for piece in said:
                     self._deliver(piece.id, piece.piece)
                 for end in ended:
-                    self._deliver(end.id, end.result)
+                    self._answered(end.id, end.result)
             case Refused(id):
-                self._deliver(id, _refusal(message))
+                self._answered(id, _refusal(message))
             case Embedded(id) | Tokens(id) | Text(id):
-                self._deliver(id, message)
+                self._answered(id, message)
             case Resized(size, size_vram):
                 if self._info is not None:
                     self._info = replace(self._info, size=size, size_vram=size_vram)
             case Loading() | Ready() | Failed():
                 self._opening.put_nowait(message)
+            case Beat():
+                pass
+
+    def _answered(self, id: int, answer: _Answer) -> None:
+        """Deliver the last that comes for an id; its client may take its time to read it."""
+        self._unanswered.discard(id)
+        self._deliver(id, answer)
 
     def _deliver(self, id: int, answer: _Answer) -> None:
         inbox = self._inboxes.get(id)
         if inbox is not None:  # a cancelled request's last words are for nobody
             inbox.put_nowait(answer)
 
-    async def _keep_last_words(self) -> None:
-        stderr = self._process.stderr
-        while stderr is not None:
-            try:
-                line = await stderr.readline()
-            except ValueError:  # longer than the stream's limit: skipped by asyncio
-                continue
-            if not line:
-                return
-            text = line.decode("utf-8", "replace").rstrip()
-            level = _LEVELS.get(text[:2], logging.WARNING)  # unmarked: a traceback, an abort
-            if level > logging.DEBUG:
-                self._last_words.append(text)
-            log.log(level, "runner: %s", text, extra=fields(pid=self._process.pid))
-
     def _cause(self) -> str:
+        if self._hung:
+            return self._hung
         code = self._process.returncode
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 return f"killed by {signal.Signals(-code).name}"
-        words = "; ".join(list(self._last_words)[-3:])
+        words = str(self._last_words)
         return f"exit status {code}" + (f": {words}" if words else "")
 
 

@@ -31,13 +31,20 @@ def runner_environment(inherited: Mapping[str, str]) -> dict[str, str]:
 class ProcessLauncher:
     """Starts runner children; leaving its scope ends all of them."""
 
-    def __init__(self, load_timeout: float = FOREVER, warm: WarmPlan | None = None) -> None:
-        """`load_timeout`: seconds that a load may go on without any progress.
+    def __init__(
+        self,
+        load_timeout: float = FOREVER,
+        warm: WarmPlan | None = None,
+        step_timeout: float = FOREVER,
+    ) -> None:
+        """`load_timeout`: seconds that a load may go on without any progress; `step_timeout`: those
+        that a loaded runner may do nothing while requests wait for it.
 
         `warm` is where runners save prefixes when they end.
         """
         self._load_timeout = load_timeout
         self._warm = warm
+        self._step_timeout = step_timeout
         self._tasks = asyncio.TaskGroup()
         self._engines: set[ProcessEngine] = set()
 
@@ -59,7 +66,9 @@ class ProcessLauncher:
     async def launch(self, plan: LoadPlan) -> ProcessEngine:
         """Load a model in a child of its own. Raises StartFailed, OutOfMemory, BadRequest."""
         environment = runner_environment(child_environment())
-        engine = await ProcessEngine.start(environment, self._tasks, self._engines.discard)
+        engine = await ProcessEngine.start(
+            environment, self._tasks, self._engines.discard, self._step_timeout
+        )
         self._engines.add(engine)
         try:
             await engine.load(plan, self._load_timeout, self._warm)

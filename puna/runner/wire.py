@@ -133,6 +133,10 @@ class Resized(Struct, tag="resized", frozen=True):
     size_vram: int
 
 
+class Beat(Struct, tag="beat", frozen=True):
+    """The engine has ended a step: a sign of life, about once a second while it has work."""
+
+
 class Failed(Struct, tag="failed", frozen=True):
     """The model could not be loaded; the runner ends."""
 
@@ -191,7 +195,7 @@ class Text(Struct, tag="text", frozen=True):
     text: str
 
 
-FromRunner = Loading | Ready | Resized | Failed | Refused | Step | Embedded | Tokens | Text
+FromRunner = Loading | Ready | Resized | Beat | Failed | Refused | Step | Embedded | Tokens | Text
 
 _encoder = msgspec.msgpack.Encoder()
 to_runner: msgspec.msgpack.Decoder[ToRunner] = msgspec.msgpack.Decoder(ToRunner)

@@ -44,6 +44,7 @@ from puna.runner.warm.keeper import Keeper, open_keeper
 from puna.runner.wire import (
     HEAD,
     Admit,
+    Beat,
     Cancel,
     Close,
     Detokenize,
@@ -68,6 +69,7 @@ from puna.runner.wire import (
 log = logging.getLogger(__name__)
 
 NO_TEXT = "this model gives embeddings and cannot generate text"
+_BEAT_NS = 1_000_000_000  # between two signs of life, at least
 _PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
 
 
@@ -139,6 +141,7 @@ class Worker:
             self._n_cells = self._context.n_cells
             self._n_ctx = min(plan.n_ctx, self._n_cells)
         self._n_allocations = LOG.n_allocations
+        self._beat_at_ns = 0
         self._grammars = Grammars(self._model)
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
         self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "images")
@@ -200,6 +203,13 @@ class Worker:
                 self._loop.step()
                 taken_ns = time.perf_counter_ns() - started
             self._embedder.step(beside_ns=taken_ns)
+            self._beat()
+
+    def _beat(self) -> None:
+        now = time.perf_counter_ns()
+        if now - self._beat_at_ns >= _BEAT_NS:
+            self._beat_at_ns = now
+            self._wire.send(Beat())
 
     def _tell_size(self) -> None:
         self._n_allocations = LOG.n_allocations

@@ -66,7 +66,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     await in_thread(_tidy, library, settings)
     async with (
         _warm_home(settings) as warm,
-        ProcessLauncher(settings.load_timeout, warm) as launcher,
+        ProcessLauncher(settings.load_timeout, warm, settings.step_timeout) as launcher,
         Transport(registry_user_agent()) as transport,
         Transfers(library.blobs) as transfers,
         Uploads() as uploads,

@@ -5,7 +5,9 @@ The numbers are those of the API spec's checklist, section 23.
 
 from __future__ import annotations
 
+import os
 import select
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -196,3 +198,20 @@ def test_what_reloads_a_model(start: Start, tiny_gguf: Path) -> None:
     assert runner not in server.runners()
     [row] = server.get("/api/ps").json["models"]
     assert row["context_length"] == 256
+
+
+def test_a_runner_that_hangs_is_ended_and_the_next_request_gets_a_fresh_one(
+    start: Start, endless_gguf: Path
+) -> None:
+    server = start(PUNA_STEP_TIMEOUT="1s")
+    server.create("endless", endless_gguf)
+    with ExitStack() as open_requests:
+        stream = occupied(server, "endless", open_requests)
+        [runner] = server.runners()
+        os.kill(runner, signal.SIGSTOP)
+        *_, last = stream
+        assert "unexpectedly stopped" in last["error"]
+        assert "did not end a step" in last["error"]
+    ask(server, "endless")
+    [fresh] = server.runners()
+    assert fresh != runner
