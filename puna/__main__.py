@@ -1,6 +1,6 @@
 """`python -m puna` is the same as the `puna` command."""
 
-from puna.cli.main import main
+from puna.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -73,7 +73,11 @@ def option(
 
 
 class Command(click.Command):
-    """One command: `words` says how many words it takes, `usage` how the help writes them."""
+    """One command: `words` says how many words it takes, `usage` how the help writes them.
+
+    `completes` says what a shell offers for each word (`model`, `loaded`, `file`, `command`); the
+    last goes for all further ones when it ends in `*`. `passes_through`: flags are words.
+    """
 
     def __init__(
         self,
@@ -82,6 +86,8 @@ class Command(click.Command):
         words: Arity = any_number,
         variables: Sequence[str] = ("OLLAMA_HOST",),
         aliases: Sequence[str] = (),
+        completes: Sequence[str] = (),
+        passes_through: bool = False,
         **more: Any,
     ) -> None:
         super().__init__(*args, **more)
@@ -89,10 +95,15 @@ class Command(click.Command):
         self.words = words
         self.variables = variables
         self.aliases = aliases
+        self.completes = completes
+        self.passes_through = passes_through
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the flags and count the words; `-h` prints the help and ends."""
         options = self.options()
+        if self.passes_through:
+            ctx.params = {"words": tuple(args)}
+            return []
         values, words = parse_flags(args, [flag_of(item) for item in options])
         if values.get("help"):
             click.echo(self.get_help(ctx), nl=False)

@@ -9,7 +9,9 @@ from puna.config import read_settings
 __all__ = ["COMMAND"]
 
 
-@command("cp", usage="SOURCE DESTINATION", words=exactly(2), help="Copy a model")
+@command(
+    "cp", completes=("model", ""), usage="SOURCE DESTINATION", words=exactly(2), help="Copy a model"
+)
 def COMMAND(words: tuple[str, ...]) -> None:
     source, destination = words
     with connect(read_settings()) as client:

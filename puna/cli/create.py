@@ -31,13 +31,19 @@ NO_MODELFILE = b"FROM .\n"
 OLD_SERVER = "path or Modelfile are required"
 
 
-@command("create", usage="MODEL", words=exactly(1), help="Create a model")
+@command("create", completes=("",), usage="MODEL", words=exactly(1), help="Create a model")
 @option("-f", "--file", help='Name of the Modelfile (default "Modelfile")')
 @option("-q", "--quantize", help="Quantize model to this level (e.g. q4_K_M)")
 @option("--draft-quantize", help="Quantize draft model to this level (e.g. q4_K_M)")
 @option("--imatrix", help="File that says which weights matter, for --quantize")
+@option("--experimental", kind="bool", help="Changes nothing: folders of safetensors need no flag")
 def COMMAND(
-    words: tuple[str, ...], file: str, quantize: str, draft_quantize: str, imatrix: str
+    words: tuple[str, ...],
+    file: str,
+    quantize: str,
+    draft_quantize: str,
+    imatrix: str,
+    experimental: bool,
 ) -> None:
     model = words[0]
     try:

@@ -14,11 +14,10 @@ from pathlib import Path
 
 from puna import __version__
 from puna.cli.command import command, exactly, option
-from puna.client.client import Client
+from puna.cli.version import server_version
 from puna.config import Settings, child_environment, read_settings
 from puna.discover.advice import ENGINE, advise
 from puna.discover.hardware import Hardware
-from puna.errors import ClientError
 from puna.fmt import human_bytes_binary
 from puna.runner.probe import MachineProbe
 
@@ -32,7 +31,7 @@ def COMMAND(words: tuple[str, ...], json: bool) -> None:
     found = asyncio.run(_look())
     engine = _engine_version()
     advice = advise(found, engine, environ)
-    server = _server_version(settings)
+    server = server_version()
     if json:
         print(_as_json(found, engine, server, settings, advice))
         return
@@ -101,14 +100,6 @@ def _engine_version() -> str:
     try:
         return version(ENGINE)
     except PackageNotFoundError:
-        return ""
-
-
-def _server_version(settings: Settings) -> str:
-    try:
-        with Client(settings.host) as client:
-            return client.version()
-    except ClientError:
         return ""
 
 

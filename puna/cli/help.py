@@ -9,7 +9,9 @@ from puna.cli.command import command
 __all__ = ["COMMAND"]
 
 
-@command("help", usage="[command]", variables=(), help="Help about any command")
+@command(
+    "help", completes=("command",), usage="[command]", variables=(), help="Help about any command"
+)
 @click.pass_context
 def COMMAND(ctx: click.Context, words: tuple[str, ...]) -> None:
     root = ctx.find_root()

@@ -22,7 +22,13 @@ from puna.term.progress import Progress
 __all__ = ["COMMAND"]
 
 
-@command("import", usage="PATH [NAME]", words=between(1, 2), help="Take over local model files")
+@command(
+    "import",
+    completes=("file", ""),
+    usage="PATH [NAME]",
+    words=between(1, 2),
+    help="Take over local model files",
+)
 @option("--dry-run", kind="bool", help="Only show what would be imported, and its names")
 def COMMAND(words: tuple[str, ...], dry_run: bool) -> None:
     path, typed = words[0], words[1] if len(words) > 1 else ""

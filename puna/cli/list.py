@@ -13,7 +13,7 @@ from puna.term.listing import models_table
 __all__ = ["COMMAND"]
 
 
-@command("list", usage="[PREFIX]", aliases=("ls",), help="List models")
+@command("list", completes=("model",), usage="[PREFIX]", aliases=("ls",), help="List models")
 def COMMAND(words: tuple[str, ...]) -> None:
     with connect(read_settings()) as client:
         rows = client.models()

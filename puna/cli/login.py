@@ -1,6 +1,6 @@
 """`puna login HOST`: a name and a password for a private registry.
 
-They are kept where `docker login` keeps them, for the server to find.
+They are kept where `docker login` keeps them, for the server to find. Without HOST it is `signin`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 from puna.api.version import registry_user_agent
-from puna.cli.command import command, exactly, option
+from puna.cli.command import between, command, option
+from puna.cli.signin import sign_in
+from puna.client.start import connect
 from puna.config import Settings, read_settings
 from puna.errors import BadRequest
 from puna.models.registry.auth import Authority, Credentials
@@ -27,12 +29,16 @@ __all__ = ["COMMAND", "config_path"]
 MAX_PASSWORD = 4096
 
 
-@command("login", usage="HOST", words=exactly(1), variables=(), help="Sign in to a registry")
+@command("login", usage="[HOST]", words=between(0, 1), variables=(), help="Sign in to a registry")
 @option("-u", "--username", help="Name at the registry (default: asked for)")
 @option("--password-stdin", kind="bool", help="Read the password from standard input")
 @option("--insecure", kind="bool", help="Use an insecure registry")
 def COMMAND(words: tuple[str, ...], username: str, password_stdin: bool, insecure: bool) -> None:
     settings = read_settings()
+    if not words:  # what the reference means by it
+        with connect(settings) as client:
+            sign_in(client)
+        return
     model, host = parse_host(words[0])
     registry = parse_registry(model, insecure)
     if not is_private(registry):

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from puna import __version__
 from puna.cli.command import HELP, Command, describe_flags, flag_of
 from puna.cli.flags import parse_flags, split_command
 from puna.errors import BadRequest, PunaError, quoted
@@ -36,6 +35,8 @@ COMMANDS = {
     "stop": "puna.cli.stop",
     "pull": "puna.cli.pull",
     "push": "puna.cli.push",
+    "signin": "puna.cli.signin",
+    "signout": "puna.cli.signout",
     "login": "puna.cli.login",
     "logout": "puna.cli.logout",
     "list": "puna.cli.list",
@@ -49,6 +50,9 @@ COMMANDS = {
     "help": "puna.cli.help",
 }
 """Command name to the module that holds it, in the order of the help."""
+
+HIDDEN = {"runner": "puna.cli.runner"}
+"""Commands that the help leaves out."""
 
 ALIASES = {"start": "serve", "ls": "list"}
 
@@ -77,9 +81,10 @@ class Root(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> Command | None:
         """Import the module of a command."""
         name = ALIASES.get(cmd_name, cmd_name)
-        if name not in COMMANDS:
+        module = COMMANDS.get(name) or HIDDEN.get(name)
+        if module is None:
             return None
-        found = getattr(importlib.import_module(COMMANDS[name]), "COMMAND", None)
+        found = getattr(importlib.import_module(module), "COMMAND", None)
         return found if isinstance(found, Command) else None
 
     def invoke(self, ctx: click.Context) -> None:
@@ -102,7 +107,7 @@ class Root(click.Group):
                 f'unknown command {quoted(words[0])} for "puna"{suggestions(words[0])}'
             )
         if values.get("version"):
-            importlib.import_module("puna.cli.version").print_versions(__version__)
+            importlib.import_module("puna.cli.version").print_versions()
             return
         click.echo(self.get_help(ctx), nl=False)
 

@@ -13,7 +13,7 @@ from puna.term.listing import loaded_table
 __all__ = ["COMMAND"]
 
 
-@command("ps", usage="[PREFIX]", help="List running models")
+@command("ps", completes=("loaded",), usage="[PREFIX]", help="List running models")
 def COMMAND(words: tuple[str, ...]) -> None:
     with connect(read_settings()) as client:
         rows = client.loaded()

@@ -18,7 +18,13 @@ from puna.term.progress import Progress
 __all__ = ["COMMAND", "pull"]
 
 
-@command("pull", usage="MODEL", words=exactly(1), help="Pull a model from a registry")
+@command(
+    "pull",
+    completes=("model",),
+    usage="MODEL",
+    words=exactly(1),
+    help="Pull a model from a registry",
+)
 @option("--insecure", kind="bool", help="Use an insecure registry")
 def COMMAND(words: tuple[str, ...], insecure: bool) -> None:
     with connect(read_settings()) as client:

@@ -26,7 +26,9 @@ NOT_YOURS = (
 )
 
 
-@command("push", usage="MODEL", words=exactly(1), help="Push a model to a registry")
+@command(
+    "push", completes=("model",), usage="MODEL", words=exactly(1), help="Push a model to a registry"
+)
 @option("--insecure", kind="bool", help="Use an insecure registry")
 def COMMAND(words: tuple[str, ...], insecure: bool) -> None:
     name = _name(words[0])
@@ -49,11 +51,12 @@ def _name(text: str) -> Name | None:
 
 
 def _sign_in_notice(client: Client) -> str:
-    """What to tell who has no account there; "" where that is settled, or cannot be known."""
+    """What to tell who has no account there; "" where that is settled or cannot be known.
+
+    A server without accounts, as Puna is, names no place to sign in: its registry key decides.
+    """
     url = client.sign_in_url()
-    if url is None:
-        return ""
-    return f"You need to be signed in to push models to ollama.com.\n\n{url}".rstrip()
+    return f"You need to be signed in to push models to ollama.com.\n\n{url}" if url else ""
 
 
 def _push(client: Client, model: str, *, insecure: bool) -> None:

@@ -18,6 +18,7 @@ __all__ = ["COMMAND"]
 
 @command(
     "quantize",
+    completes=("file", "file", ""),
     usage="IN.gguf OUT.gguf TYPE",
     words=exactly(3),
     help="Make a model file smaller (e.g. to q4_K_M)",

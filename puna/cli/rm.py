@@ -13,7 +13,9 @@ from puna.errors import ClientError
 __all__ = ["COMMAND"]
 
 
-@command("rm", usage="MODEL [MODEL...]", words=at_least(1), help="Remove a model")
+@command(
+    "rm", completes=("model*",), usage="MODEL [MODEL...]", words=at_least(1), help="Remove a model"
+)
 def COMMAND(words: tuple[str, ...]) -> None:
     with connect(read_settings()) as client:
         for model in words:

@@ -11,6 +11,7 @@ from typing import TextIO
 from puna.cli.command import at_least, command, option
 from puna.cli.pull import pull
 from puna.cli.show import NO_IMAGES
+from puna.cli.signin import print_sign_in
 from puna.client.client import Client
 from puna.client.replies import Json, ShowReply
 from puna.client.start import connect
@@ -43,6 +44,7 @@ class Wishes:
 
 @command(
     "run",
+    completes=("model", ""),
     usage="MODEL [PROMPT...]",
     words=at_least(1),
     variables=("OLLAMA_EDITOR", "OLLAMA_HOST", "OLLAMA_NOHISTORY"),
@@ -80,7 +82,12 @@ def COMMAND(
     model, *prompt = words
     settings = read_settings()
     with connect(settings) as client:
-        run(client, model, prompt, wishes, settings, insecure=insecure)
+        try:
+            run(client, model, prompt, wishes, settings, insecure=insecure)
+        except ClientError as error:
+            if not error.sign_in_url:
+                raise
+            print_sign_in(error.sign_in_url)
 
 
 def run(

@@ -13,18 +13,26 @@ VARIABLES = (
     "OLLAMA_CONTEXT_LENGTH",
     "OLLAMA_KEEP_ALIVE",
     "OLLAMA_MAX_LOADED_MODELS",
+    "OLLAMA_MAX_TRANSFER_STREAMS",
     "OLLAMA_MAX_QUEUE",
     "OLLAMA_MODELS",
     "OLLAMA_NUM_PARALLEL",
     "OLLAMA_NOPRUNE",
     "OLLAMA_ORIGINS",
+    "OLLAMA_SCHED_SPREAD",
     "OLLAMA_FLASH_ATTENTION",
     "OLLAMA_KV_CACHE_TYPE",
+    "OLLAMA_GPU_OVERHEAD",
     "OLLAMA_LOAD_TIMEOUT",
     "PUNA_HOME",
     "PUNA_MAX_SEQUENCES",
+    "PUNA_SPECULATION",
+    "PUNA_KV_CACHE_RAM",
+    "PUNA_KV_CACHE_DIR",
+    "PUNA_LOG_FORMAT",
+    "PUNA_HOSTS",
 )
-"""The reference's order, then our own."""
+"""The reference's order, without those that mean nothing here; then our own."""
 
 
 @command(

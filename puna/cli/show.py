@@ -21,7 +21,13 @@ ONE_PART = (
 )
 
 
-@command("show", usage="MODEL", words=exactly(1), help="Show information for a model")
+@command(
+    "show",
+    completes=("model",),
+    usage="MODEL",
+    words=exactly(1),
+    help="Show information for a model",
+)
 @option("--license", kind="bool", help="Show license of a model")
 @option("--modelfile", kind="bool", help="Show Modelfile of a model")
 @option("--parameters", kind="bool", help="Show parameters of a model")

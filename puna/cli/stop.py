@@ -10,7 +10,9 @@ from puna.errors import ClientError, quoted
 __all__ = ["COMMAND"]
 
 
-@command("stop", usage="MODEL", words=exactly(1), help="Stop a running model")
+@command(
+    "stop", completes=("loaded",), usage="MODEL", words=exactly(1), help="Stop a running model"
+)
 def COMMAND(words: tuple[str, ...]) -> None:
     model = words[0]
     with connect(read_settings()) as client:

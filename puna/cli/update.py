@@ -24,7 +24,12 @@ __all__ = ["COMMAND"]
 SHOWN_DIGITS = 12
 
 
-@command("update", usage="[MODEL...]", help="Pull models again whose registry has a new version")
+@command(
+    "update",
+    completes=("model*",),
+    usage="[MODEL...]",
+    help="Pull models again whose registry has a new version",
+)
 @option("--all", kind="bool", help="Update every installed model")
 @option("--dry-run", kind="bool", help="Only show what would be updated")
 @option("--insecure", kind="bool", help="Use an insecure registry")

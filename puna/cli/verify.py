@@ -17,7 +17,12 @@ from puna.term.progress import Bar, Progress
 __all__ = ["COMMAND"]
 
 
-@command("verify", usage="[MODEL...]", help="Check that the files of models are undamaged")
+@command(
+    "verify",
+    completes=("model*",),
+    usage="[MODEL...]",
+    help="Check that the files of models are undamaged",
+)
 @option("--remove-damaged", kind="bool", help="Delete damaged files, so that they can come anew")
 def COMMAND(words: tuple[str, ...], remove_damaged: bool) -> None:
     verdicts: list[Verdict] = []

@@ -165,12 +165,22 @@ class Client:
             for line in lines:
                 yield parse_progress(line)
 
+    def account(self) -> str:
+        """The name of who is signed in with ollama.com; without anybody a ClientError of status 401
+        that may know where to sign in.
+        """
+        return as_text(self._transport.send("POST", "/api/me"), "name")
+
+    def sign_out(self) -> None:
+        """Forget the account of ollama.com."""
+        self._transport.send("POST", "/api/signout")
+
     def sign_in_url(self) -> str | None:
         """Where to sign in with ollama.com, "" if that is not said; None for who has done so, and
         where the server knows nothing of accounts.
         """
         try:
-            self._transport.send("POST", "/api/me")
+            self.account()
         except ClientError as error:
             return error.sign_in_url if error.status == 401 else None
         return None

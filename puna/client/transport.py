@@ -1,6 +1,7 @@
 """HTTP as the client needs it: JSON in and out, streams of lines, and errors as sentences.
 
-The one module of the command line that knows the HTTP library. Facts: CLI spec, section 1.2.
+Short requests to this machine go over a plain socket (loopback.py); the HTTP library (web.py) is
+imported for everything else, when it is first needed. Facts: CLI spec, section 1.2.
 """
 
 from __future__ import annotations
@@ -8,17 +9,18 @@ from __future__ import annotations
 import ipaddress
 import json
 import platform
-import ssl
 import sys
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from puna import __version__
+from puna.client.loopback import Reply, exchange, is_refusal
 from puna.client.replies import Json, as_object, as_text
 from puna.config import Host
 from puna.errors import ClientError, Unreachable
+
+if TYPE_CHECKING:
+    from puna.client.web import Web
 
 __all__ = ["Transport", "is_this_machine"]
 
@@ -47,63 +49,47 @@ def user_agent() -> str:
 
 
 class Transport:
-    """One server's HTTP connection pool.
+    """One server's HTTP connections.
 
     Every method raises Unreachable when no server answers and ClientError for an error it answers.
     """
 
     def __init__(self, host: Host) -> None:
         self.host = host.connectable()
-        is_local = is_this_machine(host)
-        # Reading the system's certificates would take longer than all of `puna list`.
-        no_certificates = is_local and host.scheme == "http"
-        try:
-            self._http = httpx2.Client(
-                base_url=self.host.url,
-                headers={"User-Agent": user_agent(), "Content-Type": "application/json"},
-                timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
-                verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if no_certificates else True,
-                trust_env=not is_local,  # a proxy would not find our loopback
-                follow_redirects=not is_local,
-            )
-        except httpx2.InvalidURL as error:
-            raise Unreachable(f"invalid address {self.host.url}: {error}") from error
+        self._is_local = is_this_machine(host)
+        self._headers = {"User-Agent": user_agent(), "Content-Type": "application/json"}
+        self._opened: Web | None = None
 
     def close(self) -> None:
         """Close every connection."""
-        self._http.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def answers(self) -> bool:
         """Whether a server answers `HEAD /`. False if refused; raises for any other failure."""
         try:
-            response = self._http.head("/", headers={"Accept": "application/json"})
-        except httpx2.ConnectError as error:
-            if _is_refusal(error):
+            reply = self._request("HEAD", "/", None)
+        except Unreachable as error:
+            if is_refusal(error):
                 return False
-            raise self._unreachable(error) from error
-        except httpx2.HTTPError as error:
-            raise self._unreachable(error) from error
-        if response.is_error:
-            raise _error(response, with_status=False)
+            raise
+        if reply.is_error:
+            raise _error(reply, with_status=False)
         return True
 
     def send(self, method: str, path: str, body: Json | None = None) -> Json:
         """Send a request and return the JSON object of its answer; an empty answer is `{}`."""
-        with self._failures():
-            response = self._http.request(
-                method, path, content=_encode(body), headers={"Accept": "application/json"}
-            )
-        if response.is_error:
-            raise _error(response, with_status=False)
-        return _decode(response.content) if response.content.strip() else {}
+        reply = self._request(method, path, _encode(body))
+        if reply.is_error:
+            raise _error(reply, with_status=False)
+        return _decode(reply.body) if reply.body.strip() else {}
 
     def has(self, path: str) -> bool:
         """Whether `HEAD path` finds something."""
-        with self._failures():
-            response = self._http.head(path, headers={"Accept": "application/json"})
-        if response.is_error and response.status_code != 404:
-            raise _error(response, with_status=False)
-        return response.is_success
+        reply = self._request("HEAD", path, None)
+        if reply.is_error and reply.status != 404:
+            raise _error(reply, with_status=False)
+        return 200 <= reply.status < 300
 
     def upload(self, path: str, chunks: Iterable[bytes], byte_count: int) -> None:
         """POST `byte_count` raw bytes."""
@@ -112,10 +98,9 @@ class Transport:
             "Content-Type": "application/octet-stream",
             "Content-Length": str(byte_count),
         }
-        with self._failures():
-            response = self._http.post(path, content=chunks, headers=headers)
-        if response.is_error:
-            raise _error(response, with_status=False)
+        reply = self._web().request("POST", path, chunks, headers)
+        if reply.is_error:
+            raise _error(reply, with_status=False)
 
     def lines(self, method: str, path: str, body: Json) -> Generator[Json, None, None]:
         """Send a request and yield the objects of its NDJSON answer.
@@ -124,33 +109,38 @@ class Transport:
         ClientError.
         """
         headers = {"Accept": "application/x-ndjson"}
-        with (
-            self._failures(),
-            self._http.stream(method, path, content=_encode(body), headers=headers) as response,
-        ):
-            if response.is_error:
-                response.read()
-                raise _error(response, with_status=True)
-            for raw in split_lines(response.iter_bytes()):
+        with self._web().stream(method, path, _encode(body), headers) as stream:
+            if stream.is_error:
+                raise _error(stream.whole(), with_status=True)
+            for raw in split_lines(stream.chunks()):
                 line = _decode(raw)
                 if problem := as_text(line, "error"):
-                    raise ClientError(problem, response.status_code)
+                    raise ClientError(problem, stream.status)
                 yield line
 
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def _request(self, method: str, path: str, body: bytes | None) -> Reply:
+        headers = {"Accept": "application/json"}
+        if not self._is_local or self.host.scheme != "http":
+            return self._web().request(method, path, body, headers)
+        url = self.host.url
         try:
-            yield
-        except httpx2.HTTPError as error:
-            raise self._unreachable(error) from error
+            return exchange(
+                self.host, method, path, body, {**self._headers, **headers}, CONNECT_SECONDS
+            )
+        except ConnectionRefusedError as error:
+            raise Unreachable(f"could not connect to {url}: connection refused") from error
+        except TimeoutError as error:
+            raise Unreachable(f"could not reach {url}: no answer in time") from error
+        except OSError as error:
+            raise Unreachable(f"lost the connection to {url}: {error}") from error
 
-    def _unreachable(self, error: httpx2.HTTPError) -> Unreachable:
-        if isinstance(error, httpx2.ConnectError):
-            reason = "connection refused" if _is_refusal(error) else str(error)
-            return Unreachable(f"could not connect to {self.host.url}: {reason}")
-        if isinstance(error, httpx2.ConnectTimeout):
-            return Unreachable(f"could not reach {self.host.url}: no answer in time")
-        return Unreachable(f"lost the connection to {self.host.url}: {error}")
+    def _web(self) -> Web:
+        if self._opened is None:
+            # It takes longer to import than all the rest of `puna list`.
+            from puna.client.web import Web  # noqa: PLC0415
+
+            self._opened = Web(self.host, self._headers, CONNECT_SECONDS, is_local=self._is_local)
+        return self._opened
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -193,23 +183,15 @@ def _decode(raw: bytes) -> Json:
     return value
 
 
-def _error(response: httpx2.Response, *, with_status: bool) -> ClientError:
+def _error(reply: Reply, *, with_status: bool) -> ClientError:
     """What an error answer says; streams name the status line before it (CLI spec, section 1.2)."""
     body: Json = {}
     try:
-        body = as_object(json.loads(response.content))
+        body = as_object(json.loads(reply.body))
         message = as_text(body, "error")
     except ValueError:
-        message = response.text.strip()
-    line = f"{response.status_code} {response.reason_phrase}".strip()
+        message = reply.body.decode("utf-8", "replace").strip()
+    line = f"{reply.status} {reply.reason}".strip()
     if with_status:
-        message = line if response.status_code == 401 or not message else f"{line}: {message}"
-    return ClientError(message or NO_TEXT, response.status_code, as_text(body, "signin_url"))
-
-
-def _is_refusal(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ConnectionRefusedError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+        message = line if reply.status == 401 or not message else f"{line}: {message}"
+    return ClientError(message or NO_TEXT, reply.status, as_text(body, "signin_url"))

@@ -13,7 +13,17 @@ from tests.cli.support import environment, puna
 from tests.fakes.http_server import Reply, ScriptedServer
 
 DIGEST = "a80c4f17acd55265feec403c7aef86be0c25983ab279d83f3bcd3abbcb5b8b72"
-HEAVY = {"numpy", "jinja2", "rich", "starlette", "prompt_toolkit", "llama_cpp", "uvicorn"}
+HEAVY = {
+    "numpy",
+    "jinja2",
+    "rich",
+    "starlette",
+    "prompt_toolkit",
+    "llama_cpp",
+    "uvicorn",
+    "httpx2",
+    "ssl",
+}
 
 ERRORS = {
     "unknown command": (["foo"], 'unknown command "foo" for "puna"'),
@@ -97,6 +107,18 @@ def test_list_loads_nothing_heavy(server: ScriptedServer, env: dict[str, str]) -
     loaded = set(output.splitlines()[-1].split())
     assert "puna.cli.list" in loaded
     assert not HEAVY & loaded
+
+
+def test_the_version_loads_next_to_nothing(server: ScriptedServer, env: dict[str, str]) -> None:
+    server.script.replies["GET /api/version"] = Reply({"version": "9.9.9"})
+    code = (
+        "import sys; sys.argv = ['puna', '-v']; from puna.cli.entry import main; main()\n"
+        "print(*sys.modules)"
+    )
+    output = subprocess.check_output([sys.executable, "-c", code], env=env, text=True)
+    assert output.startswith("puna version is 9.9.9\n")
+    loaded = set(output.splitlines()[-1].split())
+    assert not (HEAVY | {"click", "httpx2", "ssl", "asyncio", "http.client", "email"}) & loaded
 
 
 def test_ps_prints_a_table(server: ScriptedServer, env: dict[str, str]) -> None:
@@ -205,8 +227,8 @@ def test_help_lists_commands_in_their_order(tmp_path: Path) -> None:
     done = puna("help", env=environment(tmp_path))
     lines = done.stdout.split("Available Commands:\n")[1].split("\n\n")[0].splitlines()
     assert " ".join(line.split()[0] for line in lines) == (
-        "serve create import quantize show run stop pull push login logout list ps cp rm update "
-        "prune verify doctor help"
+        "serve create import quantize show run stop pull push signin signout login logout list ps "
+        "cp rm update prune verify doctor help"
     )
     assert lines[0] == "  serve        Start the server"
     assert done.stdout == puna(env=environment(tmp_path)).stdout

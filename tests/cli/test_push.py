@@ -48,14 +48,24 @@ def test_an_insecure_registry(tmp_path: Path) -> None:
         assert server.requests("/api/push")[0]["insecure"] is True
 
 
-@pytest.mark.parametrize("url", ["https://ollama.com/connect?name=me", ""])
-def test_who_is_not_signed_in_is_told_where(tmp_path: Path, url: str) -> None:
-    body = {"error": "unauthorized", **({"signin_url": url} if url else {})}
-    with ScriptedServer({"POST /api/me": Reply(body, status=401)}) as server:
+def test_who_is_not_signed_in_is_told_where(tmp_path: Path) -> None:
+    url = "https://ollama.com/connect?name=me"
+    refused = Reply({"error": "unauthorized", "signin_url": url}, status=401)
+    with ScriptedServer({"POST /api/me": refused}) as server:
         done = puna("push", "me/m", env=environment(tmp_path, OLLAMA_HOST=server.url))
-        notice = "You need to be signed in to push models to ollama.com.\n"
-        assert (done.returncode, done.stdout) == (0, notice + (f"\n{url}\n" if url else ""))
+        notice = f"You need to be signed in to push models to ollama.com.\n\n{url}\n"
+        assert (done.returncode, done.stdout) == (0, notice)
         assert server.requests("/api/push") == []
+
+
+def test_a_server_without_accounts_pushes_with_its_key(tmp_path: Path) -> None:
+    replies = {
+        "POST /api/me": Reply({"error": "unauthorized"}, status=401),
+        "POST /api/push": Reply(lines=LINES),
+    }
+    with ScriptedServer({**replies}) as server:
+        done = puna("push", "me/m", env=environment(tmp_path, OLLAMA_HOST=server.url))
+        assert done.stdout == "\nYou can find your model at:\n\n\thttps://ollama.com/me/m\n"
 
 
 ERRORS = {
