@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from puna.prompt.parsers import NAMED
-from tools.make_docs import OPERATIONS, with_tables
+from tools.make_docs import CLI, OPERATIONS, with_help, with_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,6 +35,8 @@ def test_the_engine_is_the_same_version_everywhere() -> None:
 def test_generated_tables_are_fresh() -> None:
     page = OPERATIONS.read_text()
     assert with_tables(page) == page, "run make docs"
+    page = CLI.read_text()
+    assert with_help(page) == page, "run make docs"
 
 
 def test_the_readme_shows_the_two_commands() -> None:

@@ -6,10 +6,14 @@ import dataclasses
 import re
 from pathlib import Path
 
+import click
+
+from puna.cli.main import COMMANDS, Root
 from puna.config import Settings
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 OPERATIONS = DOCS / "operations.md"
+CLI = DOCS / "cli.md"
 
 
 def settings_table() -> str:
@@ -20,6 +24,27 @@ def settings_table() -> str:
         if "env" in spec.metadata
     ]
     return "\n".join(["| variable | meaning |", "|---|---|", *sorted(rows)])
+
+
+def help_pages() -> str:
+    """What `--help` says, of the program and of each command."""
+    root = Root("puna")
+    context = click.Context(root, info_name="puna")
+    parts = [f"```\n{root.get_help(context)}```\n"]
+    commands = {name: root.get_command(context, name) for name in COMMANDS}
+    for name, found in commands.items():
+        if found is None:
+            continue
+        inner = click.Context(found, info_name=name, parent=context)
+        parts.append(f"### puna {name}\n\n```\n{found.get_help(inner)}```\n")
+    return "\n".join(parts)
+
+
+def with_help(text: str) -> str:
+    """The page of the command line with its generated part made anew."""
+    start, end = "<!-- help -->\n", "<!-- end -->"
+    before, after = text.split(start)[0], text.split(end)[-1]
+    return f"{before}{start}{help_pages()}{end}{after}"
 
 
 def with_tables(text: str) -> str:
@@ -34,3 +59,4 @@ def with_tables(text: str) -> str:
 
 if __name__ == "__main__":
     OPERATIONS.write_text(with_tables(OPERATIONS.read_text()))
+    CLI.write_text(with_help(CLI.read_text()))

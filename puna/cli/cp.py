@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from puna.cli.command import command, exactly
+from puna.cli.command import command, exactly, option
+from puna.cli.output import print_object
 from puna.client.start import connect
 from puna.config import read_settings
 
@@ -12,8 +13,12 @@ __all__ = ["COMMAND"]
 @command(
     "cp", completes=("model", ""), usage="SOURCE DESTINATION", words=exactly(2), help="Copy a model"
 )
-def COMMAND(words: tuple[str, ...]) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], json: bool) -> None:
     source, destination = words
     with connect(read_settings()) as client:
         client.copy(source, destination)
+    if json:
+        print_object({"copied": source, "to": destination})
+        return
     print(f"copied '{source}' to '{destination}'")

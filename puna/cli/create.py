@@ -13,6 +13,7 @@ from pathlib import Path
 from puna.cli.command import command, exactly, option
 from puna.cli.follow import follow
 from puna.cli.local_store import find_local_store
+from puna.cli.output import progress, telling
 from puna.cli.upload import give_files
 from puna.client.client import Client
 from puna.client.replies import Json
@@ -37,6 +38,7 @@ OLD_SERVER = "path or Modelfile are required"
 @option("--draft-quantize", help="Quantize draft model to this level (e.g. q4_K_M)")
 @option("--imatrix", help="File that says which weights matter, for --quantize")
 @option("--experimental", kind="bool", help="Changes nothing: folders of safetensors need no flag")
+@option("--json", kind="bool", help="Print JSON")
 def COMMAND(
     words: tuple[str, ...],
     file: str,
@@ -44,15 +46,16 @@ def COMMAND(
     draft_quantize: str,
     imatrix: str,
     experimental: bool,
+    json: bool,
 ) -> None:
     model = words[0]
     try:
         Name.parse(model)
     except InvalidName as error:
         raise BadRequest(f"invalid model name: {model}") from error
-    with connect(read_settings()) as client, Progress(sys.stderr) as progress:
+    with connect(read_settings()) as client, progress(as_json=json) as shown:
         gathering = Spinner("gathering model components")
-        progress.add(gathering)
+        shown.add(gathering)
         plan = read_plan(Path(file or "Modelfile"))
         if draft_quantize and not plan.drafts:
             raise BadRequest("--draft-quantize requires a DRAFT model")
@@ -61,14 +64,14 @@ def COMMAND(
             print(warning, file=sys.stderr)
         paths = [*plan.files, *plan.adapters, *plan.drafts, *matrix]
         with give_files(
-            client, find_local_store(client) if paths else None, paths, progress
+            client, find_local_store(client) if paths else None, paths, shown
         ) as all_given:
             gathering.stop()
             digests = {path: given.digest for path, given in all_given.items()}
             request = make_request(model, plan, digests, quantize, draft_quantize)
             if matrix:
                 request["imatrix"] = digests[matrix[0]]
-            create(client, request, progress)
+            create(client, request, shown, as_json=json)
 
 
 def _matrix(text: str, quantize: str) -> Path:
@@ -121,11 +124,11 @@ def make_request(
     return {"model": model, **{key: value for key, value in parts.items() if value}}
 
 
-def create(client: Client, request: Json, progress: Progress) -> None:
+def create(client: Client, request: Json, progress: Progress, *, as_json: bool = False) -> None:
     """Let the server work and show how far it is. Raises ClientError."""
     try:
         with closing(client.create(request)) as steps:
-            follow(steps, progress)
+            follow(telling(steps, as_json=as_json), progress)
     except ClientError as error:
         if OLD_SERVER not in str(error):
             raise

@@ -5,16 +5,22 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-from puna.cli.command import command
+from puna.cli.command import command, option
+from puna.cli.output import print_object
 from puna.client.start import connect
 from puna.config import read_settings
-from puna.term.listing import models_table
+from puna.term.listing import models_table, with_prefix
 
 __all__ = ["COMMAND"]
 
 
 @command("list", completes=("model",), usage="[PREFIX]", aliases=("ls",), help="List models")
-def COMMAND(words: tuple[str, ...]) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], json: bool) -> None:
     with connect(read_settings()) as client:
         rows = client.models()
-    sys.stdout.write(models_table(rows, words[0] if words else "", datetime.now(UTC)))
+    prefix = words[0] if words else ""
+    if json:
+        print_object({"models": with_prefix(rows, prefix)})
+    else:
+        sys.stdout.write(models_table(rows, prefix, datetime.now(UTC)))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import itertools
+import json
 import os
 import signal
 import sys
@@ -58,6 +60,7 @@ ALIASES = {"start": "serve", "ls": "list"}
 
 FLAGS = [
     HELP,
+    click.Option(["--json"], is_flag=True, help="Print JSON, with --version"),
     click.Option(["--nowordwrap"], is_flag=True, help="Don't wrap words to the next line"),
     click.Option(["--verbose"], is_flag=True, help="Show timings for the answer"),
     click.Option(["-v", "--version"], is_flag=True, help="Show version information"),
@@ -107,7 +110,9 @@ class Root(click.Group):
                 f'unknown command {quoted(words[0])} for "puna"{suggestions(words[0])}'
             )
         if values.get("version"):
-            importlib.import_module("puna.cli.version").print_versions()
+            importlib.import_module("puna.cli.version").print_versions(
+                as_json=bool(values.get("json"))
+            )
             return
         click.echo(self.get_help(ctx), nl=False)
 
@@ -157,8 +162,8 @@ def distance(one: str, other: str) -> int:
 
 
 @contextlib.contextmanager
-def reporting() -> Iterator[None]:
-    """Turn what a command raises into an error line and an exit code."""
+def reporting(*, as_json: bool) -> Iterator[None]:
+    """Turn what a command raises into an error line, or a line of JSON, and an exit code."""
     try:
         yield
     except click.exceptions.Exit as end:
@@ -172,7 +177,7 @@ def reporting() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (PunaError, OSError, UnicodeError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(json.dumps({"error": str(error)}) if as_json else f"Error: {error}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -189,8 +194,10 @@ def prepare_output() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the program; ends the process with its exit code on errors."""
     prepare_output()
-    with reporting():
+    given = list(sys.argv[1:] if args is None else args)
+    # Flags may be what is wrong: this one counts before they are read.
+    with reporting(as_json="--json" in itertools.takewhile(lambda arg: arg != "--", given)):
         root = Root("puna")
-        with root.make_context("puna", list(sys.argv[1:] if args is None else args)) as ctx:
+        with root.make_context("puna", given) as ctx:
             root.invoke(ctx)
         sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from puna.cli.command import command, exactly, option
+from puna.cli.output import print_object
 from puna.client.start import connect
 from puna.config import read_settings
 from puna.errors import BadRequest
@@ -18,10 +19,15 @@ DAY = 86_400
 @command("prune", words=exactly(0), help="Delete downloads and blobs that no model needs")
 @option("--dry-run", kind="bool", help="Only show what would be deleted")
 @option("--older-than", help="Age of what may go, e.g. 30m or 7d (default 1h, of downloads 7d)")
-def COMMAND(words: tuple[str, ...], dry_run: bool, older_than: str) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], dry_run: bool, older_than: str, json: bool) -> None:
     seconds = read_age(older_than) if older_than else None
     with connect(read_settings()) as client:
         pruned = client.prune(seconds, dry_run=dry_run)
+    if json:
+        files = [{"name": name, "size": size} for name, size in pruned.files]
+        print_object({"dry_run": dry_run, "files": files, "held": pruned.held})
+        return
     verb = "would delete" if dry_run else "deleted"
     for name, size in pruned.files:
         print(f"{verb} {name} {human_bytes(size)}")

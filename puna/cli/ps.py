@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-from puna.cli.command import command
+from puna.cli.command import command, option
+from puna.cli.output import print_object
 from puna.client.start import connect
 from puna.config import read_settings
 from puna.term.listing import loaded_table
@@ -14,7 +15,12 @@ __all__ = ["COMMAND"]
 
 
 @command("ps", completes=("loaded",), usage="[PREFIX]", help="List running models")
-def COMMAND(words: tuple[str, ...]) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], json: bool) -> None:
     with connect(read_settings()) as client:
         rows = client.loaded()
-    sys.stdout.write(loaded_table(rows, words[0] if words else "", datetime.now(UTC)))
+    prefix = words[0] if words else ""
+    if json:
+        print_object({"models": [row for row in rows if row.name.startswith(prefix)]})
+    else:
+        sys.stdout.write(loaded_table(rows, prefix, datetime.now(UTC)))

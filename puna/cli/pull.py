@@ -5,15 +5,14 @@ Facts: CLI spec, section 1.8.
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 
 from puna.cli.command import command, exactly, option
 from puna.cli.follow import follow_transfer
+from puna.cli.output import progress, telling
 from puna.client.client import Client
 from puna.client.start import connect
 from puna.config import read_settings
-from puna.term.progress import Progress
 
 __all__ = ["COMMAND", "pull"]
 
@@ -26,12 +25,19 @@ __all__ = ["COMMAND", "pull"]
     help="Pull a model from a registry",
 )
 @option("--insecure", kind="bool", help="Use an insecure registry")
-def COMMAND(words: tuple[str, ...], insecure: bool) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], insecure: bool, json: bool) -> None:
     with connect(read_settings()) as client:
-        pull(client, words[0], insecure=insecure)
+        pull(client, words[0], insecure=insecure, as_json=json)
 
 
-def pull(client: Client, model: str, *, insecure: bool) -> None:
-    """Pull a model and show its progress on standard error. Raises ClientError."""
-    with Progress(sys.stderr) as progress, closing(client.pull(model, insecure=insecure)) as steps:
-        follow_transfer(steps, progress)
+def pull(client: Client, model: str, *, insecure: bool, as_json: bool = False) -> None:
+    """Pull a model and show its progress on standard error, or as lines of JSON on standard output.
+
+    Raises ClientError.
+    """
+    with (
+        progress(as_json=as_json) as shown,
+        closing(client.pull(model, insecure=insecure)) as steps,
+    ):
+        follow_transfer(telling(steps, as_json=as_json), shown)

@@ -5,17 +5,16 @@ Facts: CLI spec, section 1.10.
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 
 from puna.cli.command import command, exactly, option
 from puna.cli.follow import follow_push
+from puna.cli.output import progress, telling
 from puna.client.client import Client
 from puna.client.start import connect
 from puna.config import read_settings
 from puna.errors import ClientError, InvalidName
 from puna.models.name import Name
-from puna.term.progress import Progress
 
 __all__ = ["COMMAND"]
 
@@ -30,15 +29,18 @@ NOT_YOURS = (
     "push", completes=("model",), usage="MODEL", words=exactly(1), help="Push a model to a registry"
 )
 @option("--insecure", kind="bool", help="Use an insecure registry")
-def COMMAND(words: tuple[str, ...], insecure: bool) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], insecure: bool, json: bool) -> None:
     name = _name(words[0])
     is_official = name is not None and name.host.endswith(OFFICIAL)
     with connect(read_settings()) as client:
         if is_official and (notice := _sign_in_notice(client)):
+            if json:
+                raise ClientError(notice.replace("\n\n", " "), 401)
             print(notice)
             return
-        _push(client, words[0], insecure=insecure)
-    if name is not None:
+        _push(client, words[0], insecure=insecure, as_json=json)
+    if name is not None and not json:
         place = f"https://ollama.com/{name.short.removesuffix(':latest')}" if is_official else name
         print(f"\nYou can find your model at:\n\n\t{place}")
 
@@ -59,10 +61,13 @@ def _sign_in_notice(client: Client) -> str:
     return f"You need to be signed in to push models to ollama.com.\n\n{url}" if url else ""
 
 
-def _push(client: Client, model: str, *, insecure: bool) -> None:
-    with Progress(sys.stderr) as progress, closing(client.push(model, insecure=insecure)) as steps:
+def _push(client: Client, model: str, *, insecure: bool, as_json: bool) -> None:
+    with (
+        progress(as_json=as_json) as shown,
+        closing(client.push(model, insecure=insecure)) as steps,
+    ):
         try:
-            follow_push(steps, progress)
+            follow_push(telling(steps, as_json=as_json), shown)
         except ClientError as error:
             if any(word in str(error) for word in REFUSALS):
                 raise ClientError(NOT_YOURS, error.status) from error

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import aclosing
 from pathlib import Path
 
 from puna.cli.command import command, exactly, option
+from puna.cli.output import print_object, progress
 from puna.convert.quantize import Quantization
 from puna.convert.quantize_file import FileOrder, plan, quantize_file
 from puna.fmt import human_bytes
-from puna.term.progress import Bar, Progress
+from puna.term.progress import Bar
 
 __all__ = ["COMMAND"]
 
@@ -25,15 +25,19 @@ __all__ = ["COMMAND"]
 )
 @option("--imatrix", help="File that says which weights matter; some types need one")
 @option("-f", "--force", kind="bool", help="Replace OUT.gguf if it is there")
-def COMMAND(words: tuple[str, ...], imatrix: str, force: bool) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], imatrix: str, force: bool, json: bool) -> None:
     source, target = (Path(word).expanduser() for word in words[:2])
     matrix = Path(imatrix).expanduser() if imatrix else None
     work = plan(FileOrder(source, target, words[2], matrix), replace=force)
     before = source.stat().st_size
-    with Progress(sys.stderr) as progress:
+    with progress(as_json=json) as shown:
         bar = Bar(f"quantizing {work.before} model to {work.level}", before)
-        progress.add(bar)
+        shown.add(bar)
         asyncio.run(_follow(work, bar))
+    if json:
+        print_object({"file": target, "size": target.stat().st_size, "before": before})
+        return
     print(f"{target}: {human_bytes(target.stat().st_size)}, was {human_bytes(before)}")
 
 

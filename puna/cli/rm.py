@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from puna.cli.command import at_least, command
+from puna.cli.command import at_least, command, option
+from puna.cli.output import print_line
 from puna.client.client import Client
 from puna.client.start import connect
 from puna.config import read_settings
@@ -16,12 +17,16 @@ __all__ = ["COMMAND"]
 @command(
     "rm", completes=("model*",), usage="MODEL [MODEL...]", words=at_least(1), help="Remove a model"
 )
-def COMMAND(words: tuple[str, ...]) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], json: bool) -> None:
     with connect(read_settings()) as client:
         for model in words:
             _unload(client, model)
             client.delete(model)
-            print(f"deleted '{model}'")
+            if json:
+                print_line({"deleted": model})
+            else:
+                print(f"deleted '{model}'")
 
 
 def _unload(client: Client, model: str) -> None:

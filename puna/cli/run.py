@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TextIO
 
 from puna.cli.command import at_least, command, option
+from puna.cli.output import print_line
 from puna.cli.pull import pull
 from puna.cli.show import NO_IMAGES
 from puna.cli.signin import print_sign_in
@@ -40,6 +42,7 @@ class Wishes:
     keep_alive: object
     truncate: bool | None
     dimensions: int
+    as_json: bool
 
 
 @command(
@@ -54,6 +57,7 @@ class Wishes:
 @option("--format", help="Response format (json, or a JSON schema)")
 @option("--hidethinking", kind="bool", help="Hide the model's thoughts")
 @option("--insecure", kind="bool", help="Use an insecure registry")
+@option("--json", kind="bool", help="Print JSON, an object a line")
 @option("--keepalive", help="Duration to keep a model loaded (e.g. 5m)")
 @option("--nowordwrap", kind="bool", help="Don't wrap words to the next line")
 @option("--think", bare="true", help="Thinking: true or false, or high, medium, low, max")
@@ -70,6 +74,7 @@ def COMMAND(
     insecure: bool,
     truncate: bool | None,
     dimensions: int,
+    json: bool,
 ) -> None:
     wishes = Wishes(
         Style(wrap=not nowordwrap, hide_thinking=hidethinking, verbose=verbose),
@@ -78,6 +83,7 @@ def COMMAND(
         parse_keep_alive(keepalive),
         truncate,
         dimensions,
+        json,
     )
     model, *prompt = words
     settings = read_settings()
@@ -85,7 +91,7 @@ def COMMAND(
         try:
             run(client, model, prompt, wishes, settings, insecure=insecure)
         except ClientError as error:
-            if not error.sign_in_url:
+            if json or not error.sign_in_url:
                 raise
             print_sign_in(error.sign_in_url)
 
@@ -100,27 +106,31 @@ def run(
     insecure: bool,
 ) -> None:
     """Answer the prompt made of standard input and `words`, or open the prompt."""
-    is_interactive = not words and _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
+    is_interactive = (
+        not (words or wishes.as_json) and _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
+    )
     prompt = join_prompt(words)
-    info = describe(client, model, insecure=insecure)
+    info = describe(client, model, insecure=insecure, as_json=wishes.as_json)
     if "embedding" in info.capabilities:
         embed(client, model, prompt, wishes)
     elif "image" in info.capabilities:
         raise ClientError(NO_IMAGES)
     elif is_interactive:
         converse(make_session(client, model, info, wishes), settings)
+    elif wishes.as_json:
+        tell(make_session(client, model, info, wishes), prompt)
     else:
         answer(make_session(client, model, info, wishes), prompt)
 
 
-def describe(client: Client, model: str, *, insecure: bool) -> ShowReply:
+def describe(client: Client, model: str, *, insecure: bool, as_json: bool = False) -> ShowReply:
     """Ask about a model, which is pulled first when it is not there. Raises ClientError."""
     try:
         return client.show(model)
     except ClientError as error:
         if error.status != NOT_FOUND:
             raise
-    pull(client, model, insecure=insecure)
+    pull(client, model, insecure=insecure, as_json=as_json)
     return client.show(model)
 
 
@@ -212,6 +222,16 @@ def answer(session: Session, prompt: str) -> None:
         sys.stderr.write(summary(said.metrics))
 
 
+def tell(session: Session, prompt: str) -> None:
+    """Print the pieces of one answer as lines of JSON while they come; Ctrl+C stops it."""
+    with closing(session.answer_once(session.read(prompt))) as pieces:
+        try:
+            for piece in pieces:
+                print_line(piece)
+        except KeyboardInterrupt:
+            return
+
+
 def embed(client: Client, model: str, text: str, wishes: Wishes) -> None:
     """Print the vector of a text."""
     if not text:
@@ -226,4 +246,7 @@ def embed(client: Client, model: str, text: str, wishes: Wishes) -> None:
     vectors = client.embed(request)
     if not vectors:
         raise ClientError("no embeddings returned")
+    if wishes.as_json:
+        print_line({"embedding": vectors[0]})
+        return
     print(json.dumps(vectors[0], separators=(",", ":")))

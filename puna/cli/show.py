@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from puna.cli.command import command, exactly, option
+from puna.cli.output import print_object
 from puna.client.replies import ShowReply
 from puna.client.start import connect
 from puna.config import read_settings
@@ -34,7 +35,8 @@ ONE_PART = (
 @option("--template", kind="bool", help="Show template of a model")
 @option("--system", kind="bool", help="Show system message of a model")
 @option("-v", "--verbose", kind="bool", help="Show detailed model information")
-def COMMAND(words: tuple[str, ...], verbose: bool, **parts: bool) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], verbose: bool, json: bool, **parts: bool) -> None:
     chosen = [name for name, wanted in parts.items() if wanted]
     with connect(read_settings()) as client:
         if len(chosen) > 1:
@@ -42,6 +44,9 @@ def COMMAND(words: tuple[str, ...], verbose: bool, **parts: bool) -> None:
         reply = client.show(words[0], verbose=verbose)
     if "image" in reply.capabilities:
         raise ClientError(NO_IMAGES)
+    if json:
+        print_object({name: getattr(reply, name) for name in chosen} if chosen else reply)
+        return
     text = part_of(reply, chosen[0]) if chosen else describe(reply, verbose=verbose)
     write_safely(sys.stdout, text)
 

@@ -4,7 +4,6 @@ fails.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
@@ -12,12 +11,12 @@ import click
 
 from puna.cli.command import command, option
 from puna.cli.follow import follow_transfer
+from puna.cli.output import progress, telling
 from puna.client.replies import Progress as Step
 from puna.client.start import connect
 from puna.client.upkeep import Updated
 from puna.config import read_settings
 from puna.errors import BadRequest
-from puna.term.progress import Progress
 
 __all__ = ["COMMAND"]
 
@@ -33,17 +32,18 @@ SHOWN_DIGITS = 12
 @option("--all", kind="bool", help="Update every installed model")
 @option("--dry-run", kind="bool", help="Only show what would be updated")
 @option("--insecure", kind="bool", help="Use an insecure registry")
-def COMMAND(words: tuple[str, ...], all: bool, dry_run: bool, insecure: bool) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], all: bool, dry_run: bool, insecure: bool, json: bool) -> None:
     if bool(words) == all:
         raise BadRequest("name the models to update, or use --all for every one")
     updates: list[Updated] = []
     with (
         connect(read_settings()) as client,
-        Progress(sys.stderr) as progress,
+        progress(as_json=json) as shown,
         closing(client.update(list(words), dry_run=dry_run, insecure=insecure)) as steps,
     ):
-        follow_transfer(_steps(steps, updates), progress)
-    for each in updates:
+        follow_transfer(_steps(telling(steps, as_json=json), updates), shown)
+    for each in () if json else updates:
         print(told(each))
     if any(each.status == "failed" for each in updates):
         raise click.exceptions.Exit(1)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from contextlib import closing
 
 import click
 
 from puna.cli.command import command, option
+from puna.cli.output import progress, telling
 from puna.client.start import connect
 from puna.client.upkeep import Verdict
 from puna.config import read_settings
-from puna.term.progress import Bar, Progress
+from puna.term.progress import Bar
 
 __all__ = ["COMMAND"]
 
@@ -24,23 +24,24 @@ __all__ = ["COMMAND"]
     help="Check that the files of models are undamaged",
 )
 @option("--remove-damaged", kind="bool", help="Delete damaged files, so that they can come anew")
-def COMMAND(words: tuple[str, ...], remove_damaged: bool) -> None:
+@option("--json", kind="bool", help="Print JSON")
+def COMMAND(words: tuple[str, ...], remove_damaged: bool, json: bool) -> None:
     verdicts: list[Verdict] = []
     with (
         connect(read_settings()) as client,
-        Progress(sys.stderr) as progress,
+        progress(as_json=json) as shown,
         closing(client.verify(list(words), remove_damaged=remove_damaged)) as steps,
     ):
         bars: dict[str, Bar] = {}
-        for step in steps:
+        for step in telling(steps, as_json=json):
             if isinstance(step, Verdict):
                 verdicts.append(step)
             elif step.digest:
                 if step.digest not in bars:
                     bars[step.digest] = Bar(step.status, step.total)
-                    progress.add(bars[step.digest])
+                    shown.add(bars[step.digest])
                 bars[step.digest].set(step.completed)
-    for line in told(verdicts):
+    for line in () if json else told(verdicts):
         print(line)
     if any(verdict.faults for verdict in verdicts):
         raise click.exceptions.Exit(1)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from puna.client.replies import Json, as_object, as_text
 
 __all__ = [
+    "Fault",
     "Pruned",
     "StoreFolder",
     "Updated",
@@ -36,12 +38,19 @@ class Pruned:
     held: int
 
 
+class Fault(NamedTuple):
+    """What is wrong with one file; the digest of the manifest is ""."""
+
+    digest: str
+    problem: str
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One verified model and what is wrong with it: digests ("" for the manifest) and problems."""
+    """One verified model and what is wrong with it."""
 
     model: str
-    faults: tuple[tuple[str, str], ...]
+    faults: tuple[Fault, ...]
     removed: bool
 
 
@@ -76,7 +85,7 @@ def parse_verdict(line: Json) -> Verdict:
     faults = _objects(line, "faults")
     return Verdict(
         as_text(line, "model"),
-        tuple((as_text(fault, "digest"), as_text(fault, "problem")) for fault in faults),
+        tuple(Fault(as_text(fault, "digest"), as_text(fault, "problem")) for fault in faults),
         line.get("removed") is True,
     )
 

@@ -10,7 +10,7 @@ from puna.client.replies import LoadedRow, ModelRow
 from puna.fmt import human_bytes, human_time
 from puna.term.table import make_table
 
-__all__ = ["loaded_table", "models_table"]
+__all__ = ["loaded_table", "models_table", "with_prefix"]
 
 ID_LENGTH = 12
 
@@ -24,10 +24,14 @@ def models_table(rows: Iterable[ModelRow], prefix: str, now: datetime) -> str:
             "-" if row.remote else human_bytes(row.size),
             human_time(row.modified_at, now, "Never"),
         ]
-        for row in rows
-        if row.name.lower().startswith(prefix.lower())
+        for row in with_prefix(rows, prefix)
     ]
     return make_table(cells, ["NAME", "ID", "SIZE", "MODIFIED"])
+
+
+def with_prefix(rows: Iterable[ModelRow], prefix: str) -> list[ModelRow]:
+    """The models whose names start with `prefix`, in any case of letters."""
+    return [row for row in rows if row.name.lower().startswith(prefix.lower())]
 
 
 def loaded_table(rows: Iterable[LoadedRow], prefix: str, now: datetime) -> str:
