@@ -15,6 +15,7 @@ import msgspec
 
 from puna.api.requests import ShowRequest
 from puna.errors import (
+    BadCheckpoint,
     BadManifest,
     BadModelFile,
     BadRequest,
@@ -42,6 +43,7 @@ from puna.models.registry.hub_files import choose, parse_files
 from puna.service.catalog import Catalog
 from puna.service.show import Show
 from tests.fakes.ggufs import Array, Raw, Tensor, Value, pack_gguf
+from tests.fuzz.checkpoints import make_safetensors, use_safetensors
 from tests.fuzz.matrices import make_matrix, use_matrix
 from tests.fuzz.mutate import broken_bytes, broken_json, broken_text
 from tests.fuzz.templates import make_template, use_template
@@ -390,6 +392,7 @@ TARGETS = {
     "GGUF header": Target(make_gguf, use_gguf, (BadModelFile,)),
     "GGUF parts": Target(make_parts, use_parts, (BadModelFile,)),
     "importance matrix": Target(make_matrix, use_matrix, (QuantError,)),
+    "safetensors header": Target(make_safetensors, use_safetensors, (BadCheckpoint,)),
     "list of the Hub": Target(
         lambda c: broken_json(c, HUB_LIST), use_hub_list, (RegistryError, BadModelFile)
     ),
