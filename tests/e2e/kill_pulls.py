@@ -65,7 +65,7 @@ class Killer:
     def check_requests(self, model: PackedModel) -> None:
         """Nothing was asked for that had been noted before."""
         digest, data = max(model.blobs.items(), key=lambda blob: len(blob[1]))
-        assert not self.noted & asked_units(self.registry, digest)
+        assert not self.noted & asked_units(self.registry.requests(f"blobs/{digest}"))
         self.registry.seen.clear()
         self.noted = noted_units(Library(self.root / "models"), data)
 

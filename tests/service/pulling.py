@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from puna.api.decode import read_value
 from puna.api.events import Progress
@@ -30,7 +30,6 @@ from puna.service.pull import Pull
 from puna.service.push import Push
 from puna.service.registries import Registries
 from puna.service.update import Update
-from tests.fakes.faulty_registry import FaultyRegistry
 from tests.fakes.registry_client import digest_of, pack_model
 
 T = TypeVar("T")
@@ -137,10 +136,17 @@ def noted_units(library: Library, data: bytes) -> set[int]:
     return set(Journal(path, len(data), UNIT).load())
 
 
-def asked_units(registry: FaultyRegistry, digest: str) -> set[int]:
-    """The units of a blob that were asked for, each by a range."""
+class Asked(Protocol):
+    """A request as a server has seen it."""
+
+    @property
+    def headers(self) -> dict[str, str]: ...
+
+
+def asked_units(requests: Iterable[Asked]) -> set[int]:
+    """The units of a blob that these requests asked for, each by a range."""
     units: set[int] = set()
-    for seen in registry.requests(f"blobs/{digest}"):
+    for seen in requests:
         span = re.fullmatch(r"bytes=(\d+)-(\d+)", seen.headers.get("range", ""))
         assert span is not None
         units.update(range(int(span[1]) // UNIT, int(span[2]) // UNIT + 1))

@@ -43,7 +43,7 @@ def test_who_leaves_keeps_what_came(registry: FaultyRegistry, tmp_path: Path) ->
         assert len(noted) >= 20
         registry.seen.clear()
         await place.pull(name)
-        assert asked_units(registry, LARGE_DIGEST) == set(range(100)) - noted
+        assert asked_units(registry.requests(LARGE_DIGEST)) == set(range(100)) - noted
 
     play(tmp_path, scene)
 
