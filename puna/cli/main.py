@@ -49,11 +49,13 @@ COMMANDS = {
     "prune": "puna.cli.prune",
     "verify": "puna.cli.verify",
     "doctor": "puna.cli.doctor",
+    "logs": "puna.cli.logs",
+    "completion": "puna.cli.completion",
     "help": "puna.cli.help",
 }
 """Command name to the module that holds it, in the order of the help."""
 
-HIDDEN = {"runner": "puna.cli.runner"}
+HIDDEN = {"runner": "puna.cli.runner", "__complete": "puna.cli.complete"}
 """Commands that the help leaves out."""
 
 ALIASES = {"start": "serve", "ls": "list"}
