@@ -173,6 +173,12 @@ class Settings:
         "how long a client may take for the head of a request, or send nothing of its body; "
         "0: no limit (default 30s)",
     )
+    drain_timeout: float = env(
+        "PUNA_DRAIN_TIMEOUT",
+        values.limit_or_none,
+        5.0,
+        "how long a server that is to end lets running answers go on; 0: not at all (default 5s)",
+    )
     hosts: tuple[str, ...] = env(
         "PUNA_HOSTS",
         values.host_names,

@@ -21,6 +21,7 @@ __all__ = [
     "keep_alive",
     "level",
     "limit",
+    "limit_or_none",
     "log_format",
     "realms",
     "seconds",
@@ -73,6 +74,11 @@ def limit(value: str) -> float:
     """A time limit where zero and below mean none."""
     most = seconds(value)
     return FOREVER if most <= 0 else most
+
+
+def limit_or_none(value: str) -> float:
+    """A time for which something may go on, where zero and below mean not at all."""
+    return max(0.0, seconds(value))
 
 
 def items(value: str) -> tuple[str, ...]:

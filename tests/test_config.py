@@ -98,6 +98,9 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "zero": ("OLLAMA_KEEP_ALIVE", "0", "keep_alive", 0.0),
     "negative is for ever": ("OLLAMA_KEEP_ALIVE", "-1", "keep_alive", FOREVER),
     "negative duration": ("OLLAMA_KEEP_ALIVE", "-1m", "keep_alive", FOREVER),
+    "no waiting for answers": ("PUNA_DRAIN_TIMEOUT", "0", "drain_timeout", 0.0),
+    "answers may go on": ("PUNA_DRAIN_TIMEOUT", "1m", "drain_timeout", 60.0),
+    "no limit of a step": ("PUNA_STEP_TIMEOUT", "-1", "step_timeout", FOREVER),
     "no load limit": ("OLLAMA_LOAD_TIMEOUT", "0", "load_timeout", FOREVER),
     "load limit": ("OLLAMA_LOAD_TIMEOUT", "10s", "load_timeout", 10.0),
     "items are not trimmed": (

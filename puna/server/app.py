@@ -20,7 +20,8 @@ from puna.metrics import API
 from puna.server.access import ROUTE, AccessLog
 from puna.server.bodies import ACCOUNT, Account, Bodies
 from puna.server.checks import Guard, HostRules, OriginRules, adding
-from puna.server.faults import NATIVE, Fault, attempt, envelope_for
+from puna.server.drain import Drain
+from puna.server.faults import CLOSING, NATIVE, Fault, attempt, envelope_for
 from puna.server.patience import patient
 from puna.server.routes import (
     audio,
@@ -113,21 +114,26 @@ def make_app(
     now: Callable[[], int] = time.time_ns,
     read_timeout: float = FOREVER,
     bodies: Bodies | None = None,
+    drain: Drain | None = None,
 ) -> ASGIApp:
     """Make the server's app. Set `closing` to end every running answer; `read_timeout` is how many
-    seconds a client may send nothing of its body, `bodies` what all of them may take.
+    seconds a client may send nothing of its body, `bodies` what all of them may take; `drain`
+    counts the answers under way.
     """
     kit = Kit(services, closing, now)
-    dispatch = _Dispatch(Table(ROUTES), kit, read_timeout, bodies or Bodies())
+    dispatch = _Dispatch(Table(ROUTES), kit, read_timeout, bodies or Bodies(), drain or Drain())
     return AccessLog(Guard(dispatch, origins, hosts), services.metrics.request)
 
 
 class _Dispatch:
-    def __init__(self, table: Table, kit: Kit, read_timeout: float, bodies: Bodies) -> None:
+    def __init__(
+        self, table: Table, kit: Kit, read_timeout: float, bodies: Bodies, drain: Drain
+    ) -> None:
         self._table = table
         self._kit = kit
         self._read_timeout = read_timeout
         self._bodies = bodies
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         receive = patient(receive, self._read_timeout)
@@ -135,10 +141,14 @@ class _Dispatch:
         REQUEST_ID.set(number)
         if name := envelope_for(scope["path"]).id_header:
             send = adding(((name, number.encode()),), send)
+        if self._drain.begun:
+            await _fault_reply(CLOSING, scope["path"])(scope, receive, send)
+            return
         account = scope[ACCOUNT] = Account(self._bodies)
         try:
-            response = await self._respond(Request(scope, receive))
-            await response(scope, receive, send)
+            with self._drain.answer():
+                response = await self._respond(Request(scope, receive))
+                await response(scope, receive, send)
         finally:
             account.close()
 
@@ -185,6 +195,6 @@ def _fault_reply(fault: Fault, path: str) -> Response:
     headers = {"content-type": JSON.decode()}
     if fault.retry_after:
         headers["retry-after"] = str(fault.retry_after)
-    if fault.status in {408, 413}:
+    if fault.status in {408, 413} or fault is CLOSING:
         headers["connection"] = "close"  # the rest of the body is not worth reading
     return Response(envelope.body(fault), fault.status, headers)

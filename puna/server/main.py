@@ -19,6 +19,7 @@ from puna.log import fields, setup_logging
 from puna.server.app import make_app
 from puna.server.checks import HostRules, parse_origins
 from puna.server.compose import open_services
+from puna.server.drain import Drain
 from puna.server.listen import address_of, bind, is_local, is_loopback
 from puna.server.protocol import bounded
 from puna.server.services import Services
@@ -55,15 +56,18 @@ def serve(settings: Settings, open_services: OpenServices = open_services) -> No
 async def run(settings: Settings, listener: socket.socket, open_services: OpenServices) -> None:
     """Serve on `listener` until a signal comes.
 
-    Running answers are ended, then the services closed.
+    Then no request is taken any more. Running answers have a while to end (the setting
+    drain_timeout), unless a second signal comes; what is left is ended, the services are closed.
     """
-    closing = asyncio.Event()
+    closing, drain = asyncio.Event(), Drain()
     hosts = HostRules(
         is_loopback(listener), socket.gethostname(), is_local, frozenset(settings.hosts)
     )
     origins = parse_origins(settings.origins)
     async with open_services(settings) as services:
-        app = make_app(services, origins, hosts, closing, read_timeout=settings.read_timeout)
+        app = make_app(
+            services, origins, hosts, closing, read_timeout=settings.read_timeout, drain=drain
+        )
         config = uvicorn.Config(
             app,
             http=bounded(settings.read_timeout),
@@ -76,7 +80,8 @@ async def run(settings: Settings, listener: socket.socket, open_services: OpenSe
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        await _Server(config, closing).serve(sockets=[listener])
+        server = _Server(config, closing, drain, settings.drain_timeout)
+        await server.serve(sockets=[listener])
 
 
 async def _no_app(scope: object, receive: object, send: object) -> None:
@@ -84,22 +89,35 @@ async def _no_app(scope: object, receive: object, send: object) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's server with our end: answers are told to end first, and a signal is a normal end
-    (exit 0)."""
+    """Uvicorn's server with our end: answers may end by themselves for a while, then are told to,
+    and a signal is a normal end (exit 0)."""
 
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+    def __init__(
+        self, config: uvicorn.Config, closing: asyncio.Event, drain: Drain, seconds: float
+    ) -> None:
         super().__init__(config)
         self._closing = closing
+        self._drain = drain
+        self._drain_seconds = seconds
+        self._loop = asyncio.get_running_loop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening and end what runs."""
+        """Answer nobody new, let what runs end, end the rest and stop listening."""
+        if self._drain.running:
+            log.info(
+                "waiting for answers to end; a second signal ends them",
+                extra=fields(answers=self._drain.running, seconds=self._drain_seconds),
+            )
+        await self._drain.finish(self._drain_seconds)
         self._closing.set()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal as the wish to end: it is not raised again, and a second one does not hurry
-        past the clean-up."""
+        """Take a signal as the wish to end: it is not raised again. A second one ends the waiting
+        for answers, and does not hurry past the clean-up."""
         log.info("shutting down", extra=fields(signal=signal.Signals(sig).name))
+        if self.should_exit:
+            self._loop.call_soon_threadsafe(self._drain.hurry)
         self.should_exit = True
 
 

@@ -109,6 +109,8 @@ def test_a_server_ends_in_order(server: Server, sign: signal.Signals) -> None:
         [runner] = server.runners()
         server.is_doomed = True
         server.process.send_signal(sign)
+        until(lambda: server.get("/").status == 503, "nobody new is served")
+        server.process.send_signal(sign)  # nobody waits for answers that never end
         for rest in (list(lines), list(others)):
             assert rest[-1] == {"error": "server is shutting down"}
     assert server.process.wait(8) == 0, server.log

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from puna import __version__
-from puna.api.events import Content, Done
+from puna.api.events import Content, Done, Event
 from puna.config import Host, Settings
 from puna.server.listen import bind
 from puna.server.main import run as run_server
@@ -55,7 +55,9 @@ async def ask(port: int, method: str, path: str, body: dict[str, object] | None 
     return answer
 
 
-def serve(services: Services, scene: Callable[[int], Coroutine[Any, Any, None]]) -> list[str]:
+def serve(
+    services: Services, scene: Callable[[int], Coroutine[Any, Any, None]], drain: float = 0.0
+) -> list[str]:
     """Run a scene against the server, end it with SIGTERM, and tell what was opened and closed."""
     told: list[str] = []
 
@@ -69,7 +71,7 @@ def serve(services: Services, scene: Callable[[int], Coroutine[Any, Any, None]])
 
     async def play(listener: socket.socket) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_server(Settings(), listener, open_services))
+            group.create_task(run_server(Settings(drain_timeout=drain), listener, open_services))
             try:
                 await scene(listener.getsockname()[1])
             finally:
@@ -123,6 +125,50 @@ def test_a_signal_ends_running_streams_with_an_error_line() -> None:
 
     held = Held(Content("a"))
     assert serve(replace(NOBODY, chat=held), scene) == ["opened", "closed"]
+    assert held.cancelled
+
+
+def test_a_signal_lets_running_streams_end_and_sends_others_away() -> None:
+    async def scene(port: int) -> None:
+        reader, writer = await connect(port, "POST", "/api/chat", {"model": "m"})
+        await reader.readuntil(b'"done":false}\n')
+        os.kill(os.getpid(), signal.SIGTERM)
+        while b"200 OK" in (late := await ask(port, "GET", "/")):
+            pass
+        assert late.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 10\r\n" in late.lower()
+        assert late.endswith(b'{"error":"server is shutting down"}')
+        openai = await ask(port, "POST", "/v1/chat/completions", {"model": "m"})
+        assert b'"message":"server is shutting down"' in openai
+        going_on.set()
+        assert b'"done_reason":"stop"' in await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    async def chat(order: object) -> AsyncGenerator[Event, None]:
+        yield Content("a")
+        await going_on.wait()
+        yield Done("stop")
+
+    going_on = asyncio.Event()
+    assert serve(replace(NOBODY, chat=chat), scene, drain=20.0) == ["opened", "closed"]
+
+
+@pytest.mark.parametrize("drain", [0.2, 1e6], ids=["the limit", "a second signal"])
+def test_waiting_for_streams_ends(drain: float) -> None:
+    async def scene(port: int) -> None:
+        reader, writer = await connect(port, "POST", "/api/chat", {"model": "m"})
+        await reader.readuntil(b'"done":false}\n')
+        os.kill(os.getpid(), signal.SIGTERM)
+        if drain > 1:
+            while b"200 OK" in await ask(port, "GET", "/"):
+                pass
+            os.kill(os.getpid(), signal.SIGINT)
+        rest = await asyncio.wait_for(reader.read(), 5)
+        assert b'{"error":"server is shutting down"}\n' in rest
+        writer.close()
+
+    held = Held(Content("a"))
+    assert serve(replace(NOBODY, chat=held), scene, drain=drain) == ["opened", "closed"]
     assert held.cancelled
 
 
