@@ -25,6 +25,7 @@ __all__ = [
     "parse_host",
     "read_settings",
     "server_environment",
+    "service_environment",
 ]
 
 
@@ -300,3 +301,17 @@ def server_environment(settings: Settings) -> dict[str, str]:
     if settings.kv_cache_dir is not None:
         folders["PUNA_KV_CACHE_DIR"] = str(settings.kv_cache_dir.absolute())
     return {**os.environ, **folders}  # noqa: TID251 - the one place
+
+
+def service_environment(settings: Settings) -> dict[str, str]:
+    """What is set of our variables, for a server that the system starts: no secrets, no relative
+    paths, and nothing that is for commands only.
+    """
+    names = {
+        spec.metadata["env"]
+        for spec in dataclasses.fields(Settings)
+        if "env" in spec.metadata and spec.metadata["read"] is not values.token
+    }
+    everything = server_environment(settings)
+    given = {name for name in names if name in os.environ}  # noqa: TID251 - the one place
+    return {name: everything[name] for name in sorted(given - {"PUNA_NO_START"})}

@@ -74,6 +74,8 @@ def _words(kind: str, group: click.Group, ctx: click.Context) -> Iterator[str]:
             yield from group.list_commands(ctx)
         case "shell":
             yield from SCRIPTS
+        case "service":
+            yield from ("install", "uninstall", "status")
         case "file":
             yield ":files"
         case "model" | "loaded":

@@ -50,6 +50,7 @@ COMMANDS = {
     "verify": "puna.cli.verify",
     "doctor": "puna.cli.doctor",
     "logs": "puna.cli.logs",
+    "service": "puna.cli.service",
     "completion": "puna.cli.completion",
     "help": "puna.cli.help",
 }
