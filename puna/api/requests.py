@@ -198,7 +198,8 @@ class CreateRequest(_Named, kw_only=True):
     """POST /api/create. `from_` is the field `from`.
 
     Fields of our own: with `keep_parts` a model in several files stays in them; `imatrix` is the
-    digest of an importance matrix for quantising.
+    digest of an importance matrix for quantising; `allow_pickle` lets weights be read from files of
+    torch's.
     """
 
     from_: str = field(default="", name="from")
@@ -220,4 +221,5 @@ class CreateRequest(_Named, kw_only=True):
     remote_host: str = ""
     keep_parts: bool = False
     imatrix: str = ""
+    allow_pickle: bool = False
     stream: bool | None = None

@@ -37,6 +37,7 @@ OLD_SERVER = "path or Modelfile are required"
 @option("-q", "--quantize", help="Quantize model to this level (e.g. q4_K_M)")
 @option("--draft-quantize", help="Quantize draft model to this level (e.g. q4_K_M)")
 @option("--imatrix", help="File that says which weights matter, for --quantize")
+@option("--allow-pickle", kind="bool", help="Read the tensors of torch's .bin and .pth files")
 @option("--experimental", kind="bool", help="Changes nothing: folders of safetensors need no flag")
 @option("--json", kind="bool", help="Print JSON")
 def COMMAND(
@@ -45,6 +46,7 @@ def COMMAND(
     quantize: str,
     draft_quantize: str,
     imatrix: str,
+    allow_pickle: bool,
     experimental: bool,
     json: bool,
 ) -> None:
@@ -71,6 +73,8 @@ def COMMAND(
             request = make_request(model, plan, digests, quantize, draft_quantize)
             if matrix:
                 request["imatrix"] = digests[matrix[0]]
+            if allow_pickle:
+                request["allow_pickle"] = True
             create(client, request, shown, as_json=json)
 
 

@@ -33,6 +33,7 @@ class Order(msgspec.Struct, frozen=True):
     target: str
     type: str = ""
     base: str = ""
+    allow_pickle: bool = False
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class Conversion:
 
     A projector is written beside it, its name with `.projector` at the end. `type` is F32, F16 or
     BF16, empty for what suits the weights. An adapter needs `base`, the GGUF file of the model it
-    belongs to.
+    belongs to. Weights in files of torch's are refused unless `allow_pickle`.
     """
 
     kind: Literal["model", "adapter"]
@@ -66,6 +67,7 @@ class Conversion:
     target: Path
     type: str = ""
     base: Path | None = None
+    allow_pickle: bool = False
 
     @property
     def projector(self) -> Path:
@@ -80,7 +82,7 @@ async def convert(work: Conversion) -> AsyncGenerator[Said, None]:
     Raises ConvertError with the child's words; nothing is left of what failed.
     """
     base = str(work.base) if work.base else ""
-    order = Order(work.kind, str(work.source), str(work.target), work.type, base)
+    order = Order(work.kind, str(work.source), str(work.target), work.type, base, work.allow_pickle)
     finished = False
     child = working.work_in_child(CHILD, order, "converter", ConvertError, "convert", Said)
     try:

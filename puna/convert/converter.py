@@ -48,7 +48,9 @@ def carry_out(order: Order, teller: _Teller) -> Said:
             raise ConvertError("an adapter needs the model that it belongs to")
         architecture = convert_adapter(source, Path(order.base), target, teller.progress)
         return Said(written=(Written(order.target, "adapter", architecture, "F32"),))
-    architecture, kind = convert_model(source, target, order.type, teller.progress)
+    architecture, kind = convert_model(
+        source, target, order.type, teller.progress, allow_pickle=order.allow_pickle
+    )
     return Said(written=(Written(order.target, "model", architecture, kind),))
 
 

@@ -30,7 +30,12 @@ _FILE_TYPES = {name: number for number, name in FILE_TYPES.items()}
 
 
 def convert_model(
-    folder: Path, target: Path, kind: str, tell: Callable[[int, int], None]
+    folder: Path,
+    target: Path,
+    kind: str,
+    tell: Callable[[int, int], None],
+    *,
+    allow_pickle: bool = False,
 ) -> tuple[str, str]:
     """Write `target` and check it; `tell` hears of tensors done and in all.
 
@@ -39,9 +44,9 @@ def convert_model(
     """
     try:
         try:
-            return _convert(folder, target, kind, tell)
+            return _convert(folder, target, kind, tell, allow_pickle)
         except TooLarge:
-            return _convert(folder, target, "BF16", tell)
+            return _convert(folder, target, "BF16", tell, allow_pickle)
     except BaseException:
         with contextlib.suppress(OSError):
             target.unlink()
@@ -49,12 +54,12 @@ def convert_model(
 
 
 def _convert(
-    folder: Path, target: Path, kind: str, tell: Callable[[int, int], None]
+    folder: Path, target: Path, kind: str, tell: Callable[[int, int], None], allow_pickle: bool
 ) -> tuple[str, str]:
     config = read_config(folder)
     family = family_of(config)
     family = family.final(config) or family
-    weights = unpacked(config, read_weights(folder))
+    weights = unpacked(config, read_weights(folder, allow_pickle=allow_pickle))
     kind = kind or natural_kind(weights.values())
     outputs = map_weights(family, config, weights, kind)
     keys = model_keys(folder, config, family, outputs, kind)

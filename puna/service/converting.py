@@ -87,13 +87,17 @@ class Converting:
         self._convert = convert
 
     def add_model(
-        self, builder: ModelBuilder, quantizing: Quantizing, files: Mapping[str, Digest]
+        self,
+        builder: ModelBuilder,
+        quantizing: Quantizing,
+        files: Mapping[str, Digest],
+        allow_pickle: bool,
     ) -> _Steps:
         """Convert a checkpoint, quantise it if that is asked for, and add its layers.
 
         Raises BadRequest for what the files' names are, and what the work raises.
         """
-        with self._made("model", files) as (work, made, projector):
+        with self._made("model", files, allow_pickle=allow_pickle) as (work, made, projector):
             yield Progress(status="converting model")
             yield work
             description = _describe(made, "model")
@@ -131,13 +135,15 @@ class Converting:
         kind: Literal["model", "adapter"],
         files: Mapping[str, Digest],
         base: Path | None = None,
+        *,
+        allow_pickle: bool = False,
     ) -> Iterator[tuple[_Converted, Elsewhere, Path]]:
         """The work to do, the file that it fills, and the one that it may make for encoders."""
         blobs = self._library.blobs
         size = sum(blobs.refresh(digest) for digest in files.values())
         paths = {name: blobs.path(digest) for name, digest in files.items()}
         with file_tree(self._library.root, paths) as folder, blobs.elsewhere() as made:
-            conversion = Conversion(kind, folder, made.path, base=base)
+            conversion = Conversion(kind, folder, made.path, base=base, allow_pickle=allow_pickle)
             try:
                 yield _Converted(self._convert, conversion, size), made, conversion.projector
             finally:

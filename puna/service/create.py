@@ -180,7 +180,7 @@ class Create:
         if self._are_checkpoint(digests):
             # what else is wrong is found before the work
             _apply(ModelBuilder(self._library), order)
-            yield from self._converting.add_model(builder, quantizing, digests)
+            yield from self._converting.add_model(builder, quantizing, digests, order.allow_pickle)
             return
         for file_name, digest in digests.items():
             path = self._library.blobs.path(digest)

@@ -13,8 +13,9 @@ import pytest
 from tests.cli.support import puna
 from tests.e2e.conftest import Start
 from tests.e2e.server import Server, is_running, processes, until
-from tests.fakes.checkpoints import make_checkpoint, write_safetensors
+from tests.fakes.checkpoints import llama_weights, make_checkpoint, write_safetensors
 from tests.fakes.fixtures import SHARED
+from tests.fakes.pickled import write_pickled
 
 pytestmark = pytest.mark.e2e
 
@@ -57,6 +58,21 @@ def test_a_folder_is_quantised(server: Server, folder: Path) -> None:
     ]
     assert ["quantization", "Q8_0"] in rows
     assert len(server.generate("from-folder-q8", PROMPT, options=GREEDY)) > 24
+
+
+def test_weights_of_torchs_become_a_model_only_when_asked_for(
+    server: Server, tmp_path: Path
+) -> None:
+    source = make_checkpoint(tmp_path / "weights")
+    (source / "model.safetensors").unlink()
+    write_pickled(source / "pytorch_model.bin", llama_weights())
+    (tmp_path / "Modelfile").write_text("FROM ./weights\n")
+    done = puna("create", "from-torch", env=server.env, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "--allow-pickle" in done.stderr
+    done = puna("create", "from-torch", "--allow-pickle", env=server.env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "from-torch" in puna("list", env=server.env).stdout
 
 
 def test_a_broken_folder_names_what_is_wrong_and_leaves_no_model(
