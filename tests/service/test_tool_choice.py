@@ -92,6 +92,24 @@ def test_a_forced_call_is_all_that_the_engine_may_say(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+@pytest.mark.parametrize("template", [TOOLS_JINJA, THINKING_TOOLS], ids=["plain", "thinking"])
+def test_a_forced_call_may_follow_the_beginning_of_an_answer(tmp_path: Path, template: str) -> None:
+    async def scene(w: World) -> None:
+        await w.install("m", tiny(template=template))
+        w.launcher.will_say(CALL.format("b"))
+        begun = [*HI, {"role": "assistant", "content": "I call b."}]
+        events = await w.chat("m", messages=begun, tools=TOOLS, tool_choice=FORCED)
+        [[call]] = [each.calls for each in events if isinstance(each, ToolCalls)]
+        assert (call.function.name, call.function.arguments) == ("b", {"n": 1})
+        assert text_of(events) == ""
+        assert "I call b." in w.order.prompt
+        assert fits(w.order.outline, CALL.format("b"))
+        assert not fits(w.order.outline, CALL.format("a"))
+        assert not fits(w.order.outline, " Or not.")
+
+    play(tmp_path, scene)
+
+
 def test_tools_that_may_not_be_called_are_not_shown(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.install("m", tiny(template=TOOLS_JINJA))
