@@ -93,6 +93,12 @@ class Settings:
     gpu_overhead: int = env(
         "OLLAMA_GPU_OVERHEAD", values.size, 0, "memory that stays free on every graphics card"
     )
+    max_replicas: int = env(
+        "PUNA_MAX_REPLICAS",
+        values.whole,
+        1,
+        "runners of one model, each on a graphics card that is free, where many wait (default 1)",
+    )
     max_queue: int = env(
         "OLLAMA_MAX_QUEUE", values.whole, 512, "requests that may wait for a model (default 512)"
     )

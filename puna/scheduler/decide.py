@@ -96,12 +96,11 @@ def _asked(state: State, order: Order) -> list[Action]:
     state.last_order = max(state.last_order, order.number)
     if state.shut:
         return [Fail(order, Cancelled())]
-    entry = state.entries.get(order.need.key)
-    at_once = (
-        entry is not None
-        and entry.phase is Phase.READY
+    at_once = any(
+        entry.phase is Phase.READY
         and entry.serves(order)
         and not entry.full  # then nobody waits for it either
+        for entry in state.runners_of(order.need.key)
     )
     if not at_once and len(state.waiting) >= state.limits.max_queue:
         return [Fail(order, Busy())]
@@ -141,8 +140,8 @@ def _correct(state: State, entry: Entry, event: Loaded) -> None:
     """Count what the runner says it takes, and estimate its model's next load by it."""
     if not event.size or not entry.use.total:
         return
-    scale = event.size / entry.use.total * state.scales.get(entry.runner.key, 1.0)
-    state.scales[entry.runner.key] = min(2.0, max(0.5, scale))
+    scale = event.size / entry.use.total * state.scales.get(entry.need.key, 1.0)
+    state.scales[entry.need.key] = min(2.0, max(0.5, scale))
     on_cards = sum(entry.use.cards.values()) or 1
     entry.use = Use(
         host=event.size - event.size_vram,
@@ -158,7 +157,7 @@ def _load_failed(state: State, runner: RunnerId, error: PunaError, now: float) -
     if entry is None or entry.phase is not Phase.LOADING:
         return []
     state.free = None
-    if isinstance(error, OutOfMemory) and not entry.retried:
+    if isinstance(error, OutOfMemory) and not entry.retried and not entry.is_replica:
         entry.retried = True
         entry.awaits = set(_free_memory(state))
         smaller = _smaller(entry.plan)
@@ -197,9 +196,14 @@ def _free_memory(state: State) -> Iterator[RunnerId]:
 
 
 def _fail_load(state: State, entry: Entry, error: PunaError) -> list[Action]:
-    """Fail the orders that wait for this very load, and no other order of the model."""
+    """Fail the orders that wait for this very load, and no other order of the model. Where it was
+    to be a further runner they wait for those that there are, and it is not tried again.
+    """
+    others = [each for each in state.runners_of(entry.need.key) if each is not entry]
+    for other in others:
+        other.is_last = True
     failed: list[Order] = []
-    for order in state.waiting_for(entry.runner.key):
+    for order in state.waiting_for(entry.need.key) if not others else ():
         if not entry.serves(order):
             break
         failed.append(order)
@@ -242,17 +246,19 @@ def _died(state: State, runner: RunnerId) -> list[Action]:
 
 
 def _unload_asked(state: State, key: str) -> list[Action]:
-    entry = state.entries.get(key)
-    if entry is None or entry.leaving:
-        return []
-    if entry.phase is Phase.LOADING and not any(map(entry.serves, state.waiting_for(key))):
-        return [close(entry, "unload asked for")]
-    if entry.admits_until is None:
-        entry.admits_until = state.last_order
-    entry.reason = "unload asked for"
-    if entry.phase is Phase.READY:
-        drain(entry, "unload asked for")
-    return []
+    actions: list[Action] = []
+    for entry in state.runners_of(key):
+        if entry.leaving:
+            continue
+        if entry.phase is Phase.LOADING and not any(map(entry.serves, state.waiting_for(key))):
+            actions.append(close(entry, "unload asked for"))
+            continue
+        if entry.admits_until is None:
+            entry.admits_until = state.last_order
+        entry.reason = "unload asked for"
+        if entry.phase is Phase.READY:
+            drain(entry, "unload asked for")
+    return actions
 
 
 def _closed(state: State, runner: RunnerId, now: float) -> list[Action]:

@@ -15,7 +15,7 @@ from typing import NoReturn, assert_never
 from puna.discover.hardware import Free, Probe
 from puna.errors import EngineDied, PunaError, StartFailed
 from puna.metrics import Level, Metrics
-from puna.runner.protocol import Engine, Launcher, LoadPlan
+from puna.runner.protocol import Engine, EngineInfo, Launcher, LoadPlan
 from puna.scheduler.clock import Clock
 from puna.scheduler.decide import DIED, decide
 from puna.scheduler.events import (
@@ -134,7 +134,8 @@ class Scheduler:
     `keep_alive` and `load_timeout` are seconds; `load_timeout` is how long a load may stall, which
     the launcher watches (see LOAD_ALLOWANCE). At least one model and one waiting order are allowed.
     `probe` says how much memory there is before each load; without one everything is loaded as it
-    is planned. `rules` are the settings that decide how.
+    is planned. `rules` are the settings that decide how;
+    one model may have `max_replicas` runners.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Scheduler:
         load_timeout: float,
         probe: Probe | None = None,
         rules: Rules | None = None,
+        max_replicas: int = 1,
         metrics: Metrics | None = None,
     ) -> None:
         limits = Limits(
@@ -156,6 +158,7 @@ class Scheduler:
             max_queue=max(1, max_queue),
             load_seconds=load_timeout * LOAD_ALLOWANCE,
             measures=probe is not None,
+            max_replicas=max_replicas,
             rules=rules or Rules(),
         )
         self._probe = probe
@@ -325,10 +328,13 @@ class Scheduler:
         yield Level("running_requests", stats.running)
         yield Level("loading_models", stats.loading)
         yield Level("loaded_models", stats.loaded)
+        by_name: dict[str, list[EngineInfo]] = {}
         for model in self.loaded():
-            yield Level("model_bytes", model.info.size, model.name)
-            yield Level("model_video_bytes", model.info.size_vram, model.name)
-            yield Level("model_cells", model.info.n_cells, model.name)
+            by_name.setdefault(model.name, []).append(model.info)
+        for name, runners in by_name.items():
+            yield Level("model_bytes", sum(info.size for info in runners), name)
+            yield Level("model_video_bytes", sum(info.size_vram for info in runners), name)
+            yield Level("model_cells", sum(info.n_cells for info in runners), name)
 
     async def _measure(self) -> None:
         free = Free(None) if self._probe is None else await self._probe.free()

@@ -69,7 +69,7 @@ def waiting_orders(state: State, now: float) -> list[Waiting]:
 
 
 def _reason(state: State, order: Order) -> str:
-    entry = state.entries.get(order.need.key)
+    entry = next(iter(state.runners_of(order.need.key)), None)
     if entry is None:
         if any(each.leaving for each in state.entries.values()):
             return "another model is being unloaded"

@@ -22,11 +22,11 @@ def make_room(state: State, now: float) -> None:
     is leaving may take long, so that idle ones are asked in spite of it; busy ones are not.
     """
     wanted = {order.need.key for order in state.waiting.values()}
-    homeless = wanted - state.entries.keys()
+    homeless = wanted - {entry.need.key for entry in state.entries.values()}
     if not homeless:
         return
     shortage = len(homeless)
-    spare = [e for e in state.entries.values() if e.leaving and e.runner.key not in wanted]
+    spare = [e for e in state.entries.values() if e.leaving and e.need.key not in wanted]
     ready = _ready(state, now)
     idle = [entry for entry in ready if entry.idle]
     busy = [entry for entry in ready if not entry.idle]
@@ -47,9 +47,12 @@ def _ready(state: State, now: float) -> list[Entry]:
     return sorted(ready, key=lambda entry: _worth(entry, now))
 
 
-def _worth(entry: Entry, now: float) -> tuple[bool, float, str]:
-    """The least goes first: long unused for what its load takes; those to be kept forever last."""
-    return entry.keep_alive == FOREVER, -entry.idle_worth(now), entry.runner.key
+def _worth(entry: Entry, now: float) -> tuple[bool, bool, float, str]:
+    """The least goes first: long unused for what its load takes; those to be kept forever last.
+    Before all of them one whose model has another runner.
+    """
+    is_kept = entry.keep_alive == FOREVER
+    return not entry.is_replica, is_kept, -entry.idle_worth(now), entry.runner.key
 
 
 def _make_memory(state: State, need: Need, now: float) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from puna.errors import OutOfMemory
-from puna.scheduler.events import Action, Admit, Fail, Load, Measure, Ring, Unload
+from puna.scheduler.events import Action, Admit, Fail, Ring, Unload
 from puna.scheduler.fit import Fitted, Use, given_back, refusal
 from puna.scheduler.plans import mismatch
+from puna.scheduler.replicas import choose, load, measure, note_client, replicate
 from puna.scheduler.room import FOREVER, drain, fit_alone, fit_without
-from puna.scheduler.state import SECOND_NS, Entry, Order, Phase, RunnerId, State
+from puna.scheduler.state import SECOND_NS, Entry, Order, Phase, State
 
 __all__ = ["FOREVER", "close", "close_idle", "serve", "set_alarm"]
 
@@ -29,15 +30,19 @@ def serve(state: State, now: float) -> list[Action]:
         key = order.need.key
         if key in passed_over:
             continue
-        entry = state.entries.get(key)
-        if entry is not None and entry.phase is not Phase.LOADING and entry.serves(order):
-            if not entry.full:
-                actions.append(_admit(state, entry, order, now))
-                continue
-        elif entry is None and len(state.entries) < max(1, state.limits.max_loaded):
+        runners = state.runners_of(key)
+        serving = [entry for entry in runners if entry.serves(order)]
+        chosen = choose(serving, order)
+        if chosen is not None:
+            actions.append(_admit(state, chosen, order, now))
+            continue
+        if serving:
+            actions += replicate(state, serving[0], now)
+        elif not runners and len(state.entries) < max(1, state.limits.max_loaded):
             actions += _try_load(state, order, now)
-        elif entry is not None and entry.phase is Phase.READY:
-            drain(entry, f"{mismatch(entry.plan, order.need.plan)} changed")
+        for entry in runners if not serving else ():
+            if entry.phase is Phase.READY:
+                drain(entry, f"{mismatch(entry.plan, order.need.plan)} changed")
         passed_over.add(key)
     return actions
 
@@ -48,6 +53,7 @@ def _admit(state: State, entry: Entry, order: Order, now: float) -> Action:
     state.turns.serve(order.client, int(now * SECOND_NS))
     entry.leases.add(order.number)
     entry.used_at = now
+    note_client(state, entry, order.client)
     if order.need.keep_alive is not None:
         entry.keep_alive = order.need.keep_alive
     return Admit(order, entry.runner)
@@ -61,15 +67,12 @@ def _try_load(state: State, order: Order, now: float) -> list[Action]:
     need = order.need
     if not state.limits.measures or need.footprint is None:
         plan = replace(need.plan, n_parallel=max(1, need.plan.n_parallel))
-        return [_load(state, order, Fitted(plan, Use()), now)]
+        return [load(state, need.key, need, Fitted(plan, Use()), now)]
     if state.free is None:
-        if state.is_measuring:
-            return []
-        state.is_measuring = True
-        return [Measure()]
+        return measure(state)
     found, alone = fit_without(state, need), fit_alone(state, need)
     if found is not None and (alone is None or found.n_layers >= alone.n_layers):
-        return [_load(state, order, found, now)]
+        return [load(state, need.key, need, found, now)]
     if alone is None or not state.entries:
         empty = given_back(state.free, [e.use for e in state.entries.values() if e.is_seen])
         del state.waiting[order.number]
@@ -80,22 +83,11 @@ def _try_load(state: State, order: Order, now: float) -> list[Action]:
     return []
 
 
-def _load(state: State, order: Order, fitted: Fitted, now: float) -> Action:
-    need, limits = order.need, state.limits
-    state.last_serial += 1
-    runner = RunnerId(need.key, state.last_serial)
-    keep_alive = limits.keep_alive if need.keep_alive is None else need.keep_alive
-    state.entries[need.key] = Entry(
-        runner, need, fitted.plan, keep_alive, now, now + limits.load_seconds, fitted.use
-    )
-    return Load(runner, fitted.plan)
-
-
 def close_idle(state: State, now: float) -> list[Action]:
     """Close what has lived out its time, or was asked to go and is idle."""
     actions: list[Action] = []
     for entry in state.entries.values():
-        if entry.phase is Phase.READY and entry.idle and entry.expires_at <= now:
+        if entry.phase is Phase.READY and entry.idle and state.expires_at(entry) <= now:
             drain(entry, "its keep-alive ended")
         if entry.phase is Phase.DRAINING and entry.idle:
             actions.append(close(entry, entry.reason))
@@ -108,7 +100,7 @@ def set_alarm(state: State) -> list[Action]:
     An alarm that rings too early is left: it does no harm, and most requests only move the end on.
     """
     moments = [
-        entry.deadline if entry.phase is Phase.LOADING else entry.expires_at
+        entry.deadline if entry.phase is Phase.LOADING else state.expires_at(entry)
         for entry in state.entries.values()
         if entry.phase is Phase.LOADING or (entry.phase is Phase.READY and entry.idle)
     ]

@@ -16,6 +16,7 @@ from puna.scheduler.plans import mismatch
 __all__ = ["SECOND_NS", "Entry", "Limits", "Need", "Order", "Phase", "RunnerId", "State"]
 
 SECOND_NS = 1_000_000_000
+_REPLICA_SECONDS = 60.0  # that a runner which is one of several stays idle
 _LEAST_RELOAD = 1.0  # seconds: what loads faster is no better kept than that
 
 
@@ -72,7 +73,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class RunnerId:
-    """One runner of a model. The serial tells it from the one before, so late news does no harm."""
+    """One runner. `key` is its model's, or with an addition that of a further runner of the model.
+
+    The serial tells it from the one before, so late news does no harm.
+    """
 
     key: str
     serial: int
@@ -93,6 +97,7 @@ class Limits:
     """The scheduler's settings. `load_seconds` is the most that one load may take in all.
 
     With `measures` memory is looked at before a load, and nothing is loaded that does not fit.
+    One model may have `max_replicas` runners.
     """
 
     keep_alive: float
@@ -100,6 +105,7 @@ class Limits:
     max_queue: int
     load_seconds: float = float("inf")
     measures: bool = False
+    max_replicas: int = 1
     rules: Rules = field(default_factory=Rules)
 
 
@@ -112,7 +118,8 @@ class Entry:
     was made when it had it. `used_at` is when it was loaded, taken or released last; `load_took`
     the seconds from its order to its being ready. `admits_until` is the number of the
     last order it may still take when somebody asked for its unload. `awaits` are runners that
-    must close before a load that ran out of memory is tried again.
+    must close before a load that ran out of memory is tried again. `clients` are those that it
+    served while its model had several runners; with `is_last` it gets no further one beside it.
     """
 
     runner: RunnerId
@@ -130,6 +137,13 @@ class Entry:
     awaits: set[RunnerId] = field(default_factory=set)
     retried: bool = False
     reason: str = ""
+    clients: set[str] = field(default_factory=set)
+    is_last: bool = False
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it was loaded because another runner of its model had too much to do."""
+        return self.runner.key != self.need.key
 
     @property
     def leaving(self) -> bool:
@@ -191,6 +205,17 @@ class State:
         """The entry of exactly this runner, None when it is gone."""
         entry = self.entries.get(runner.key)
         return entry if entry is not None and entry.runner == runner else None
+
+    def runners_of(self, key: str) -> list[Entry]:
+        """All runners of a model, the oldest first."""
+        return [entry for entry in self.entries.values() if entry.need.key == key]
+
+    def expires_at(self, entry: Entry) -> float:
+        """When an idle runner goes: one beside others of its model sooner than the model."""
+        others = self.runners_of(entry.need.key) if entry.is_replica else []
+        if any(each is not entry and each.phase is Phase.READY for each in others):
+            return min(entry.expires_at, entry.used_at + _REPLICA_SECONDS)
+        return entry.expires_at
 
     def loads(self, without: Collection[RunnerId] = ()) -> Loads:
         """What is loaded, but for some that are thought away."""

@@ -84,6 +84,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             max_queue=settings.max_queue,
             load_timeout=settings.load_timeout,
             probe=probe,
+            max_replicas=max(1, settings.max_replicas),
             rules=Rules(settings.context_length, settings.spread, settings.gpu_overhead),
         )
         running = [

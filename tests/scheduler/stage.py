@@ -24,7 +24,12 @@ class Stage:
     """A running scheduler and what it is made of."""
 
     def __init__(
-        self, *, max_loaded: int = 3, max_queue: int = 512, probe: Probe | None = None
+        self,
+        *,
+        max_loaded: int = 3,
+        max_queue: int = 512,
+        probe: Probe | None = None,
+        max_replicas: int = 1,
     ) -> None:
         self.launcher = FakeLauncher()
         self.clock = FakeClock()
@@ -36,6 +41,7 @@ class Stage:
             max_queue=max_queue,
             load_timeout=300.0,
             probe=probe,
+            max_replicas=max_replicas,
         )
         self.failed: list[PunaError] = []
 

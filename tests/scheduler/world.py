@@ -35,8 +35,10 @@ class World:
         max_queue: int = 512,
         load: float = 60,
         measures: bool = False,
+        max_replicas: int = 1,
     ) -> None:
-        self.state = State(Limits(300.0, max_loaded, max_queue, load, measures))
+        limits = Limits(300.0, max_loaded, max_queue, load, measures, max_replicas=max_replicas)
+        self.state = State(limits)
         self.now = 0.0
         self.free = Free(None)
         self.last_error: PunaError | None = None
