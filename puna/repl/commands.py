@@ -9,31 +9,36 @@ from datetime import UTC, datetime
 
 from puna.errors import ClientError, InvalidName
 from puna.models.name import Name
+from puna.models.parameters import NAMES
 from puna.repl import texts
+from puna.repl.complete import PromptCompleter
+from puna.repl.editor import edit
+from puna.repl.files import can_see
 from puna.repl.history import History
 from puna.repl.session import Session
-from puna.repl.settings import set_something
-from puna.repl.views import show_something
+from puna.repl.settings import SETTINGS, set_something
+from puna.repl.views import VIEWS, show_something
 from puna.term.listing import models_table
 
-__all__ = ["COMMANDS", "Leave", "run_command"]
+__all__ = ["COMMANDS", "Leave", "Prompt", "make_completer", "run_command"]
 
 
 class Leave(Exception):
     """The user wants to go."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prompt:
-    """What a command may work on."""
+    """What a command may work on; `draft` is what the next entry begins with."""
 
     session: Session
     history: History
+    editor: str
+    draft: str = ""
 
 
-def run_command(line: str, session: Session, history: History) -> None:
+def run_command(line: str, prompt: Prompt) -> None:
     """Run the command of a line. Raises Leave, or ClientError if the session broke."""
-    prompt = Prompt(session, history)
     for name, function in COMMANDS.items():
         if line.startswith(name):
             function(prompt, line)
@@ -106,8 +111,14 @@ def help_(prompt: Prompt, line: str) -> None:
     }
     words = line.split()
     text = texts.GENERAL if len(words) == 1 else topics.get(words[1], "")
+    if len(words) == 1 and can_see(prompt.session.info):
+        text += texts.FILES
     if text:
         print(text, file=sys.stderr)
+
+
+def edit_message(prompt: Prompt, line: str) -> None:
+    prompt.draft = edit(line.removeprefix("/edit").strip(), prompt.editor)
 
 
 def leave(prompt: Prompt, line: str) -> None:
@@ -120,6 +131,7 @@ COMMANDS: dict[str, Callable[[Prompt, str], None]] = {
     "/save": save,
     "/clear": clear,
     "/set": set_,
+    "/edit": edit_message,
     "/show": show,
     "/help": help_,
     "/?": help_,
@@ -127,3 +139,22 @@ COMMANDS: dict[str, Callable[[Prompt, str], None]] = {
     "/bye": leave,
 }
 """What a line starts with, and what it does; the first row that fits is run."""
+
+
+def make_completer(session: Session) -> PromptCompleter:
+    """What Tab completes, by the tables of commands, settings and views."""
+    help_topics = ("set", "show", "shortcuts")
+    return PromptCompleter(
+        COMMANDS,
+        {
+            "/set": tuple(SETTINGS),
+            "/set format": ("json",),
+            "/set parameter": tuple(NAMES),
+            "/set think": ("high", "medium", "low", "max"),
+            "/show": tuple(VIEWS),
+            "/?": help_topics,
+            "/help": help_topics,
+        },
+        ("/load", "/save", "/list"),
+        lambda: [each.name for each in session.client.models()],
+    )

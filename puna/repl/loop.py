@@ -10,7 +10,7 @@ import sys
 from puna.config import Settings
 from puna.errors import ClientError
 from puna.repl.blocks import Blocks, Entry
-from puna.repl.commands import Leave, run_command
+from puna.repl.commands import Leave, Prompt, make_completer, run_command
 from puna.repl.history import History
 from puna.repl.reader import make_reader
 from puna.repl.session import Session
@@ -27,11 +27,13 @@ def run_prompt(session: Session, settings: Settings) -> None:
     """Talk until the user leaves. Raises ClientError if the session broke."""
     history = History(settings.home / "history", saving=not settings.no_history)
     history.load()
-    reader = make_reader(history, settings.editor)
+    reader = make_reader(history, settings.editor, make_completer(session))
+    prompt = Prompt(session, history, settings.editor)
     blocks = Blocks()
     while True:
+        draft, prompt.draft = prompt.draft, ""
         try:
-            line = reader.read(in_block=blocks.is_open)
+            line = reader.read(in_block=blocks.is_open, draft=draft)
         except KeyboardInterrupt:
             blocks.reset()
             print(INTERRUPTED)
@@ -43,18 +45,21 @@ def run_prompt(session: Session, settings: Settings) -> None:
         entry = blocks.feed(line)
         try:
             if entry is not None:
-                take(entry, session, history)
+                take(entry, prompt)
+        except KeyboardInterrupt:  # while a command waits for the server
+            print()
         except Leave:
             return
 
 
-def take(entry: Entry, session: Session, history: History) -> None:
+def take(entry: Entry, prompt: Prompt) -> None:
     """Do what was entered. Raises Leave, or ClientError if the session broke."""
+    session = prompt.session
     if entry.kind == "system":
         session.set_system(entry.text)
         print("Set system message.")
     elif entry.kind == "line" and entry.text.startswith("/") and not session.is_shown(entry.text):
-        run_command(entry.text, session, history)
+        run_command(entry.text, prompt)
     elif entry.text:
         converse(entry.text, session)
 

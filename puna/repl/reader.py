@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from itertools import islice
 from typing import Protocol
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.completion import CompleteEvent, Completer
 from prompt_toolkit.data_structures import Size
+from prompt_toolkit.filters import is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.utils import get_term_environment_variable, is_dumb_terminal
@@ -23,7 +26,7 @@ from prompt_toolkit.utils import get_term_environment_variable, is_dumb_terminal
 from puna.repl.editor import edit
 from puna.repl.history import History
 
-__all__ = ["Reader", "make_reader"]
+__all__ = ["Reader", "make_output", "make_reader"]
 
 PROMPT = ">>> "
 CONTINUATION = "... "
@@ -36,30 +39,40 @@ TAB = " " * 8
 class Reader(Protocol):
     """Where lines come from."""
 
-    def read(self, *, in_block: bool) -> str:
-        """The next line. Raises EOFError at the end and KeyboardInterrupt on Ctrl+C."""
+    def read(self, *, in_block: bool, draft: str = "") -> str:
+        """The next line, begun with `draft`. Raises EOFError at the end and KeyboardInterrupt on
+        Ctrl+C.
+        """
 
 
 class PlainReader:
     """For terminals without cursor movement."""
 
-    def read(self, *, in_block: bool) -> str:
-        """The next line of standard input."""
-        sys.stdout.write(CONTINUATION if in_block else PROMPT)
+    def read(self, *, in_block: bool, draft: str = "") -> str:
+        """The next line of standard input; a draft is shown, and an empty line sends it."""
+        sys.stdout.write((CONTINUATION if in_block else PROMPT) + draft)
         sys.stdout.flush()
         line = sys.stdin.readline()
         if not line:
             raise EOFError
-        return line.rstrip("\r\n")
+        return line.rstrip("\r\n") or draft
 
 
 class RichReader:
     """A line editor with history."""
 
-    def __init__(self, history: History, editor: str) -> None:
+    def __init__(
+        self,
+        history: History,
+        editor: str,
+        completer: Completer | None = None,
+        more_keys: KeyBindings | None = None,
+    ) -> None:
         self._session: PromptSession[str] = PromptSession(
             history=InMemoryHistory(history.entries),
-            key_bindings=make_keys(editor),
+            key_bindings=merge_key_bindings([make_keys(editor), more_keys or KeyBindings()]),
+            completer=completer,
+            complete_while_typing=False,
             multiline=True,
             prompt_continuation=CONTINUATION,
             enable_suspend=True,
@@ -67,10 +80,11 @@ class RichReader:
             output=make_output(),
         )
 
-    def read(self, *, in_block: bool) -> str:
+    def read(self, *, in_block: bool, draft: str = "") -> str:
         """The next entry; it has more than one line if Ctrl+J or a paste put them there."""
         return self._session.prompt(
             CONTINUATION if in_block else PROMPT,
+            default=draft,
             placeholder=FormattedText([(GREY, BLOCK_PLACEHOLDER if in_block else PLACEHOLDER)]),
         )
 
@@ -91,17 +105,28 @@ def make_keys(editor: str) -> KeyBindings:
     """The keys that differ from prompt_toolkit's."""
     keys = KeyBindings()
 
-    @keys.add("enter")
+    @keys.add("enter", filter=~is_searching)  # in a search, it takes what was found
     def send(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
 
-    @keys.add("c-j")
+    @keys.add("c-j", filter=~is_searching)
     def new_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
     @keys.add("tab")
-    def tab(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text(TAB)
+    def complete(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.complete_state:
+            buffer.complete_next()
+            return
+        asked = CompleteEvent(completion_requested=True)
+        found = list(islice(buffer.completer.get_completions(buffer.document, asked), 2))
+        if not found:
+            buffer.insert_text(TAB)
+        elif len(found) == 1:
+            buffer.apply_completion(found[0])
+        else:
+            buffer.start_completion(insert_common_part=True)
 
     @keys.add("c-g")
     def open_editor(event: KeyPressEvent) -> None:
@@ -117,11 +142,16 @@ def make_keys(editor: str) -> KeyBindings:
     return keys
 
 
-def make_reader(history: History, editor: str) -> Reader:
+def make_reader(
+    history: History,
+    editor: str,
+    completer: Completer | None = None,
+    more_keys: KeyBindings | None = None,
+) -> Reader:
     """The best reader that this terminal allows."""
     if is_dumb_terminal():
         return PlainReader()
     try:
-        return RichReader(history, editor)
+        return RichReader(history, editor, completer, more_keys)
     except OSError:  # a terminal that does not tell its size or modes
         return PlainReader()

@@ -45,7 +45,7 @@ class Session:
 
     def load(self) -> None:
         """Bring the model into memory."""
-        self.client.load(self._request({}))
+        self.client.load(self.request({}))
 
     def read(self, text: str) -> Prompt:
         """What was entered, with the images that it names if the model can see. Raises
@@ -60,13 +60,13 @@ class Session:
     def answer_once(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Stream the answer to a prompt outside the conversation."""
         body: Json = {"prompt": prompt.text}
-        return self.client.generate(self._request(_with_images(body, prompt)))
+        return self.client.generate(self.request(_with_images(body, prompt)))
 
     def ask(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Say something and stream the answer; what was said stays in the conversation."""
         message: Json = {"role": "user", "content": prompt.text}
         self.messages.append(_with_images(message, prompt))
-        return self.client.chat(self._request({"messages": list(self.messages)}))
+        return self.client.chat(self.request({"messages": list(self.messages)}))
 
     def keep(self, answer: Answer) -> None:
         """Take a finished answer into the conversation."""
@@ -75,7 +75,8 @@ class Session:
             message["thinking"] = answer.thinking
         self.messages.append(message)
 
-    def _request(self, body: Json) -> Json:
+    def request(self, body: Json) -> Json:
+        """A request to the model with what was set for it."""
         settings = {
             "format": self.format,
             "think": self.think,
@@ -105,7 +106,7 @@ class Session:
             if not self.is_think_chosen:
                 self.think = True if self.can_think else None
             self.load()
-        except ClientError:
+        except (ClientError, KeyboardInterrupt):
             self.model, self.info, self.think = before
             raise
         self.messages = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["GENERAL", "PARAMETERS", "SET", "SHORTCUTS", "SHOW"]
+__all__ = ["FILES", "GENERAL", "PARAMETERS", "SET", "SHORTCUTS", "SHOW"]
 
 GENERAL = """\
 Available Commands:
@@ -11,11 +11,16 @@ Available Commands:
   /load <model>   Load a session or model
   /save <model>   Save your current session
   /clear          Clear session context
+  /edit [text]    Write a message in an editor
   /bye            Exit
   /?, /help       Help for a command
   /? shortcuts    Help for keyboard shortcuts
 
 Use \"\"\" to begin a multi-line message.
+"""
+
+FILES = """\
+Name the path of a .jpg, .jpeg, .png or .webp file in a message, or drop it here, to show it.
 """
 
 SET = """\
@@ -54,6 +59,8 @@ Available keyboard shortcuts:
   Ctrl + u   Delete to the beginning of the line
   Ctrl + w   Delete the word before the cursor
   Ctrl + j   Begin a new line in the same message
+  Ctrl + r   Search in what was typed before
+       Tab   Complete a command, a model or the path of a file
   Ctrl + l   Clear the screen
   Ctrl + g   Write the message in an editor
   Ctrl + c   Stop the model from answering
