@@ -119,6 +119,15 @@ class Settings:
     editor: str = env(
         "OLLAMA_EDITOR", str, "", "editor that Ctrl+G opens in the prompt (default vi)"
     )
+    skills: Path | None = env(
+        "OLLAMA_SKILLS",
+        values.folder,
+        None,
+        "folder with skills of the agent (default: skills in PUNA_HOME)",
+    )
+    no_agent_shell: bool = env(
+        "OLLAMA_AGENT_DISABLE_SHELL", values.flag, False, "the agent runs no shell commands"
+    )
     flash_attention: bool | None = env(
         "OLLAMA_FLASH_ATTENTION",
         values.flag,
@@ -236,6 +245,12 @@ class Settings:
     def models_dir(self) -> Path:
         """The folder of the model store."""
         return self.models if self.models is not None else self.home / "models"
+
+    def skill_folders(self) -> tuple[Path, ...]:
+        """Where the user's skills are; later folders win."""
+        if self.skills is not None:
+            return (self.skills,)
+        return Path("~/.ollama/skills").expanduser(), self.home / "skills"
 
 
 _CHILD_NAMES = frozenset(

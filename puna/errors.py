@@ -27,6 +27,7 @@ The texts are those that clients of the reference compare (API spec, section 21)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from puna.quoting import quoted
@@ -146,8 +147,9 @@ class FetchRefused(InvalidField):
     """An address in a request from which nothing is, or could be, fetched."""
 
     def __init__(self, url: str, reason: str) -> None:
-        shown = url.partition("?")[0][:200]
+        shown = re.sub("//[^/]*@", "//", url.partition("?")[0])[:200]  # without a password
         super().__init__(f"the image at {quoted(shown)} was not fetched: {reason}", "image_url")
+        self.reason = reason
 
 
 class ContextExceeded(BadRequest):

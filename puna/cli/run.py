@@ -43,6 +43,9 @@ class Wishes:
     truncate: bool | None
     dimensions: int
     as_json: bool
+    agent: bool
+    allow: str
+    resume: str
 
 
 @command(
@@ -53,6 +56,8 @@ class Wishes:
     variables=("OLLAMA_EDITOR", "OLLAMA_HOST", "OLLAMA_NOHISTORY"),
     help="Run a model",
 )
+@option("--agent", kind="bool", help="Let the model use tools in this folder, with your approval")
+@option("--allow", help="Tools of the agent that need no approval: names by commas, or all")
 @option("--dimensions", kind="int", help="Shorten vectors to so many (embedding models only)")
 @option("--format", help="Response format (json, or a JSON schema)")
 @option("--hidethinking", kind="bool", help="Hide the model's thoughts")
@@ -60,6 +65,7 @@ class Wishes:
 @option("--json", kind="bool", help="Print JSON, an object a line")
 @option("--keepalive", help="Duration to keep a model loaded (e.g. 5m)")
 @option("--nowordwrap", kind="bool", help="Don't wrap words to the next line")
+@option("--resume", bare="last", help="Go on with a conversation of the agent")
 @option("--think", bare="true", help="Thinking: true or false, or high, medium, low, max")
 @option("--truncate", kind="bool", default=None, help="Cut inputs that are too long")
 @option("--verbose", kind="bool", help="Show timings for the answer")
@@ -75,6 +81,9 @@ def COMMAND(
     truncate: bool | None,
     dimensions: int,
     json: bool,
+    agent: bool,
+    allow: str,
+    resume: str,
 ) -> None:
     wishes = Wishes(
         Style(wrap=not nowordwrap, hide_thinking=hidethinking, verbose=verbose),
@@ -84,6 +93,9 @@ def COMMAND(
         truncate,
         dimensions,
         json,
+        agent,
+        allow,
+        resume,
     )
     model, *prompt = words
     settings = read_settings()
@@ -115,6 +127,8 @@ def run(
         embed(client, model, prompt, wishes)
     elif "image" in info.capabilities:
         raise ClientError(NO_IMAGES)
+    elif wishes.agent or wishes.allow or wishes.resume:
+        work(make_session(client, model, info, wishes), settings, wishes, prompt, is_interactive)
     elif is_interactive:
         converse(make_session(client, model, info, wishes), settings)
     elif wishes.as_json:
@@ -195,12 +209,36 @@ def make_session(client: Client, model: str, info: ShowReply, wishes: Wishes) ->
     )
 
 
-def converse(session: Session, settings: Settings) -> None:
-    """Load the model, show what it has stored of a conversation, and open the prompt."""
+def load(session: Session) -> None:
+    """Load the model, with a spinner."""
     with Progress(sys.stderr) as progress:
         progress.add(Spinner())
         session.load()
         progress.clear()
+
+
+def work(
+    session: Session, settings: Settings, wishes: Wishes, prompt: str, is_interactive: bool
+) -> None:
+    """Let the model work with tools: at the prompt, or for one answer."""
+    # The line editor takes as long to import as all the rest.
+    from puna.agent.chat import answer_once, run_agent  # noqa: PLC0415
+    from puna.agent.setup import Flags, parse_allow  # noqa: PLC0415
+
+    flags = Flags(parse_allow(wishes.allow), wishes.resume)
+    if "tools" in session.info.capabilities:
+        load(session)
+    if is_interactive:
+        run_agent(session, settings, flags)
+    elif prompt:
+        answer_once(session, settings, flags, prompt)
+    else:
+        raise BadRequest("an agent needs a prompt where there is no terminal")
+
+
+def converse(session: Session, settings: Settings) -> None:
+    """Load the model, show what it has stored of a conversation, and open the prompt."""
+    load(session)
     for message in session.info.messages:
         if message.role == "user":
             write_safely(sys.stdout, f">>> {message.content}\n")

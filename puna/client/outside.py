@@ -76,6 +76,8 @@ class Outside:
         try:
             async with asyncio.timeout(_TOTAL_SECONDS), self._slots:
                 return await self._follow(url, most_bytes, kinds)
+        except FetchRefused:  # which is a ValueError, too
+            raise
         except TimeoutError:
             raise FetchRefused(url, f"it took longer than {_TOTAL_SECONDS:.0f} seconds") from None
         except (httpcore2.TimeoutException, httpcore2.NetworkError, OSError) as cause:

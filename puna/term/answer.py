@@ -33,6 +33,8 @@ class Style:
     wrap: bool = True
     hide_thinking: bool = False
     verbose: bool = False
+    has_tools: bool = False
+    """Whether calls are carried out, and shown by who does that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Answer:
     thinking: str
     finished: bool
     metrics: Metrics
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class Printer:
@@ -56,6 +59,7 @@ class Printer:
         self._is_thinking = False
         self.content = ""
         self.thinking = ""
+        self.tool_calls: tuple[ToolCall, ...] = ()
 
     def _make_wrapper(self) -> Wrapper | None:
         if not (self._live and self._style.wrap):
@@ -65,7 +69,7 @@ class Printer:
     def shows(self, piece: Piece) -> bool:
         """Whether the piece will put something on the screen."""
         thought = piece.thinking and not self._style.hide_thinking
-        return bool(piece.content or piece.tool_calls or thought)
+        return bool(piece.content or thought or (piece.tool_calls and not self._style.has_tools))
 
     def put(self, piece: Piece) -> None:
         """Write one piece."""
@@ -77,7 +81,8 @@ class Printer:
             self.end_thoughts()
         self._write(piece.content)
         self.content += piece.content
-        if piece.tool_calls:
+        self.tool_calls += piece.tool_calls
+        if piece.tool_calls and not self._style.has_tools:
             calls = "\n".join(map(describe_call, piece.tool_calls))
             self._out.write(f"{GREY}{BOLD}{self._safe(calls)}{RESET}" if self._live else calls)
         self._out.flush()
@@ -140,7 +145,7 @@ def print_answer(pieces: Generator[Piece, None, None], style: Style) -> Answer:
             progress.clear()
             printer.reset_colour()
             sys.stdout.flush()
-    return Answer(printer.content, printer.thinking, finished, metrics)
+    return Answer(printer.content, printer.thinking, finished, metrics, printer.tool_calls)
 
 
 def summary(metrics: Metrics) -> str:

@@ -1,0 +1,183 @@
+"""The agent's conversation at a terminal, and its single answer without one.
+
+Facts: CLI spec, sections 5.3 and 5.4.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+from puna.agent.approvals import Approvals, Choice, Wish, visible
+from puna.agent.ask import ask_at_terminal, deny_unasked
+from puna.agent.commands import COMMANDS, Desk, run_command
+from puna.agent.setup import Flags, make_agent
+from puna.agent.turn import Agent, End, take_turn
+from puna.client.replies import Json
+from puna.config import Settings
+from puna.errors import ClientError
+from puna.repl.blocks import Blocks
+from puna.repl.commands import Leave
+from puna.repl.complete import PromptCompleter
+from puna.repl.editor import edit
+from puna.repl.history import History
+from puna.repl.loop import INTERRUPTED
+from puna.repl.reader import make_reader
+from puna.repl.session import Session
+from puna.term.answer import GREY, RESET
+
+__all__ = ["answer_once", "run_agent"]
+
+_SHOWN_LINES = 8
+_MOST_SHOWN = 2000
+
+
+def run_agent(session: Session, settings: Settings, flags: Flags, text: str = "") -> None:
+    """Work with the user until they leave, beginning with `text`. Raises ClientError."""
+    session.restyle(has_tools=True)
+    approvals: list[Approvals] = []
+
+    def ask(wishes: Sequence[Wish]) -> Choice:
+        return ask_at_terminal(wishes, approvals[0])
+
+    agent = make_agent(session, settings, flags, ask, tell, _taken())
+    approvals.append(agent.approvals)
+    _greet(agent, resumed=bool(flags.resume))
+    desk = Desk(agent, settings)
+    if text:
+        _say(agent, text)
+    _read_on(desk)
+    if agent.transcript.id and agent.messages:
+        print(f"To go on later: puna run {session.model} --agent --resume={agent.transcript.id}")
+
+
+def answer_once(session: Session, settings: Settings, flags: Flags, text: str) -> None:
+    """One turn; who is at no terminal is not asked. Raises ClientError if it does not end well."""
+    session.restyle(has_tools=True)
+    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    approvals: list[Approvals] = []
+
+    def ask(wishes: Sequence[Wish]) -> Choice:
+        return ask_at_terminal(wishes, approvals[0]) if is_terminal else deny_unasked(wishes)
+
+    agent = make_agent(session, settings, flags, ask, tell, _taken())
+    approvals.append(agent.approvals)
+    end = take_turn(agent, _message(session, text))
+    print("\n")
+    if end.problem and end.problem != "stopped":
+        raise ClientError(end.problem if end.problem != "denied" else "a call was denied")
+
+
+def tell(kind: str, text: str) -> None:
+    """Show what happens between answers, on standard error, so that answers can be piped."""
+    shown = visible(text[:_MOST_SHOWN])
+    if kind == "result":
+        lines = shown.split("\n")
+        more = len(lines) - _SHOWN_LINES
+        shown = "\n".join(f"  {line}" for line in lines[:_SHOWN_LINES])
+        if more > 0:
+            shown += f"\n  [{more} more lines]"
+    elif kind == "call":
+        shown = f"\n* {shown}"
+    if sys.stderr.isatty():
+        shown = f"{GREY}{shown}{RESET}"
+    sys.stderr.write(shown + "\n")
+    sys.stderr.flush()
+
+
+def _taken() -> list[str]:
+    return [name.removeprefix("/") for name in COMMANDS]
+
+
+def _greet(agent: Agent, *, resumed: bool) -> None:
+    print(f"Agent with {agent.session.model} in {agent.place.fence.root}")
+    if agent.approvals.has_full_access:
+        print("full access enabled")
+    if resumed:
+        count = sum(1 for message in agent.messages if message.get("role") == "user")
+        print(f"Went on with {agent.transcript.id} ({count} messages of yours)")
+
+
+def _read_on(desk: Desk) -> None:
+    agent = desk.agent
+    history = History(desk.settings.home / "history", saving=False)
+    completer = PromptCompleter(
+        [*COMMANDS, "/edit", *(f"/{name}" for name in agent.place.skills)],
+        {
+            "/think": ("auto", "on", "off", "low", "medium", "high", "max"),
+            "/access": ("full", "review"),
+            "/system": ("on", "off"),
+        },
+        ("/model",),
+        lambda: [each.name for each in agent.session.client.models()],
+    )
+    reader = make_reader(history, desk.settings.editor, completer, _keys(agent))
+    blocks = Blocks()
+    while True:
+        draft, desk.draft = desk.draft, ""
+        try:
+            line = reader.read(in_block=blocks.is_open, draft=draft)
+        except KeyboardInterrupt:
+            blocks.reset()
+            print(INTERRUPTED)
+            continue
+        except EOFError:
+            print()
+            return
+        history.add(line)
+        entry = blocks.feed(line)
+        try:
+            if entry is not None and entry.text:
+                _take(desk, entry.text, is_line=entry.kind == "line")
+        except KeyboardInterrupt:
+            print()
+        except ClientError as error:  # the conversation is worth more than its last request
+            print(f"error: {visible(str(error))}", file=sys.stderr)
+        except Leave:
+            return
+
+
+def _take(desk: Desk, text: str, *, is_line: bool) -> None:
+    agent = desk.agent
+    name, _, rest = text.partition(" ")
+    skill = agent.place.skills.get(name.removeprefix("/")) if is_line and name[0] == "/" else None
+    if skill is not None:
+        asked = rest.strip() or f"Do what the skill {skill.name} says."
+        _say(agent, f"Skill {skill.name}:\n{skill.load()}\n\n{asked}")
+    elif is_line and name == "/edit":
+        desk.draft = edit(rest.strip(), desk.settings.editor)
+    elif is_line and text.startswith("/") and not agent.session.is_shown(text):
+        run_command(desk, text)
+    else:
+        _say(agent, text)
+
+
+def _say(agent: Agent, text: str) -> None:
+    end: End = take_turn(agent, _message(agent.session, text))
+    print("\n")
+    if end.problem and end.problem != "stopped":
+        tell("note", end.problem)
+    used = agent.tokens / agent.window
+    if used > 0.6:
+        tell("note", f"ctx ~{agent.tokens} / {agent.window} ({used:.0%} used)")
+
+
+def _message(session: Session, text: str) -> Json:
+    prompt = session.read(text)
+    message: Json = {"role": "user", "content": prompt.text}
+    return {**message, "images": prompt.images} if prompt.images else message
+
+
+def _keys(agent: Agent) -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("s-tab")
+    def toggle(event: KeyPressEvent) -> None:
+        on = not agent.approvals.has_full_access
+        agent.approvals.set_full_access(on)
+        run_in_terminal(lambda: print("full access enabled" if on else "review mode enabled"))
+
+    return keys

@@ -1,0 +1,192 @@
+"""The slash commands of the agent, as a table of rows. Facts: CLI spec, section 5.4."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from puna.agent.fence import Fence, Refused
+from puna.agent.files import write_text
+from puna.agent.instructions import make_system
+from puna.agent.setup import begin_transcript, context_window, today
+from puna.agent.turn import Agent, compact, request_body
+from puna.config import Settings
+from puna.errors import ClientError
+from puna.repl.commands import Leave
+from puna.term.safe import write_safely
+
+__all__ = ["COMMANDS", "Desk", "run_command"]
+
+_THINK = {"auto": None, "on": True, "off": False}
+_LEVELS = ("low", "medium", "high", "max")
+
+HELP = """\
+Available Commands:
+  /model [name]        Show the models, or go on with another one
+  /new                 Begin a new conversation
+  /think [auto|on|off|low|medium|high|max]
+                       How much the model thinks
+  /tools               Turn tools on or off
+  /access [full|review]
+                       Carry out every call, or ask before each (Shift + Tab)
+  /system [on|off]     Show the system text, or turn it on or off
+  /skills              List the skills
+  /<skill> [text]      Say something with a skill loaded
+  /compact             Put a summary in place of what was said so far
+  /prompt              Show the next request
+  /save <file>         Write the next request as a file
+  /edit [text]         Write a message in an editor
+  /help, /?            This text
+  /bye, /exit          Leave
+"""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What a command may work on; `draft` is what the next entry begins with."""
+
+    agent: Agent
+    settings: Settings
+    draft: str = ""
+
+
+def run_command(desk: Desk, line: str) -> None:
+    """Run the command of a line. Raises Leave, or ClientError with what went wrong."""
+    name, _, rest = line.partition(" ")
+    function = COMMANDS.get(name)
+    if function is None:
+        print(f'Unknown command "{name}"')
+    else:
+        function(desk, rest.strip())
+
+
+def model(desk: Desk, rest: str) -> None:
+    session = desk.agent.session
+    if not rest:
+        for row in session.client.models():
+            write_safely(sys.stdout, f"{'*' if row.name == session.model else ' '} {row.name}\n")
+        return
+    info = session.client.show(rest)
+    if "tools" not in info.capabilities:
+        raise ClientError(f'model "{rest}" does not support tools')
+    session.switch(rest)
+    desk.agent.window = context_window(session)
+    renew_system(desk.agent)
+    print(f"Now with {rest}.")
+
+
+def new(desk: Desk, rest: str) -> None:
+    agent = desk.agent
+    agent.messages, agent.tokens = [], 0
+    agent.approvals.set_full_access(False)
+    agent.place.fence = Fence.around(agent.place.fence.root)
+    agent.transcript = begin_transcript(desk.settings, agent.session.model, agent.place.fence.root)
+    print("Began a new conversation.")
+
+
+def think(desk: Desk, rest: str) -> None:
+    session = desk.agent.session
+    if rest not in {*_THINK, *_LEVELS}:
+        print("Usage:\n  /think [auto|on|off|low|medium|high|max]")
+        return
+    session.think = _THINK.get(rest, rest) if rest != "auto" else (session.can_think or None)
+    session.is_think_chosen = rest != "auto"
+    print(f"Thinking: {rest}.")
+
+
+def tools(desk: Desk, rest: str) -> None:
+    desk.agent.has_tools = not desk.agent.has_tools
+    print(f"Tools are {'on' if desk.agent.has_tools else 'off'}.")
+
+
+def access(desk: Desk, rest: str) -> None:
+    approvals = desk.agent.approvals
+    if rest not in {"", "full", "review"}:
+        print("Usage:\n  /access [full|review]")
+        return
+    if rest:
+        approvals.set_full_access(rest == "full")
+    print("full access enabled" if approvals.has_full_access else "review mode enabled")
+
+
+def system(desk: Desk, rest: str) -> None:
+    if rest in {"on", "off"}:
+        desk.agent.has_system = rest == "on"
+        print(f"The system text is {rest}.")
+    else:
+        write_safely(sys.stdout, desk.agent.system + "\n")
+
+
+def skills(desk: Desk, rest: str) -> None:
+    found = desk.agent.place.skills
+    if not found:
+        print("There are no skills.")
+    for each in found.values():
+        write_safely(sys.stdout, f"/{each.name}  {each.description}\n")
+
+
+def compact_(desk: Desk, rest: str) -> None:
+    print(compact(desk.agent) or "Compacted.")
+
+
+def prompt(desk: Desk, rest: str) -> None:
+    write_safely(sys.stdout, _request(desk) + "\n")
+
+
+def save(desk: Desk, rest: str) -> None:
+    fence = desk.agent.place.fence
+    if not rest:
+        print("Usage:\n  /save <file>")
+        return
+    name = rest if rest.endswith(".json") else rest + ".json"
+    try:
+        path: Path = fence.find_inside(name)
+        write_text(path, _request(desk) + "\n")
+    except Refused as error:
+        raise ClientError(str(error)) from error
+    print(f"Wrote {fence.shown(path)}")
+
+
+def help_(desk: Desk, rest: str) -> None:
+    print(HELP, file=sys.stderr)
+
+
+def leave(desk: Desk, rest: str) -> None:
+    raise Leave
+
+
+def _request(desk: Desk) -> str:
+    return json.dumps(request_body(desk.agent), indent=2, ensure_ascii=False)
+
+
+def renew_system(agent: Agent) -> None:
+    """Write the system text for the model that there is now."""
+    place = agent.place
+    agent.system = make_system(
+        agent.session.model,
+        place.fence.root,
+        today(),
+        agent.session.info.system,
+        place.skills.values(),
+    )
+
+
+COMMANDS: dict[str, Callable[[Desk, str], None]] = {
+    "/model": model,
+    "/new": new,
+    "/think": think,
+    "/tools": tools,
+    "/access": access,
+    "/system": system,
+    "/skills": skills,
+    "/compact": compact_,
+    "/prompt": prompt,
+    "/save": save,
+    "/help": help_,
+    "/?": help_,
+    "/bye": leave,
+    "/exit": leave,
+}

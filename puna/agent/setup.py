@@ -1,0 +1,116 @@
+"""Making an agent: its folder, skills, approvals, context and transcript."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from puna.agent.approvals import Approvals, Ask
+from puna.agent.fence import Fence
+from puna.agent.instructions import make_system
+from puna.agent.skills import read_skills, skill_folders
+from puna.agent.tools import TOOLS, Workplace
+from puna.agent.transcript import (
+    Transcript,
+    find_transcript,
+    prune_transcripts,
+    read_transcript,
+)
+from puna.agent.turn import Agent, Tell
+from puna.config import Settings
+from puna.errors import BadRequest, ClientError
+from puna.repl.session import Session
+
+__all__ = ["Flags", "begin_transcript", "context_window", "make_agent", "parse_allow", "today"]
+
+UNKNOWN_WINDOW = 32_768
+EVERYTHING = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What `run --agent` was told: tools that need no question, a conversation to go on with."""
+
+    allow: frozenset[str] = frozenset()
+    resume: str = ""
+
+
+def parse_allow(text: str) -> frozenset[str]:
+    """The tools that `--allow` names. Raises BadRequest."""
+    names = frozenset(name for name in text.replace(" ", "").split(",") if name)
+    if unknown := names - {*TOOLS, EVERYTHING}:
+        known = ", ".join([*TOOLS, EVERYTHING])
+        raise BadRequest(f"invalid value for --allow: {min(unknown)!r} (there are {known})")
+    return names
+
+
+def make_agent(
+    session: Session, settings: Settings, flags: Flags, ask: Ask, tell: Tell, taken: Iterable[str]
+) -> Agent:
+    """An agent in the current folder. `taken` are commands, after which no skill may be named.
+
+    Raises ClientError where the model has no tools, or there is no such conversation.
+    """
+    if "tools" not in session.info.capabilities:
+        raise ClientError(
+            f'model "{session.model}" does not support tools, which an agent needs; '
+            "`puna show` lists the capabilities of a model"
+        )
+    fence = Fence.around(Path.cwd())
+    folders = skill_folders(settings.skill_folders(), fence.root)
+    skills, warnings = read_skills(folders, taken)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    place = Workplace(fence, skills)
+    approvals = Approvals(flags.allow, has_full_access=EVERYTHING in flags.allow)
+    system = make_system(session.model, fence.root, today(), session.info.system, skills.values())
+    agent = Agent(
+        session,
+        place,
+        approvals,
+        Transcript(None),
+        context_window(session),
+        system,
+        ask,
+        tell,
+        has_shell=not settings.no_agent_shell,
+    )
+    if flags.resume:
+        path = find_transcript(_folder(settings), flags.resume, fence.root)
+        agent.messages = read_transcript(path).messages
+        agent.transcript = Transcript.resume(path)
+    else:
+        agent.transcript = begin_transcript(settings, session.model, fence.root)
+    return agent
+
+
+def begin_transcript(settings: Settings, model: str, folder: Path) -> Transcript:
+    """A new transcript, unless history is switched off; old ones go."""
+    if settings.no_history:
+        return Transcript(None)
+    prune_transcripts(_folder(settings))
+    return Transcript.begin(_folder(settings), model, folder)
+
+
+def context_window(session: Session) -> int:
+    """The context that the model is loaded with, in tokens; else what it was trained with."""
+    wanted = session.model if ":" in session.model else session.model + ":latest"
+    for row in session.client.loaded():
+        if row.name in {wanted, session.model} and row.context_length > 0:
+            return row.context_length
+    for key, value in session.info.model_info.items():
+        if key.endswith(".context_length") and isinstance(value, int) and value > 0:
+            return value
+    return UNKNOWN_WINDOW
+
+
+def today() -> date:
+    """The date here."""
+    return datetime.now(UTC).astimezone().date()
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.home / "agent"

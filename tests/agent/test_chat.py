@@ -1,0 +1,322 @@
+"""The agent on a real pseudo-terminal and in pipes, against a scripted server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.cli.support import environment, puna
+from tests.fakes.http_server import Json, Reply, ScriptedServer
+
+ENTER = "\r"
+PROMPT = ">>> "
+MODEL: Json = {
+    "capabilities": ["completion", "tools"],
+    "model_info": {"llama.context_length": 32768},
+    "system": "Be kind.",
+}
+EDIT: Json = {"path": "notes.txt", "edits": [{"old_text": "old", "new_text": "new"}]}
+
+Start = Callable[..., "pexpect.spawn[str]"]
+
+
+def say(text: str = "", *calls: tuple[str, Json], tokens: int = 10) -> Reply:
+    """An answer with calls."""
+    message: Json = {
+        "content": text,
+        "tool_calls": [{"function": {"name": name, "arguments": given}} for name, given in calls],
+    }
+    return Reply(lines=[{"message": message}, {"done": True, "prompt_eval_count": tokens}])
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as started:
+        started.script.replies |= {
+            "POST /api/show": Reply(MODEL),
+            "POST /api/generate": Reply(lines=[{"done": True}]),
+            "GET /api/ps": Reply({"models": []}),
+        }
+        yield started
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("old\n")
+    return folder
+
+
+@pytest.fixture
+def start(server: ScriptedServer, tmp_path: Path, work: Path) -> Iterator[Start]:
+    children: list[pexpect.spawn[str]] = []
+
+    def spawn(*args: str, **variables: str) -> pexpect.spawn[str]:
+        child = pexpect.spawn(
+            sys.executable,
+            ["-m", "puna", "run", "m", "--agent", *args],
+            env=environment(tmp_path, OLLAMA_HOST=server.url, NO_COLOR="1", **variables),
+            encoding="utf-8",
+            timeout=20,
+            dimensions=(40, 120),
+            cwd=str(work),
+        )
+        children.append(child)
+        return child
+
+    yield spawn
+    for child in children:
+        child.close(force=True)
+
+
+def leave(child: pexpect.spawn[str]) -> None:
+    child.send("/bye" + ENTER)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def last_messages(server: ScriptedServer) -> list[Json]:
+    messages = server.requests("/api/chat")[-1]["messages"]
+    assert isinstance(messages, list)
+    return messages
+
+
+def test_it_edits_a_file_after_approval_and_goes_on_later(
+    start: Start, server: ScriptedServer, work: Path, tmp_path: Path
+) -> None:
+    server.script.replies["POST /api/chat"] = [
+        say("", ("read", {"path": "notes.txt"}), ("bash", {"command": "echo done > done"})),
+        say("", ("edit", EDIT)),
+        say("It is new."),
+        say("", ("read", {"path": "notes.txt"})),
+        say("Denied?"),
+    ]
+    child = start()
+    child.expect_exact(f"Agent with m in {work}")
+    child.expect_exact(PROMPT)
+    child.send("make it new" + ENTER)
+    child.expect_exact(f"Read {work}/notes.txt")
+    child.expect_exact("echo done > done")
+    child.expect_exact("1. Approve once")
+    child.expect_exact("2. Always allow these requests")
+    child.expect_exact("3. Deny")
+    assert not (work / "done").exists()
+    child.send("2")
+    child.expect_exact("- old")
+    child.expect_exact("+ new")
+    child.expect_exact("2. Always allow edit")
+    assert (work / "notes.txt").read_text() == "old\n"
+    child.send(ENTER)
+    child.expect_exact("Updated notes.txt (1 edit, 1 replacement).")
+    child.expect_exact("It is new.")
+    child.expect_exact(PROMPT)
+    assert (work / "notes.txt").read_text() == "new\n"
+    child.send("/new" + ENTER)  # and what was granted is forgotten
+    child.expect_exact(PROMPT)
+    child.send("read it" + ENTER)
+    child.expect_exact("3. Deny")
+    child.send("\x1b")
+    child.expect_exact("denied")
+    child.expect_exact(PROMPT)
+    leave(child)
+    first = server.requests("/api/chat")[2]["messages"]
+    assert isinstance(first, list)
+    assert [message["role"] for message in first] == [
+        *("system", "user", "assistant", "tool", "tool", "assistant", "tool"),
+    ]
+    assert "Be kind." in first[0]["content"]
+    assert first[3] == {"role": "tool", "tool_name": "read", "content": "old\n"}
+    kept = sorted((tmp_path / "puna" / "agent").iterdir())
+    assert len(kept) == 2
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    denied = json.loads(kept[1].read_text().splitlines()[-1])
+    assert denied["message"]["content"] == "Tool execution denied."
+    server.script.replies["POST /api/chat"] = say("Welcome back.")
+    child = start(f"--resume={kept[0].stem}")
+    child.expect_exact("(1 messages of yours)")
+    child.expect_exact(PROMPT)
+    child.send("again" + ENTER)
+    child.expect_exact("Welcome back.")
+    child.expect_exact(PROMPT)
+    leave(child)
+    assert last_messages(server)[1:-1] == [
+        *first[1:],
+        {"role": "assistant", "content": "It is new."},
+    ]
+
+
+def test_ctrl_c_kills_a_command_and_keeps_the_conversation(
+    start: Start, server: ScriptedServer, work: Path
+) -> None:
+    command = "cd sub; echo $$ > ../pid; sleep 100"
+    server.script.replies["POST /api/chat"] = [say("", ("bash", {"command": command})), say("Yes.")]
+    (work / "sub").mkdir()
+    child = start("--allow", "bash")
+    child.expect_exact(PROMPT)
+    child.send("wait" + ENTER)
+    child.expect_exact("* Run: cd sub")
+    child.expect(pexpect.TIMEOUT, timeout=0.5)
+    child.sendintr()
+    child.expect_exact(PROMPT)
+    child.send("still there?" + ENTER)
+    child.expect_exact("Yes.")
+    child.expect_exact(PROMPT)
+    leave(child)
+    assert [message.get("content") for message in last_messages(server)[1:]] == [
+        "wait",
+        "",
+        "Canceled by the user.",
+        "still there?",
+    ]
+    assert not Path(f"/proc/{(work / 'pid').read_text().strip()}").exists()
+
+
+COMMANDS = {
+    "unknown": ("/fly x", 'Unknown command "/fly"'),
+    "help": ("/?", "/compact"),
+    "models": ("/model", "other:latest"),
+    "a model without tools": ("/model plain", 'model "plain" does not support tools'),
+    "thinking": ("/think high", "Thinking: high."),
+    "thinking, wrongly": ("/think much", "/think [auto|on|off|low|medium|high|max]"),
+    "tools off": ("/tools", "Tools are off."),
+    "tools on": ("/tools", "Tools are on."),
+    "access": ("/access full", "full access enabled"),
+    "review": ("\x1b[Z", "review mode enabled"),
+    "the system text": ("/system", "You are m, an agent"),
+    "skills": ("/skills", "/greet  says hello"),
+    "nothing to shorten": ("/compact", "nothing to compact"),
+    "the next request": ("/prompt", '"role": "system"'),
+    "saving it": ("/save sub/request", "Wrote sub/request.json"),
+    "saving it elsewhere": ("/save ../request", "leads out of the working folder"),
+}
+
+
+def test_commands(start: Start, server: ScriptedServer, work: Path) -> None:
+    skill = work / ".agents" / "skills" / "greet"
+    skill.mkdir(parents=True)
+    (skill / "SKILL.md").write_text("---\nname: greet\ndescription: says hello\n---\nSay hello.")
+    server.script.replies |= {
+        "POST /api/chat": say("Hello!"),
+        "GET /api/tags": Reply({"models": [{"name": "other:latest"}]}),
+    }
+    child = start()
+    child.expect_exact(PROMPT)
+    for line, expected in COMMANDS.values():
+        if line.startswith("/model "):
+            server.script.replies["POST /api/show"] = Reply({"capabilities": ["completion"]})
+        child.send(line + (ENTER if line.startswith("/") else ""))
+        child.expect_exact(expected)
+        child.expect_exact(PROMPT)
+    child.send("/greet me" + ENTER)
+    child.expect_exact("Hello!")
+    child.expect_exact(PROMPT)
+    leave(child)
+    asked = last_messages(server)
+    assert asked[1]["content"] == "Skill greet:\nSay hello.\n\nme"
+    assert "- greet: says hello" in str(asked[0]["content"])
+    assert json.loads((work / "sub" / "request.json").read_text())["model"] == "m"
+    offered = server.requests("/api/chat")[-1]["tools"]
+    assert isinstance(offered, list)
+    assert [each["function"]["name"] for each in offered] == [
+        *("bash", "read", "list", "search", "write", "edit", "web_fetch", "skill"),
+    ]
+
+
+def test_a_long_conversation_is_shortened(start: Start, server: ScriptedServer) -> None:
+    server.script.replies["POST /api/chat"] = [
+        say("Fine. " * 200, tokens=30_000),
+        say("We spoke of health."),
+        say("Good bye."),
+    ]
+    child = start()
+    child.expect_exact(PROMPT)
+    child.send("how are you?" + ENTER)
+    child.expect_exact("ctx ~30000 / 32768 (92% used)")
+    child.expect_exact(PROMPT)
+    child.send("bye" + ENTER)
+    child.expect_exact("Compacting")
+    child.expect_exact("Good bye.")
+    child.expect_exact(PROMPT)
+    leave(child)
+    assert [message.get("content") for message in last_messages(server)[1:]] == [
+        "bye",
+        "",
+        "We spoke of health.",
+    ]
+
+
+def test_pipes(server: ScriptedServer, tmp_path: Path, work: Path) -> None:
+    """Nobody can be asked: calls are refused unless a flag allows them."""
+    env = environment(tmp_path, OLLAMA_HOST=server.url)
+    both = [say("", ("edit", EDIT)), say("It is new.")]
+    server.script.replies["POST /api/chat"] = list(both)
+    done = puna("run", "m", "--agent", "go", env=env, cwd=work)
+    assert (done.returncode, done.stdout.strip()) == (1, "")
+    assert "Nobody can be asked for approval here; allow with --allow edit" in done.stderr
+    assert "Error: a call was denied" in done.stderr
+    assert (work / "notes.txt").read_text() == "old\n"
+    server.script.replies["POST /api/chat"] = list(both)
+    done = puna("run", "m", "--agent", "--allow", "read,edit", "go", env=env, cwd=work)
+    assert (done.returncode, done.stdout) == (0, "It is new.\n\n")
+    assert "\x1b" not in done.stderr
+    assert (work / "notes.txt").read_text() == "new\n"
+
+
+FAILURES: dict[str, tuple[list[str], Reply | list[Reply], str]] = {
+    "a wrong tool": (["--allow", "fly", "go"], say(), "invalid value for --allow: 'fly'"),
+    "no prompt": ([], say(), "an agent needs a prompt where there is no terminal"),
+    "no such conversation": (["--resume=x", "go"], say(), "there is no conversation 'x'"),
+    "no end": (
+        ["--allow=list", "go"],
+        say("", ("list", {})),
+        "stopped after 100 rounds of tools",
+    ),
+    "a server that fails for good": (
+        ["go"],
+        Reply({"error": "boom"}, status=500),
+        "500 Internal Server Error: boom",
+    ),
+}
+
+
+@pytest.mark.parametrize(("args", "reply", "complaint"), FAILURES.values(), ids=FAILURES)
+def test_failures(
+    server: ScriptedServer,
+    tmp_path: Path,
+    work: Path,
+    args: list[str],
+    reply: Reply | list[Reply],
+    complaint: str,
+) -> None:
+    server.script.replies["POST /api/chat"] = reply
+    env = environment(tmp_path, OLLAMA_HOST=server.url)
+    done = puna("run", "m", "--agent", *args, env=env, cwd=work)
+    assert done.returncode == 1
+    assert complaint in done.stderr
+
+
+def test_a_server_that_fails_once_is_asked_again(
+    server: ScriptedServer, tmp_path: Path, work: Path
+) -> None:
+    server.script.replies["POST /api/chat"] = [Reply({"error": "bad call"}, status=500), say("Ok.")]
+    env = environment(tmp_path, OLLAMA_HOST=server.url)
+    done = puna("run", "m", "--agent", "go", env=env, cwd=work)
+    assert (done.returncode, done.stdout) == (0, "Ok.\n\n")
+    assert "bad call" in str(last_messages(server)[-1]["content"])
+
+
+def test_a_model_without_tools_is_told_apart(
+    server: ScriptedServer, tmp_path: Path, work: Path
+) -> None:
+    server.script.replies["POST /api/show"] = Reply({"capabilities": ["completion"]})
+    env = environment(tmp_path, OLLAMA_HOST=server.url)
+    done = puna("run", "m", "--agent", "go", env=env, cwd=work)
+    assert done.returncode == 1
+    assert 'model "m" does not support tools, which an agent needs' in done.stderr
