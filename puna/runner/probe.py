@@ -16,6 +16,7 @@ from msgspec import DecodeError, ValidationError
 from msgspec.json import Decoder
 
 from puna.config import child_environment
+from puna.discover.amd import read_amd_free
 from puna.discover.cpu import read_processor
 from puna.discover.hardware import Card, Free, Hardware
 from puna.discover.memory import system_memory
@@ -89,8 +90,8 @@ class MachineProbe:
         known = (await self.engine()).cards
         if not known:
             return Free(host)
-        fresh = await in_thread(self._nvidia.free)
-        if all(card.id in fresh for card in known):
+        fresh = await in_thread(self._nvidia.free) | await in_thread(read_amd_free)
+        if all(card.id in fresh and not card.is_integrated for card in known):
             return Free(host, tuple(replace(card, free=fresh[card.id]) for card in known))
         return Free(host, _same(known, (await ask_engine(self._environment)).cards))
 

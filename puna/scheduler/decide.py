@@ -137,17 +137,23 @@ def _loaded(state: State, event: Loaded, now: float) -> list[Action]:
 
 
 def _correct(state: State, entry: Entry, event: Loaded) -> None:
-    """Count what the runner says it takes, and estimate its model's next load by it."""
-    if not event.size or not entry.use.total:
+    """Count what the runner says it takes, and estimate its model's next load by it. What it will
+    only allocate when it is needed is still to come, and as much off.
+    """
+    at_once = entry.use.total - entry.use.later
+    if not event.size or at_once <= 0:
         return
-    scale = event.size / entry.use.total * state.scales.get(entry.need.key, 1.0)
+    error = event.size / at_once
+    scale = error * state.scales.get(entry.need.key, 1.0)
     state.scales[entry.need.key] = min(2.0, max(0.5, scale))
+    later = int(entry.use.later * min(2.0, max(0.5, error)))
     on_cards = sum(entry.use.cards.values()) or 1
     entry.use = Use(
-        host=event.size - event.size_vram,
+        host=event.size - event.size_vram + later,
         cards={
             index: event.size_vram * part // on_cards for index, part in entry.use.cards.items()
         },
+        later=later,
     )
 
 

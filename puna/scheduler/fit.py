@@ -49,10 +49,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Bytes that a load takes, of the machine's memory and of each card's, by its index."""
+    """Bytes that a load takes, of the machine's memory and of each card's, by its index.
+
+    Of `host`, `later` bytes are not allocated before they are needed.
+    """
 
     host: int = 0
     cards: dict[int, int] = field(default_factory=dict)
+    later: int = 0
 
     @property
     def total(self) -> int:
@@ -206,7 +210,7 @@ def _scaled(need: Estimate, scale: float) -> Estimate:
     if scale == 1.0:
         return need
     surplus = int((need.on_host - need.extra) * (scale - 1.0))
-    return replace(need, host=max(0, need.host + surplus))
+    return replace(need, host=max(0, need.host + surplus), later=int(need.later * scale))
 
 
 def _has_host_room(placed: Placement, room: Free) -> bool:
@@ -233,4 +237,4 @@ def _placed(plan: LoadPlan, placed: Placement, cards: tuple[Card, ...]) -> LoadP
 
 
 def _use(placed: Placement) -> Use:
-    return Use(placed.on_host, dict(placed.on_cards))
+    return Use(placed.on_host, dict(placed.on_cards), placed.later)

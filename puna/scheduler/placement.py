@@ -42,13 +42,15 @@ class Placement:
     """How many layers each card gets, by the card's index, and the bytes that this takes.
 
     The first card of `split` gets the first of the layers that are on cards, and so on; the output
-    counts as the last layer. `is_full`: nothing is left to the processor but what always is.
+    counts as the last layer. `is_full`: nothing is left to the processor but what always is. Of
+    `on_host`, `later` bytes are not allocated at the load.
     """
 
     split: dict[int, int]
     on_cards: dict[int, int]
     on_host: int
     is_full: bool
+    later: int = 0
 
     @property
     def n_layers(self) -> int:
@@ -158,7 +160,8 @@ def _placement(need: Estimate, sizes: Sequence[int], split: dict[int, int]) -> P
     """The bytes of a split, in which the card with the last layers comes first."""
     split = dict(reversed(split.items()))
     if not split:
-        return Placement({}, {}, need.on_host + need.later, is_full=False)
+        on_host = need.on_host + need.later
+        return Placement({}, {}, on_host, is_full=False, later=need.later)
     start = first = len(sizes) - sum(split.values())
     on_cards: dict[int, int] = {}
     for index, count in split.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from puna.discover.hardware import Free
 from puna.errors import OutOfMemory
 from puna.scheduler.events import Loaded, Measured
@@ -95,10 +97,14 @@ def test_a_model_that_takes_long_to_load_is_kept_longer() -> None:
 def test_what_a_runner_reports_takes_the_place_of_the_estimate() -> None:
     world = world_of(machine(64 * GIB))
     load(world, "a")
-    expected = world.entry("a").use.total
-    world.feed(Loaded(world.runner("a"), size=expected // 2, size_vram=0))
-    assert world.entry("a").use.host == expected // 2
-    assert world.state.scales["a"] == 0.5
+    planned = world.entry("a").use
+    at_once = planned.total - planned.later
+    world.feed(Loaded(world.runner("a"), size=at_once * 3 // 2, size_vram=0))
+    found = world.entry("a").use
+    assert found.host == at_once * 3 // 2 + found.later
+    assert found.later == pytest.approx(planned.later * 1.5, abs=2), "it is still to come"
+    assert planned.later
+    assert world.state.scales["a"] == pytest.approx(1.5)
 
 
 def test_a_load_that_runs_out_of_memory_is_tried_again_with_less() -> None:
