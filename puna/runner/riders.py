@@ -13,12 +13,14 @@ __all__ = ["LEAST", "MOST", "STRETCH", "WIDTHS", "Riders"]
 WIDTHS = (8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 """Tokens in a decode, streams' and riders', that are tried: whole blocks of engines."""
 
-LEAST = 4  # riders: a prompt must get on, however slow the machine
+LEAST = 4  # riders: a prompt must get on, and fewer cost more for each
+_FEWEST = 1 - LEAST  # a single rider, where a width would stand in the list
 STRETCH = 1.8
 """A decode with riders may take this many times one that has none."""
 
 MOST = 2.9
-"""What a trial may take at worst, if each rider costs as much as those before."""
+"""What a trial may take at worst, if each rider costs as much as those before; and LEAST riders,
+which become fewer only then: deep in a long prompt each looks at thousands of cells."""
 
 _TOO_MUCH = 1.15  # times what is allowed: from there on it is fewer
 _SOON, _LATER = 1, 32  # decodes with riders before more are tried: after a success, a failure
@@ -31,7 +33,7 @@ class Riders:
     as a part of what it takes without."""
 
     def __init__(self) -> None:
-        self._at = 0  # of the widths
+        self._at = 0  # of the widths; negative: so many fewer than LEAST
         self._trial = False  # whether the next width is being tried
         self._streams = self._asked = 0
         self._cost: float | None = None
@@ -56,13 +58,27 @@ class Riders:
             return
         self._cost = _mixed(self._cost, cost)
         self._wait -= 1
-        if self._cost > allowed * _TOO_MUCH and self._at:
-            self._at, self._cost, self._wait = self._at - 1, None, _LATER
+        if self._is_too_much(self._cost):
+            self._at = self._fewer(count, self._cost)
+            self._cost, self._wait = None, _LATER
         elif self._wait <= 0 and self._at + 1 < len(WIDTHS):
             self._trial = self._cost * self._count(self._at + 1) <= count * (MOST - 1)
 
+    def _is_too_much(self, cost: float) -> bool:
+        if self._at > 0:
+            return cost > (STRETCH - 1) * _TOO_MUCH
+        return self._at > _FEWEST and cost > MOST - 1
+
+    def _fewer(self, count: int, cost: float) -> int:
+        """The next narrower width; below the widths, as many as can be borne at that cost."""
+        if self._at > 0:
+            return self._at - 1
+        return max(_FEWEST, min(self._at - 1, int(count * (MOST - 1) / cost) - LEAST))
+
     def _count(self, at: int) -> int:
         """What fills a width, or the first wider one in which there is room for some."""
+        if at < 0:
+            return LEAST + at
         fits = (width - self._streams for width in WIDTHS[at:] if width - self._streams >= LEAST)
         return next(fits, LEAST)
 
