@@ -25,7 +25,7 @@ MOST_BYTES = 16 * 1024 * 1024  # of one file
 MOST_FILES = 50
 MOST_DAYS = 30
 _ENDING = ".jsonl"
-_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{3}[0-9a-f]{4}")
 
 
 @dataclass(slots=True)
@@ -38,7 +38,8 @@ class Transcript:
     @classmethod
     def begin(cls, folder: Path, model: str, work_folder: Path) -> Transcript:
         """A new file. A disk that refuses costs only the transcript."""
-        name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}{_ENDING}"
+        moment = f"{datetime.now():%Y%m%d-%H%M%S-%f}"[:-3]  # to the millisecond
+        name = f"{moment}{secrets.token_hex(2)}{_ENDING}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -142,8 +143,9 @@ def prune_transcripts(folder: Path, now: Callable[[], float] = time.time) -> Non
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files in the order of their beginning."""
+    """The files, those last that were written last."""
     try:
-        return sorted(path for path in folder.iterdir() if _ID.fullmatch(path.stem))
+        found = [path for path in folder.iterdir() if _ID.fullmatch(path.stem)]
+        return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
     except OSError:
         return []

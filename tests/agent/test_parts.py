@@ -279,7 +279,7 @@ def test_transcripts_stop_at_their_size(tmp_path: Path) -> None:
 
 def test_old_and_too_many_transcripts_go(tmp_path: Path) -> None:
     for number in range(MOST_FILES + 3):
-        (tmp_path / f"20260101-0000{number:02}-abcd.jsonl").write_text("")
+        (tmp_path / f"20260101-0000{number:02}-000abcd.jsonl").write_text("")
     (tmp_path / "mine.txt").write_text("")
     prune_transcripts(tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
