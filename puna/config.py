@@ -264,6 +264,7 @@ _CHILD_PREFIXES = (
     "HSA_",
     "GPU_",
     "GGML_",
+    "VK_",
     "OMP_",
     "GOMP_",
     "NVIDIA_",

@@ -82,6 +82,7 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "a flag of blanks is unset": ("OLLAMA_NOPRUNE", "  ", "no_prune", False),
     "three states, on": ("OLLAMA_FLASH_ATTENTION", "1", "flash_attention", True),
     "three states, off": ("OLLAMA_FLASH_ATTENTION", "0", "flash_attention", False),
+    "three states, anything else": ("OLLAMA_FLASH_ATTENTION", "maybe", "flash_attention", True),
     "three states, unset": ("OLLAMA_FLASH_ATTENTION", "", "flash_attention", None),
     "a choice of templates": ("OLLAMA_GO_TEMPLATE", "0", "go_template", False),
     "whole": ("OLLAMA_CONTEXT_LENGTH", "8192", "context_length", 8192),
@@ -211,11 +212,17 @@ def test_no_environment_keeps_a_server_from_starting(environ: dict[str, str]) ->
 
 
 def test_children_get_paths_and_cards_and_no_secrets() -> None:
+    """A runner sees the cards that its server was told to, in the same order."""
     kept = {
         "PATH": "/bin",
         "HOME": "/h",
         "LC_ALL": "C",
-        "CUDA_VISIBLE_DEVICES": "1",
+        "CUDA_VISIBLE_DEVICES": "GPU-x,GPU-y",
+        "HIP_VISIBLE_DEVICES": "1,0",
+        "ROCR_VISIBLE_DEVICES": "0",
+        "GPU_DEVICE_ORDINAL": "1",
+        "GGML_VK_VISIBLE_DEVICES": "0",
+        "VK_ICD_FILENAMES": "/icd.json",
         "LD_LIBRARY_PATH": "/lib",
     }
     secrets = {"AWS_SECRET_ACCESS_KEY": "x", "OLLAMA_HOST": "y", "HF_TOKEN": "z", "PYTHONPATH": "."}

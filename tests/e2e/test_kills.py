@@ -124,6 +124,16 @@ def test_a_server_that_loads_ends_in_order(server: Server) -> None:
         assert server.end() == 0, server.log
 
 
+def test_a_runner_that_is_killed_while_it_loads_is_a_status(server: Server) -> None:
+    with server.sent("/api/generate", model="endless", stream=False) as connection:
+        until(lambda: bool(server.runners()), "the runner starts")
+        os.kill(server.runners()[0], signal.SIGKILL)
+        with connection.getresponse() as reply:
+            assert reply.status == 500
+            assert "model runner process has terminated" in json.loads(reply.read())["error"]
+    assert ask(server)
+
+
 def test_who_hangs_up_stops_the_model(server: Server) -> None:
     """With keep_alive 0 the runner goes as soon as it is idle. Without the hanging up the answer
     would last for minutes."""

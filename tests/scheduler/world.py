@@ -51,6 +51,8 @@ class World:
         adapters: tuple[str, ...] = (),
         max_sequences: int = 32,
         n_parallel: int = 0,
+        n_gpu_layers: int = -1,
+        n_ctx_auto: bool = False,
         footprint: Footprint | None = None,
         client: str = "",
         priority: Priority = "normal",
@@ -62,6 +64,8 @@ class World:
             adapters=adapters,
             max_sequences=max_sequences,
             n_parallel=n_parallel,
+            n_gpu_layers=n_gpu_layers,
+            n_ctx_auto=n_ctx_auto,
         )
         need = Need(
             key=key,

@@ -284,6 +284,25 @@ def test_sampling_options_do_not_reload(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+SHIFTS: dict[str, tuple[str, bool | None, bool]] = {
+    "by default": ("llama", None, True),
+    "refused": ("llama", False, False),
+    "a family whose cells cannot move": ("deepseek2", None, False),
+    "and somebody who wants it all the same": ("deepseek2", True, True),
+}
+
+
+@pytest.mark.parametrize(("arch", "wish", "shifts"), SHIFTS.values(), ids=SHIFTS)
+def test_whether_a_full_context_shifts(
+    tmp_path: Path, arch: str, wish: bool | None, shifts: bool
+) -> None:
+    async def scene(w: World) -> None:
+        await w.generate(prompt="x", shift=wish)
+        assert w.order.shift is shifts
+
+    play(tmp_path, scene, tiny(arch=arch))
+
+
 def test_names_that_share_weights_share_a_runner(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.copy("m", "twin")

@@ -1,0 +1,91 @@
+"""Loads that stall, move on slowly or end early, with real children."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from puna.config import FOREVER
+from puna.errors import StartFailed
+from puna.runner.fake import info_of
+from puna.runner.handle import ProcessEngine
+from puna.runner.last_words import LastWords
+from puna.runner.launcher import ProcessLauncher
+from puna.runner.link import Link
+from puna.runner.protocol import Generation, LoadPlan, Sampling
+from puna.runner.wire import Loading, Ready, encode_frame
+from tests.fakes.ggufs import make_tiny_llama
+from tests.runner.test_engine import answer, with_engine
+
+
+def test_a_load_without_progress_is_given_up(tmp_path: Path) -> None:
+    """45: the child has not even started within ten milliseconds."""
+    path = make_tiny_llama(tmp_path / "tiny.gguf")
+
+    async def run() -> None:
+        async with asyncio.timeout(60), ProcessLauncher(load_timeout=0.01) as launcher:
+            await launcher.launch(LoadPlan(model=str(path)))
+
+    with pytest.raises(StartFailed, match=r"timed out waiting for model runner.* progress 0\.00"):
+        asyncio.run(run())
+
+
+def test_progress_extends_the_time_of_a_load() -> None:
+    """45: a child that says every now and then how far it is, played by this test."""
+
+    async def run() -> None:
+        plan, (ours, theirs) = LoadPlan(model="m"), socket.socketpair()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE
+        )
+        engine = ProcessEngine(process, await Link.open(ours), FOREVER)
+
+        async def play() -> None:
+            for step in range(8):
+                await asyncio.sleep(0.2)
+                theirs.send(encode_frame(Loading(step / 8)))
+            theirs.send(encode_frame(Ready(info_of(plan))))
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            tasks.create_task(play())
+            await engine.load(plan, stall_seconds=1.0)  # which all of it takes longer than
+        assert engine.info.n_ctx == plan.n_ctx
+        await process.communicate(b"\n")
+        theirs.close()
+
+    asyncio.run(run())
+
+
+def test_the_last_words_of_a_child_are_in_the_message() -> None:
+    """47"""
+
+    async def run() -> str:
+        words, stream = LastWords(), asyncio.StreamReader()
+        for line in ("I loading", "E cannot map the file", "GGML_ASSERT(x) failed"):
+            stream.feed_data(f"{line}\n".encode())
+        stream.feed_eof()
+        await words.listen(stream, 7)
+        return str(words)
+
+    assert asyncio.run(run()) == "E cannot map the file; GGML_ASSERT(x) failed"
+
+
+LONGEST = {"no limit": (-1, 160), "less": (7, 7), "more than ten contexts": (999, 160)}
+
+
+def test_an_answer_is_never_longer_than_ten_contexts(tmp_path: Path) -> None:
+    """49"""
+    path = make_tiny_llama(tmp_path / "tiny.gguf")
+
+    async def use(engine: ProcessEngine) -> None:
+        eos = tuple(await engine.tokenize(engine.info.eos))
+        sampling = Sampling(seed=1, logit_bias=tuple((token, -100.0) for token in eos))
+        for wanted, length in LONGEST.values():
+            order = Generation(prompt="x", n_ctx=16, max_tokens=wanted, sampling=sampling)
+            assert (await answer(engine, order))[1].eval_tokens == length
+
+    with_engine(LoadPlan(model=str(path), n_ctx=128, speculation="off"), use)
