@@ -24,7 +24,15 @@ from puna.config import Settings
 from puna.errors import BadRequest, ClientError
 from puna.repl.session import Session
 
-__all__ = ["Flags", "begin_transcript", "context_window", "make_agent", "parse_allow", "today"]
+__all__ = [
+    "EVERYTHING",
+    "Flags",
+    "begin_transcript",
+    "context_window",
+    "make_agent",
+    "parse_tools",
+    "today",
+]
 
 UNKNOWN_WINDOW = 32_768
 EVERYTHING = "all"
@@ -32,18 +40,21 @@ EVERYTHING = "all"
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What `run --agent` was told: tools that need no question, a conversation to go on with."""
+    """What `run --agent` was told: tools that need no question, a conversation to go on with,
+    and which tools there are (none named: all).
+    """
 
     allow: frozenset[str] = frozenset()
     resume: str = ""
+    tools: frozenset[str] = frozenset()
 
 
-def parse_allow(text: str) -> frozenset[str]:
-    """The tools that `--allow` names. Raises BadRequest."""
+def parse_tools(flag: str, text: str, *more: str) -> frozenset[str]:
+    """The tools, and other words, that a flag names. Raises BadRequest."""
     names = frozenset(name for name in text.replace(" ", "").split(",") if name)
-    if unknown := names - {*TOOLS, EVERYTHING}:
-        known = ", ".join([*TOOLS, EVERYTHING])
-        raise BadRequest(f"invalid value for --allow: {min(unknown)!r} (there are {known})")
+    if unknown := names - {*TOOLS, *more}:
+        known = ", ".join([*TOOLS, *more])
+        raise BadRequest(f"invalid value for --{flag}: {min(unknown)!r} (there are {known})")
     return names
 
 
@@ -67,6 +78,7 @@ def make_agent(
     place = Workplace(fence, skills)
     approvals = Approvals(flags.allow, has_full_access=EVERYTHING in flags.allow)
     system = make_system(session.model, fence.root, today(), session.info.system, skills.values())
+    tools = (flags.tools or frozenset(TOOLS)) - {"bash" if settings.no_agent_shell else ""}
     agent = Agent(
         session,
         place,
@@ -76,7 +88,7 @@ def make_agent(
         system,
         ask,
         tell,
-        has_shell=not settings.no_agent_shell,
+        tools,
     )
     if flags.resume:
         path = find_transcript(_folder(settings), flags.resume, fence.root)

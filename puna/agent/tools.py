@@ -5,7 +5,7 @@ Facts: CLI spec, section 5.2.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -62,11 +62,8 @@ def prepare(place: Workplace, call: ToolCall) -> Job:
     return tool.prepare(place, call.arguments)
 
 
-def offered(place: Workplace, *, has_shell: bool) -> list[Json]:
-    """The tools as a request names them."""
-    left_out = {
-        name for name, gone in (("bash", not has_shell), ("skill", not place.skills)) if gone
-    }
+def offered(place: Workplace, names: Container[str]) -> list[Json]:
+    """Those of the tools that are named, as a request has them; skills only where there are any."""
     return [
         {
             "type": "function",
@@ -81,7 +78,7 @@ def offered(place: Workplace, *, has_shell: bool) -> list[Json]:
             },
         }
         for name, tool in TOOLS.items()
-        if name not in left_out
+        if name in names and (name != "skill" or place.skills)
     ]
 
 
@@ -243,46 +240,47 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-_PATH: Json = {"type": "string", "description": "Path, relative to the working folder"}
+_FILE: Json = {"type": "string", "description": "The file"}
+_FOLDER: Json = {"type": "string", "description": "The folder"}
 
 TOOLS: dict[str, Tool] = {
     "bash": Tool(
-        "Run a shell command in the working folder. A cd holds for later calls.",
+        "Run a command in the shell. A cd holds for later calls.",
         {"command": {"type": "string", "description": "The command"}},
         bash,
         ("command",),
     ),
     "read": Tool(
-        "Read a text file, or some of its lines.",
+        "Read a file, or some of its lines.",
         {
-            "path": _PATH,
-            "start": {"type": "integer", "description": "First line, from 1"},
-            "end": {"type": "integer", "description": "Last line"},
+            "path": _FILE,
+            "start": {"type": "integer", "description": "The first line, from 1"},
+            "end": {"type": "integer", "description": "The last line"},
         },
         read,
         ("path",),
     ),
-    "list": Tool("List the files of a folder.", {"path": _PATH}, list_, ()),
+    "list": Tool("List the files of a folder.", {"path": _FOLDER}, list_, ()),
     "search": Tool(
         "Search the files below a folder for a regular expression.",
         {
             "pattern": {"type": "string", "description": "The regular expression"},
-            "path": _PATH,
-            "files": {"type": "string", "description": "Names of files, such as *.py"},
+            "path": _FOLDER,
+            "files": {"type": "string", "description": "Names of files, as *.py"},
         },
         search_,
         ("pattern",),
     ),
     "write": Tool(
-        "Write a whole file, which is made if it is not there.",
-        {"path": _PATH, "content": {"type": "string", "description": "The whole text"}},
+        "Write a text to a file, in place of what was there.",
+        {"path": _FILE, "content": {"type": "string", "description": "The text"}},
         write,
         ("path", "content"),
     ),
     "edit": Tool(
         "Replace texts in a file. Each old_text must be in the file exactly once.",
         {
-            "path": _PATH,
+            "path": _FILE,
             "edits": {
                 "type": "array",
                 "items": {
@@ -298,13 +296,13 @@ TOOLS: dict[str, Tool] = {
     ),
     "web_fetch": Tool(
         "Fetch a page of the web as text.",
-        {"url": {"type": "string", "description": "http or https address"}},
+        {"url": {"type": "string", "description": "The address"}},
         fetch,
         ("url",),
     ),
     "skill": Tool(
         "Load the text of a skill.",
-        {"name": {"type": "string", "description": "Its name"}},
+        {"name": {"type": "string", "description": "The skill"}},
         skill,
         ("name",),
     ),

@@ -16,7 +16,7 @@ from puna.agent.compact import (
     summary_request,
 )
 from puna.agent.fence import Refused
-from puna.agent.tools import Job, Workplace, offered, prepare
+from puna.agent.tools import TOOLS, Job, Workplace, offered, prepare
 from puna.agent.transcript import Transcript
 from puna.client.replies import Json, ToolCall
 from puna.errors import ClientError, Unreachable
@@ -53,7 +53,7 @@ class Agent:
     system: str
     ask: Ask
     tell: Tell
-    has_shell: bool = True
+    tools: frozenset[str]
     has_tools: bool = True
     has_system: bool = True
     tokens: int = 0  # of the last prompt and answer, as the server counted
@@ -68,7 +68,7 @@ class Agent:
 def request_body(agent: Agent) -> Json:
     """The next request."""
     system: list[Json] = [{"role": "system", "content": agent.system}] if agent.has_system else []
-    tools = offered(agent.place, has_shell=agent.has_shell)
+    tools = offered(agent.place, agent.tools)
     return agent.session.request({"messages": [*system, *agent.messages], "tools": tools})
 
 
@@ -150,9 +150,9 @@ def _carry_out(agent: Agent, calls: Sequence[ToolCall]) -> str:
 
 
 def _prepare(agent: Agent, call: ToolCall) -> Job | str:
-    if call.name == "bash" and not agent.has_shell:
-        return "Error: there is no shell here"
     try:
+        if call.name in TOOLS and call.name not in agent.tools:
+            raise Refused("it is not among your tools")
         return prepare(agent.place, call)
     except Refused as error:
         agent.tell("problem", f"{call.name}: {error}")

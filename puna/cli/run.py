@@ -46,6 +46,7 @@ class Wishes:
     agent: bool
     allow: str
     resume: str
+    tools: str
 
 
 @command(
@@ -67,6 +68,7 @@ class Wishes:
 @option("--nowordwrap", kind="bool", help="Don't wrap words to the next line")
 @option("--resume", bare="last", help="Go on with a conversation of the agent")
 @option("--think", bare="true", help="Thinking: true or false, or high, medium, low, max")
+@option("--tools", help="Tools that the agent has: names by commas (default all)")
 @option("--truncate", kind="bool", default=None, help="Cut inputs that are too long")
 @option("--verbose", kind="bool", help="Show timings for the answer")
 def COMMAND(
@@ -84,6 +86,7 @@ def COMMAND(
     agent: bool,
     allow: str,
     resume: str,
+    tools: str,
 ) -> None:
     wishes = Wishes(
         Style(wrap=not nowordwrap, hide_thinking=hidethinking, verbose=verbose),
@@ -96,6 +99,7 @@ def COMMAND(
         agent,
         allow,
         resume,
+        tools,
     )
     model, *prompt = words
     settings = read_settings()
@@ -127,7 +131,7 @@ def run(
         embed(client, model, prompt, wishes)
     elif "image" in info.capabilities:
         raise ClientError(NO_IMAGES)
-    elif wishes.agent or wishes.allow or wishes.resume:
+    elif wishes.agent or wishes.allow or wishes.resume or wishes.tools:
         work(make_session(client, model, info, wishes), settings, wishes, prompt, is_interactive)
     elif is_interactive:
         converse(make_session(client, model, info, wishes), settings)
@@ -223,9 +227,13 @@ def work(
     """Let the model work with tools: at the prompt, or for one answer."""
     # The line editor takes as long to import as all the rest.
     from puna.agent.chat import answer_once, run_agent  # noqa: PLC0415
-    from puna.agent.setup import Flags, parse_allow  # noqa: PLC0415
+    from puna.agent.setup import EVERYTHING, Flags, parse_tools  # noqa: PLC0415
 
-    flags = Flags(parse_allow(wishes.allow), wishes.resume)
+    flags = Flags(
+        parse_tools("allow", wishes.allow, EVERYTHING),
+        wishes.resume,
+        parse_tools("tools", wishes.tools),
+    )
     if "tools" in session.info.capabilities:
         load(session)
     if is_interactive:

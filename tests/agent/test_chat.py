@@ -271,6 +271,12 @@ def test_pipes(server: ScriptedServer, tmp_path: Path, work: Path) -> None:
 
 FAILURES: dict[str, tuple[list[str], Reply | list[Reply], str]] = {
     "a wrong tool": (["--allow", "fly", "go"], say(), "invalid value for --allow: 'fly'"),
+    "a tool that is not offered": (
+        ["--tools=list", "--allow=all", "go"],
+        [say("", ("read", {"path": "notes.txt"})), Reply({"error": "over"}, status=400)],
+        "read: it is not among your tools",
+    ),
+    "a wrong tool to offer": (["--tools", "all", "go"], say(), "invalid value for --tools: 'all'"),
     "no prompt": ([], say(), "an agent needs a prompt where there is no terminal"),
     "no such conversation": (["--resume=x", "go"], say(), "there is no conversation 'x'"),
     "no end": (
