@@ -61,20 +61,21 @@ def _make_memory(state: State, need: Need, now: float) -> None:
 
     Those that would not have been needed after all are spared.
     """
-    if _fits_without(state, need, [e for e in state.entries.values() if e.leaving]):
-        return
     going = [entry for entry in state.entries.values() if entry.leaving]
+    alone = fit_alone(state, need)
+    if alone is None or _fits_without(state, need, going, alone):
+        return
     ready = _ready(state, now)
     asked: list[Entry] = []
     for entry in [each for each in ready if each.idle] + [each for each in ready if not each.idle]:
         asked.append(entry)
-        if _fits_without(state, need, [*going, *asked]):
+        if _fits_without(state, need, [*going, *asked], alone):
             break
     else:
         return
     for entry in list(asked[:-1]):
         fewer = [each for each in asked if each is not entry]
-        if _fits_without(state, need, [*going, *fewer]):
+        if _fits_without(state, need, [*going, *fewer], alone):
             asked = fewer
     for entry in asked:
         drain(entry, MEMORY)
@@ -85,9 +86,10 @@ def fit_alone(state: State, need: Need) -> Fitted | None:
     return fit_without(state, need, list(state.entries.values()))
 
 
-def _fits_without(state: State, need: Need, gone: list[Entry]) -> bool:
-    alone, found = fit_alone(state, need), fit_without(state, need, gone)
-    return alone is None or (found is not None and found.n_layers >= alone.n_layers)
+def _fits_without(state: State, need: Need, gone: list[Entry], alone: Fitted) -> bool:
+    """Whether the model would fit as well as `alone`."""
+    found = fit_without(state, need, gone)
+    return found is not None and found.n_layers >= alone.n_layers
 
 
 def fit_without(state: State, need: Need, gone: Sequence[Entry] = ()) -> Fitted | None:

@@ -136,6 +136,15 @@ def test_a_load_goes_on_without_the_one_who_asked() -> None:
     assert world.feed(Expired()) == "unload a1"
 
 
+def test_a_load_goes_on_for_the_others_when_its_first_client_leaves() -> None:
+    world = World()
+    world.ask("a")
+    world.ask("a")
+    world.ask("a")
+    assert world.feed(GaveUp(1)) == ""
+    assert world.loaded("a") == "admit 2 a1 admit 3 a1"
+
+
 VICTIMS: dict[str, tuple[list[tuple[str, float | None]], set[str], str]] = {
     "least recently used": ([("a", None), ("b", None)], set(), "a"),
     "used again": ([("a", None), ("b", None), ("a", None)], set(), "b"),

@@ -35,6 +35,8 @@ from puna.scheduler.events import (
     Load,
     Loaded,
     LoadFailed,
+    Measure,
+    Measured,
     Released,
     Ring,
     Unload,
@@ -42,10 +44,14 @@ from puna.scheduler.events import (
 )
 from puna.scheduler.plans import compatible
 from puna.scheduler.state import Limits, Need, Order, RunnerId, State
+from tests.fakes.machines import GIB, a_card, machine
+from tests.scheduler.test_fit import model
 
 KEYS = ["a", "b", "c", "d"]
 KEEP_ALIVES = [None, 0.0, 5.0, float("inf")]
 LOAD_SECONDS = 100.0
+FOOTPRINT = model(4 * GIB)
+MACHINE = machine(64 * GIB, *(a_card(index, 24 * GIB) for index in range(3)))
 T = TypeVar("T")
 picks = st.integers(min_value=0, max_value=1000)
 
@@ -53,9 +59,18 @@ picks = st.integers(min_value=0, max_value=1000)
 class World(RuleBasedStateMachine):
     """The books: which runner runs how, who waits, who holds what."""
 
-    @initialize(max_loaded=st.integers(1, 3), max_queue=st.integers(1, 6))
-    def begin(self, max_loaded: int, max_queue: int) -> None:
-        self.limits = Limits(10.0, max_loaded, max_queue, LOAD_SECONDS)
+    @initialize(
+        max_loaded=st.integers(1, 3), max_queue=st.integers(1, 9), max_replicas=st.integers(1, 3)
+    )
+    def begin(self, max_loaded: int, max_queue: int, max_replicas: int) -> None:
+        self.limits = Limits(
+            10.0,
+            max_loaded,
+            max_queue,
+            LOAD_SECONDS,
+            measures=max_replicas > 1,  # which is what further runners need
+            max_replicas=max_replicas,
+        )
         self.state = State(self.limits)
         self.now = 0.0
         self.orders = 0
@@ -66,6 +81,7 @@ class World(RuleBasedStateMachine):
         self.leases: dict[int, RunnerId] = {}
         self.dead: set[RunnerId] = set()
         self.alarm: float | None = None
+        self.is_measuring = False
 
     # What the world does
 
@@ -78,9 +94,21 @@ class World(RuleBasedStateMachine):
     def ask(self, key: str, n_ctx: int, keep_alive: float | None, sequences: int) -> None:
         self.orders += 1
         plan = LoadPlan(model=key, n_ctx=n_ctx, max_sequences=sequences)
-        order = Order(self.orders, Need(key, plan, key, keep_alive=keep_alive))
+        need = Need(key, plan, key, keep_alive=keep_alive, footprint=FOOTPRINT, client=key)
+        order = Order(self.orders, need)
         self.waiting[order.number] = order
         self.feed(Asked(order))
+
+    @rule(key=st.sampled_from(KEYS))
+    def crowd(self, key: str) -> None:
+        for _ in range(6):
+            self.ask(key, 1, None, 1)
+
+    @precondition(lambda self: self.is_measuring)
+    @rule()
+    def measure(self) -> None:
+        self.is_measuring = False
+        self.feed(Measured(MACHINE))
 
     @precondition(lambda self: self.waiting)
     @rule(pick=picks)
@@ -163,6 +191,9 @@ class World(RuleBasedStateMachine):
                 assert runner in self.dead or runner not in self.leases.values()
                 assert reason
                 self.closing.append(runner)
+            case Measure():
+                assert not self.is_measuring, "asked for once"
+                self.is_measuring = True
             case Ring(moment):
                 assert moment < float("inf")
                 self.alarm = moment
@@ -173,6 +204,13 @@ class World(RuleBasedStateMachine):
         assert len(self.state.entries) <= self.limits.max_loaded
 
     @invariant()
+    def a_model_has_no_more_runners_than_it_may(self) -> None:
+        for key in KEYS:
+            assert len(self.state.runners_of(key)) <= self.limits.max_replicas
+            cards = [e.plan.cards for e in self.state.runners_of(key)]
+            assert len(set(cards)) == len(cards), "each has a card of its own"
+
+    @invariant()
     def the_queue_is_bounded(self) -> None:
         assert self.state.waiting == self.waiting
         assert len(self.waiting) <= self.limits.max_queue
@@ -180,10 +218,9 @@ class World(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_beside_a_runner_that_would_serve(self) -> None:
         for order in self.waiting.values():
-            entry = self.state.entries.get(order.need.key)
             first = next(self.state.waiting_for(order.need.key))
-            if entry is not None and order is first and not entry.full:
-                assert not (entry.runner in self.ready and entry.serves(order))
+            for entry in self.state.runners_of(order.need.key) if order is first else ():
+                assert entry.full or entry.runner not in self.ready or not entry.serves(order)
 
     @invariant()
     def every_idle_runner_has_an_end(self) -> None:
@@ -203,6 +240,8 @@ class World(RuleBasedStateMachine):
                 runner = min(self.loading.keys() - set(self.closing), key=lambda r: r.serial)
                 self.ready[runner] = self.loading.pop(runner)
                 self.feed(Loaded(runner))
+            elif self.is_measuring:
+                self.measure()
             elif self.leases:
                 self.release(0)
             elif self.closing:
@@ -222,4 +261,4 @@ def nth(items: Sequence[T], pick: int) -> T:
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestWorld.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
