@@ -63,10 +63,7 @@ TESTED: dict[str, tuple[str, str]] = {
         "test_who_would_have_more_layers_without_the_others_waits_for_their_memory",
     ),
     "45": ("runner/test_loads.py", "test_progress_extends_the_time_of_a_load"),
-    "46": (
-        "scheduler/test_decide_memory.py",
-        "test_a_load_that_runs_out_of_memory_is_tried_again_with_less",
-    ),
+    "46": ("runner/test_loads.py", "test_too_little_memory_is_told_from_other_failures"),
     "47": ("runner/test_loads.py", "test_the_last_words_of_a_child_are_in_the_message"),
     "48": ("service/test_checks.py", "test_formats_that_are_none"),
     "49": ("runner/test_loads.py", "test_an_answer_is_never_longer_than_ten_contexts"),

@@ -16,6 +16,7 @@ from puna.runner.handle import ProcessEngine
 from puna.runner.last_words import LastWords
 from puna.runner.launcher import ProcessLauncher
 from puna.runner.link import Link
+from puna.runner.llama.library import is_out_of_memory
 from puna.runner.protocol import Generation, LoadPlan, Sampling
 from puna.runner.wire import Loading, Ready, encode_frame
 from tests.fakes.ggufs import make_tiny_llama
@@ -72,6 +73,21 @@ def test_the_last_words_of_a_child_are_in_the_message() -> None:
         return str(words)
 
     assert asyncio.run(run()) == "E cannot map the file; GGML_ASSERT(x) failed"
+
+
+SAID = {
+    "a card": ("cudaMalloc failed: out of memory", True),
+    "a card of another kind": ("ErrorOutOfDeviceMemory: VK_ERROR_OUT_OF_DEVICE_MEMORY", True),
+    "the machine": ("alloc_tensor_range: failed to allocate CPU buffer of size 99", True),
+    "a file that is cut": ("tensor data is not within the file bounds", False),
+    "nothing": ("", False),
+}
+
+
+@pytest.mark.parametrize(("errors", "is_memory"), SAID.values(), ids=SAID)
+def test_too_little_memory_is_told_from_other_failures(errors: str, is_memory: bool) -> None:
+    """46: by what this very load said; a runner loads once, so nothing older can be meant."""
+    assert is_out_of_memory(errors) == is_memory
 
 
 LONGEST = {"no limit": (-1, 160), "less": (7, 7), "more than ten contexts": (999, 160)}

@@ -14,7 +14,7 @@ from llama_cpp import llama_cpp as _bindings
 from puna.errors import EngineError, OutOfMemory, StartFailed
 from puna.runner.llama.buffers import Buffers
 
-__all__ = ["INFO", "LEVELS", "LOG", "EngineLog", "lib", "start_failure"]
+__all__ = ["INFO", "LEVELS", "LOG", "EngineLog", "is_out_of_memory", "lib", "start_failure"]
 
 lib: Any = _bindings
 """libllama's functions and structures (ctypes; untyped)."""
@@ -124,9 +124,14 @@ LOG = EngineLog()
 """libllama has one log for the whole process, and so have we."""
 
 
+def is_out_of_memory(errors: str) -> bool:
+    """Whether what a load said means that there was too little memory."""
+    return any(phrase in errors.lower() for phrase in _OUT_OF_MEMORY)
+
+
 def start_failure(what: str) -> EngineError:
     """The error for a load that failed, from what libllama said about it."""
     errors = LOG.errors
-    if any(phrase in errors.lower() for phrase in _OUT_OF_MEMORY):
+    if is_out_of_memory(errors):
         return OutOfMemory(f"{what}: {errors}")
     return StartFailed(f"{what}: {errors or 'no reason given'}{_INCOMPATIBLE}")
