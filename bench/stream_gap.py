@@ -1,8 +1,9 @@
 """How long other streams wait for their next word while a 4,000-token prompt is read.
 
 Run `python -m bench.stream_gap`. Gaps are compared with those before the prompt came, on a random
-100M model. Time is the CPU time of one thread, which is also the loop's clock: a machine that is
-busy with other things changes it little.
+100M model. A shorter prompt comes first: for the first one of its life a runner makes further
+contexts, which is told apart. Time is the CPU time of one thread, which is also the loop's clock: a
+machine that is busy with other things changes it little.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from puna.runner.text import TextStream
 from puna.runner.wire import Refused, Step
 
 STREAMS = 4
+FIRST = 600  # tokens of the first prompt
 PROMPT = 4000  # tokens
 BEFORE = 60  # steps of the streams alone
 ROUNDS = 2
@@ -53,6 +55,21 @@ class Watched:
         self.loop.step()
         return time.process_time_ns() - begun
 
+    def plain(self, count: int) -> float:
+        """Nanoseconds of a step without a prompt: the median of `count`, but for the first half."""
+        return statistics.median([self.step() for _ in range(count)][count // 2 :])
+
+    def read(self, number: int, length: int, seed: int) -> list[tuple[int, float]]:
+        """Read a prompt beside what runs, and let it go; the cells stay. Of each step, how long it
+        took and the part of the prompt that had been read."""
+        self.admit(number, length, seed)
+        reader = self.loop._waiting[-1]
+        steps = []
+        while number not in self.spoke:
+            steps.append((self.step(), reader.n_cached / length))
+        self.loop.cancel(number)
+        return steps
+
     def admit(self, number: int, length: int, seed: int) -> None:
         """A prompt of random words, answered at random."""
         sampling = Sampling(temperature=1, seed=seed)
@@ -71,8 +88,9 @@ class Watched:
         )
 
 
-def gaps_of(model: Model, context: Context, seed: int) -> tuple[float, float, list[float]]:
-    """Times of a plain step before and after, and all streams' gaps in between as multiples.
+def gaps_of(model: Model, context: Context, seed: int) -> tuple[float, float, list[float], float]:
+    """Times of a plain step before and after, and all streams' gaps in between as multiples; and
+    the longest gap of the first prompt.
 
     Every stream pays for the cells that the prompt fills, so that a plain step takes longer and
     longer; gaps are compared with a step at the same point.
@@ -81,18 +99,15 @@ def gaps_of(model: Model, context: Context, seed: int) -> tuple[float, float, li
     loop = watched.loop
     for number in range(STREAMS):
         watched.admit(number, 64, seed * 100 + number)
-    before = statistics.median([watched.step() for _ in range(BEFORE)][BEFORE // 2 :])
-    watched.admit(STREAMS, PROMPT, seed * 100 + 99)
-    reader = loop._waiting[-1]
-    steps = []  # how long, and the part of the prompt that had been read
-    while STREAMS not in watched.spoke:
-        steps.append((watched.step(), reader.n_cached / PROMPT))
-    loop.cancel(STREAMS)  # its cells stay
-    after = statistics.median([watched.step() for _ in range(BEFORE // 3)])
+    first = watched.plain(BEFORE)
+    longest = max(took for took, _ in watched.read(STREAMS, FIRST, seed * 100 + 98)) / first
+    before = watched.plain(BEFORE)
+    steps = watched.read(STREAMS + 1, PROMPT, seed * 100 + 99)
+    after = watched.plain(BEFORE // 3)
     for number in range(STREAMS):
         loop.cancel(number)
     gaps = [gap / (before + (after - before) * share) for gap, share in steps]
-    return before / 1e6, after / 1e6, gaps
+    return before / 1e6, after / 1e6, gaps, longest
 
 
 def main() -> None:
@@ -105,7 +120,7 @@ def main() -> None:
         model = Model(plan, lambda fraction: None)
         for seed in range(1, ROUNDS + 1):
             context = Context(model, plan, 1)
-            before, after, gaps = gaps_of(model, context, seed)
+            before, after, gaps, first = gaps_of(model, context, seed)
             context.close()
             gaps.sort()
             half, most = gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.99)]
@@ -113,7 +128,7 @@ def main() -> None:
                 f"a step of {STREAMS} streams takes {before:.1f} ms, {after:.1f} ms after "
                 f"{PROMPT} tokens of prompt, read in {len(gaps)} steps; "
                 f"gaps are {half:.2f} steps (median), {most:.2f} (99th percentile), "
-                f"{gaps[-1]:.2f} (longest); budget {BUDGET}",
+                f"{gaps[-1]:.2f} (longest); budget {BUDGET}; {first:.2f} where contexts are made",
                 flush=True,
             )
         model.close()

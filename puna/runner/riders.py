@@ -19,8 +19,11 @@ STRETCH = 1.8
 """A decode with riders may take this many times one that has none."""
 
 MOST = 2.9
-"""What a trial may take at worst, if each rider costs as much as those before; and LEAST riders,
-which become fewer only then: deep in a long prompt each looks at thousands of cells."""
+"""What a trial may take at worst, if each rider costs as much as those before."""
+
+_DEAREST = 1.6
+"""What LEAST riders may cost; more, and they become fewer: deep in a long prompt each looks at
+thousands of cells."""
 
 _TOO_MUCH = 1.15  # times what is allowed: from there on it is fewer
 _SOON, _LATER = 1, 32  # decodes with riders before more are tried: after a success, a failure
@@ -67,13 +70,13 @@ class Riders:
     def _is_too_much(self, cost: float) -> bool:
         if self._at > 0:
             return cost > (STRETCH - 1) * _TOO_MUCH
-        return self._at > _FEWEST and cost > MOST - 1
+        return self._at > _FEWEST and cost > _DEAREST
 
     def _fewer(self, count: int, cost: float) -> int:
         """The next narrower width; below the widths, as many as can be borne at that cost."""
         if self._at > 0:
             return self._at - 1
-        return max(_FEWEST, min(self._at - 1, int(count * (MOST - 1) / cost) - LEAST))
+        return max(_FEWEST, min(self._at - 1, int(count * _DEAREST / cost) - LEAST))
 
     def _count(self, at: int) -> int:
         """What fills a width, or the first wider one in which there is room for some."""

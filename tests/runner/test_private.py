@@ -236,6 +236,21 @@ def test_reading_apart_must_pay(
     assert pool._private.pays(MINE, position, count, used) is apart
 
 
+ONLY = {
+    "a small piece": (0, 4, 1000, True),
+    "nobody else is there": (0, 4, 0, False),
+    "little to read after much": (900, 4, 1500, False),
+}
+
+
+@pytest.mark.parametrize(("position", "count", "used", "apart"), ONLY.values(), ids=ONLY)
+def test_what_would_be_alone_in_the_pool_is_read_apart_sooner(
+    pool: Context, position: int, count: int, used: int, apart: bool
+) -> None:
+    assert pool._private is not None
+    assert pool._private.pays(MINE, position, count, used, only=True) is apart
+
+
 @pytest.mark.parametrize("make", [make_tiny_mamba, make_tiny_hybrid, make_tiny_window])
 def test_other_memories_read_in_the_pool(make: Callable[[Path], Path], tmp_path: Path) -> None:
     model, context = make_context(make(tmp_path / "m.gguf"))

@@ -218,6 +218,19 @@ def test_who_comes_later_comes_in(context: Context) -> None:
     world.end()
 
 
+def test_who_outgrows_a_stream_gets_a_longer_one(context: Context) -> None:
+    world = crowd(context, [440] * 5)
+    while not words(world, 0, 1, 2, 3, 4, n_used=CROWDED):
+        pass
+    assert context._streams is not None
+    assert context._streams._size == 512
+    for _ in range(100):  # up to 540 cells
+        world.decode({each: ([9], 1) for each in (0, 1)}, CROWDED)
+    assert context._streams._size == 1024
+    assert words(world, 0, 1, n_used=CROWDED)
+    world.end()
+
+
 def test_a_shift_is_made_in_the_pool(context: Context) -> None:
     world = crowd(context, [100, 100])
     while not words(world, 0, 1, n_used=CROWDED):

@@ -123,12 +123,20 @@ class Context:
             return []
         if len(speaking) > 1 and not self._private.settle():
             return []
-        is_riding = any(
-            not self._private.pays(each.sequence, each.position, each.count, self._n_used)
-            for each in demands
-            if not each.n_logits
+        riding = [
+            each for each in demands if not each.n_logits and not self._pays_apart(each, only=False)
+        ]
+        saved = sum(
+            each.count * (self._n_used - each.position)
+            for each in riding
+            if self._pays_apart(each, only=True)
         )
-        return speaking if self._streams.enter(speaking, self._n_used, int(is_riding)) else []
+        comes = self._streams.enter(speaking, self._n_used, len(riding[:1]), saved)
+        return speaking if comes else []
+
+    def _pays_apart(self, demand: Demand, *, only: bool) -> bool:
+        place = demand.sequence, demand.position, demand.count, self._n_used
+        return self._private is not None and self._private.pays(*place, only=only)
 
     def add(
         self,
@@ -156,7 +164,8 @@ class Context:
             if is_sole and self._private.enter(sequence, position, len(tokens), used):
                 self._answering = self._private.handle
                 return self._batch.add(OWN, position, tokens, logits=logits)
-            if self._private.pays(sequence, position, count, used):
+            only = bool(self._streaming)
+            if self._private.pays(sequence, position, count, used, only=only):
                 self._pieces.append(_Piece(sequence, position, tokens[:count]))
                 position, tokens = position + count, tokens[count:]
         return self._batch.add(sequence, position, tokens, logits=logits)

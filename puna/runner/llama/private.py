@@ -62,13 +62,18 @@ class PrivateContext:
         self._settled = 0  # tokens of those that the pool has too
         self._suitor, self._looks = -1, 0  # who ran alone in the pool, and what that cost
 
-    def pays(self, sequence: int, position: int, n_tokens: int, n_used: int) -> bool:
-        """Whether to read `n_tokens` here beside a decode in the pool, which has `n_used` cells."""
+    def pays(
+        self, sequence: int, position: int, n_tokens: int, n_used: int, *, only: bool = False
+    ) -> bool:
+        """Whether to read `n_tokens` here beside a decode in the pool, which has `n_used` cells.
+
+        With `only` there is none but for what is not read here: the layers run as often anyway.
+        """
         to_load = 0 if self._holds(sequence, position) else position
         looks = n_tokens * (n_used - position)
         return (
-            n_tokens >= _LEAST
-            and looks > _ANOTHER_RUN + (2 * n_tokens + to_load) * _MOVE
+            n_tokens >= (1 if only else _LEAST)
+            and looks > (0 if only else _ANOTHER_RUN) + (2 * n_tokens + to_load) * _MOVE
             and position + n_tokens <= self._plan.n_ctx
             and self._is_open()
         )

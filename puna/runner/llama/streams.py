@@ -33,7 +33,10 @@ _BESIDE = 256  # cells of others: beside fewer, on average, the pool is as good
 _ROOM = 64  # cells that a sequence must find for words to come
 _SOME = 10_000  # looks: to save fewer is not worth the trouble
 _MOVE = 12  # looks that moving a cell from one context to the other takes the time of
-_ANOTHER_RUN = 20_000  # looks: what another run of the layers costs
+_ANOTHER_RUN = 2_500
+"""Looks that another run of the layers costs, for each thread: threads share looks, and wait
+together for the weights."""
+_DEAREST_RUN = 20_000  # looks
 _PART_OF_FREE = 0.5  # of the memory that is free, which the cells may take
 
 
@@ -87,19 +90,19 @@ class Streams:
         """The number that a sequence has here."""
         return self._guests[sequence].stream
 
-    def enter(self, demands: Sequence[Demand], n_used: int, n_runs: int) -> bool:
+    def enter(self, demands: Sequence[Demand], n_used: int, n_runs: int, saved: int = 0) -> bool:
         """Whether these, which is everybody who gets logits, go on here; then they are here.
 
-        `n_used` cells of the pool are in use, and the layers run `n_runs` times for others. The
-        pool must have all cells of those that are not here yet.
+        `n_used` cells of the pool are in use, and the layers run `n_runs` times for others, who
+        save `saved` looks if these go. The pool must have all cells of those that are not here yet.
         """
-        gain = _gain(demands, n_used, n_runs)
+        gain = self._gain(demands, n_used, n_runs) + saved
         shape = self._shape(demands) if gain > 0 else None
         if shape is None:
             self._looks = 0
             return False
         missing = [each for each in demands if not self._holds(each)]
-        if not missing:
+        if not missing and shape == (self._count, self._size):
             return True
         if len(missing) == len(demands):
             self._looks += gain
@@ -161,6 +164,15 @@ class Streams:
     def _holds(self, demand: Demand) -> bool:
         guest = self._guests.get(demand.sequence)
         return guest is not None and guest.is_whole and guest.length == demand.position
+
+    def _gain(self, demands: Sequence[Demand], n_used: int, n_runs: int) -> int:
+        """Looks that are saved here, less what the layers' further runs cost: here they run once
+        for each number of tokens."""
+        tokens = sum(each.count for each in demands)
+        others = sum(each.count * (n_used - each.position - each.count) for each in demands)
+        runs = n_runs + len({each.count for each in demands}) - 1
+        run = min(_DEAREST_RUN, _ANOTHER_RUN * self._n_threads)
+        return others - tokens * _BESIDE - runs * run
 
     def _shape(self, demands: Sequence[Demand]) -> tuple[int, int] | None:
         """How many streams of how many cells these need; None when there are none such."""
@@ -259,12 +271,3 @@ class Streams:
         lib.llama_memory_seq_cp(pool, self._spare, sequence, guest.settled, guest.length)
         lib.llama_memory_seq_rm(pool, self._spare, -1, -1)
         return True
-
-
-def _gain(demands: Sequence[Demand], n_used: int, n_runs: int) -> int:
-    """Looks that are saved here, less what the layers' further runs cost: here they run once for
-    each number of tokens."""
-    tokens = sum(each.count for each in demands)
-    others = sum(each.count * (n_used - each.position - each.count) for each in demands)
-    runs = n_runs + len({each.count for each in demands}) - 1
-    return others - tokens * _BESIDE - runs * _ANOTHER_RUN
