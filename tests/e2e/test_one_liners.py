@@ -32,7 +32,7 @@ LINES: dict[str, tuple[str, str]] = {
     "the other name of list": ("ollama ls | tail -n +2 | grep -c tiny:latest", r"^1$"),
     "what is running": (
         "ollama run chatty ''; ollama ps | tail -n +2 | awk '{print $1}'",
-        "chatty",
+        "(chatty|tiny):latest",  # of names for the same weights, the one that loaded them
     ),
     "a system prompt": ("ollama show chatty --system", r"^Be kind\.$"),
     "a Modelfile": ("ollama show --modelfile chatty | grep -i ^system", r"Be kind\."),
