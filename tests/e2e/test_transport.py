@@ -265,7 +265,10 @@ def test_an_early_error_of_a_stream_has_its_status(server: Server) -> None:
     assert (answer.status, answer.error) == (404, "model 'nope' not found")
     failed = {"model": "tiny", "prompt": "a", "options": {"temperature": "hot"}}
     answer = server.request("POST", "/api/generate", failed)
-    assert (answer.status, answer.headers["Content-Type"]) == (500, "application/json")
+    assert (answer.status, answer.headers["Content-Type"]) == (
+        400,
+        "application/json; charset=utf-8",
+    )
     assert answer.error == 'option "temperature" must be of type float32'
 
 
