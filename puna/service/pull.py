@@ -154,6 +154,6 @@ async def _manifest(session: Session) -> Fetched:
     try:
         return await fetch_manifest(session)
     except (RegistryError, BadManifest) as cause:
-        kind: type[PunaError] = StoreError if isinstance(cause, BadManifest) else RegistryError
-        kind = NotInRegistry if isinstance(cause, NotInRegistry) else kind
+        kinds: tuple[type[PunaError], ...] = (NotInRegistry, RegistryError, StoreError)
+        kind = next(each for each in kinds if isinstance(cause, each))
         raise kind(f"pull model manifest: {cause}") from cause

@@ -167,8 +167,7 @@ def _told_model(total: int, completed: int) -> Progress:
 
 def _kind(cause: PunaError) -> type[PunaError]:
     """Whose fault it is that there is nothing to push: the store's, or the client's."""
-    kinds = (kind for kind in (NotFound, BadRequest) if isinstance(cause, kind))
-    return next(kinds, StoreError)
+    return next((each for each in (NotFound, BadRequest) if isinstance(cause, each)), StoreError)
 
 
 def _about(text: str, cause: PunaError) -> str:

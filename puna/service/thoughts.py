@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
 
 from msgspec.structs import replace
 
@@ -16,23 +16,18 @@ Budget = tuple[Lead, int]
 """How the thoughts of an answer are written, and how many tokens they may take."""
 
 
-async def generate(
+def generate(
     engine: Engine, order: Generation, budget: Budget | None
-) -> AsyncGenerator[TokenEvent, None]:
-    """The tokens of an answer, which end with Finished.
+) -> AbstractAsyncContextManager[AsyncIterator[TokenEvent]]:
+    """The tokens of an answer, which end with Finished; leaving the block ends the work.
 
     An answer whose thoughts take more tokens than their budget goes on behind them: what closes
     them counts as said. Answers that are held to a form, and those about images, have no budget.
     """
     is_free = not (order.outline or order.format or order.grammar or order.regex or order.images)
     if budget is None or not is_free or 0 <= order.max_tokens <= budget[1]:
-        async with engine.generate(order) as tokens:
-            async for token in tokens:
-                yield token
-        return
-    async with aclosing(_within(engine, order, *budget)) as tokens:
-        async for token in tokens:
-            yield token
+        return engine.generate(order)
+    return aclosing(_within(engine, order, *budget))
 
 
 async def _within(

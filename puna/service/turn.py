@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -60,7 +59,7 @@ async def run_turn(
     first call is told of. `budget` is how long thoughts may take.
     """
     told, thoughts = _Told(calls_once), 0
-    async with aclosing(generate(engine, order, budget)) as tokens:
+    async with generate(engine, order, budget) as tokens:
         async for token in tokens:
             if isinstance(token, Finished):
                 for event in told.of(parser.flush()):
