@@ -124,19 +124,19 @@ class Context:
         if len(speaking) > 1 and not self._private.settle():
             return []
         riding = [
-            each for each in demands if not each.n_logits and not self._pays_apart(each, only=False)
+            each for each in demands if not each.n_logits and not self._would_pay(each, only=False)
         ]
         saved = sum(
             each.count * (self._n_used - each.position)
             for each in riding
-            if self._pays_apart(each, only=True)
+            if self._would_pay(each, only=True)
         )
         comes = self._streams.enter(speaking, self._n_used, len(riding[:1]), saved)
         return speaking if comes else []
 
-    def _pays_apart(self, demand: Demand, *, only: bool) -> bool:
+    def _would_pay(self, demand: Demand, *, only: bool) -> bool:
         place = demand.sequence, demand.position, demand.count, self._n_used
-        return self._private is not None and self._private.pays(*place, only=only)
+        return self._private is not None and self._private.would_pay(*place, only=only)
 
     def add(
         self,

@@ -69,13 +69,20 @@ class PrivateContext:
 
         With `only` there is none but for what is not read here: the layers run as often anyway.
         """
+        is_worth_it = self.would_pay(sequence, position, n_tokens, n_used, only=only)
+        return is_worth_it and self._is_open()
+
+    def would_pay(
+        self, sequence: int, position: int, n_tokens: int, n_used: int, *, only: bool = False
+    ) -> bool:
+        """As `pays`, without making the context for the answer."""
         to_load = 0 if self._holds(sequence, position) else position
         looks = n_tokens * (n_used - position)
         return (
             n_tokens >= (1 if only else _LEAST)
             and looks > (0 if only else _ANOTHER_RUN) + (2 * n_tokens + to_load) * _MOVE
             and position + n_tokens <= self._plan.n_ctx
-            and self._is_open()
+            and self._is_usable
         )
 
     def read(self, sequence: int, position: int, tokens: Sequence[int]) -> bool:
