@@ -188,8 +188,6 @@ class _Chat:
         self._model = model
         self._created = created
         self._include_usage = include_usage
-        self._usage: UnsetType | None = None if include_usage else UNSET
-        """Of every chunk but the last one."""
         self._is_older = is_older
         self._has_begun = [False] * choices
         self._calls = [0] * choices
@@ -242,7 +240,7 @@ class _Chat:
 
     def _end(self, index: int, done: Done) -> bytes:
         out = b"" if self._has_begun[index] else self._chunk(index, Delta(content=""))
-        reason = _reason(done, self._calls_are(), has_called=self._has_called[index])
+        reason = _reason(done, is_older=self._is_older, has_called=self._has_called[index])
         out += self._sse([ChunkChoice(index=index, delta=Delta(), finish_reason=reason)])
         self._ends[index] = done
         if len(self._ends) < len(self._has_begun):
@@ -251,9 +249,6 @@ class _Chat:
             out += self._sse([], usage_of(self._ends.values()))
         return out + END
 
-    def _calls_are(self) -> str:
-        return "function_call" if self._is_older else "tool_calls"
-
     def _sse(self, choices: list[ChunkChoice], usage: Usage | None = None) -> bytes:
         return sse(
             Chunk(
@@ -261,7 +256,7 @@ class _Chat:
                 created=self._created,
                 model=self._model,
                 choices=choices,
-                usage=usage or self._usage,
+                usage=usage or (None if self._include_usage else UNSET),
             )
         )
 
@@ -271,7 +266,9 @@ class _Chat:
         split: list[list[Event]] = [[] for _ in self._has_begun]
         for index, event in events:
             split[index].append(event)
-        answers = [_answer(index, each, self._calls_are()) for index, each in enumerate(split)]
+        answers = [
+            _answer(index, each, is_older=self._is_older) for index, each in enumerate(split)
+        ]
         return encode(
             Completion(
                 id=self._id,
@@ -296,12 +293,10 @@ class _Chat:
         )
 
 
-def _answer(index: int, events: Sequence[Event], kind: str) -> tuple[ReplyChoice, Done]:
-    """A choice whose calls are of this kind: `tool_calls`, or the older `function_call`."""
+def _answer(index: int, events: Sequence[Event], *, is_older: bool) -> tuple[ReplyChoice, Done]:
     answer = collect(events)
     done = answer.last if isinstance(answer.last, Done) else Done("stop")
     calls = _calls(answer.tool_calls)
-    is_older = kind == "function_call"
     message = ReplyMessage(
         role="assistant",
         content=answer.text,
@@ -313,14 +308,16 @@ def _answer(index: int, events: Sequence[Event], kind: str) -> tuple[ReplyChoice
     choice = ReplyChoice(
         index=index,
         message=message,
-        finish_reason=_reason(done, kind, has_called=bool(answer.tool_calls)),
+        finish_reason=_reason(done, is_older=is_older, has_called=bool(answer.tool_calls)),
         logprobs=_logprobs(answer.logprobs),
     )
     return choice, done
 
 
-def _reason(done: Done, kind: str, *, has_called: bool) -> str:
-    return kind if done.reason == "stop" and has_called else done.reason
+def _reason(done: Done, *, is_older: bool, has_called: bool) -> str:
+    if done.reason != "stop" or not has_called:
+        return done.reason
+    return "function_call" if is_older else "tool_calls"
 
 
 def _piece(id: str, index: int, name: str, arguments: str = "") -> CallPiece:

@@ -168,8 +168,8 @@ class Story:
 
     def _call(self, call: ToolCall) -> bytes:
         if isinstance(self._open, FunctionCallItem) and self._open.call_id == call.id:
-            return self._close()
-        out = self._close("incomplete" if isinstance(self._open, FunctionCallItem) else "completed")
+            return self._close("completed")
+        out = self._close()
         item = self._tools.item(call)
         item.status = "in_progress"
         match item:
@@ -194,16 +194,18 @@ class Story:
         return delta + self._event(f"{kind}.done", **place, **{name: text})
 
     def _start(self, item: MessageItem | ReasoningItem | FunctionCallItem) -> bytes:
-        out = self._close("incomplete" if isinstance(self._open, FunctionCallItem) else "completed")
+        out = self._close()
         self._open = item
         return out + self._added(item)
 
     def _added(self, item: Item) -> bytes:
         return self._event("response.output_item.added", output_index=self._index, item=item)
 
-    def _close(self, status: str = "completed") -> bytes:
-        """End the item that is open."""
+    def _close(self, status: str = "") -> bytes:
+        """End the item that is open: complete, if nothing else is said, unless it is a call that
+        never came whole."""
         item, self._open = self._open, None
+        status = status or ("incomplete" if isinstance(item, FunctionCallItem) else "completed")
         text, logprobs = "".join(self._text), self._logprobs
         self._text, self._logprobs = [], []
         match item:
@@ -242,8 +244,7 @@ class Story:
 
     def _end(self, done: Done) -> bytes:
         is_cut = done.reason == "length"
-        is_open_call = isinstance(self._open, FunctionCallItem)
-        out = self._close("incomplete" if is_cut or is_open_call else "completed")
+        out = self._close("incomplete" if is_cut else "")
         if not self.response.output:  # an answer without a word is an empty message (RS-2, RS-16)
             item = MessageItem(id=new_item_id("msg"), status="in_progress")
             out += self._start(item)

@@ -143,22 +143,14 @@ class Toolbox:
         """A call that is being written; None for one that clients know in another form than the
         model, which has to be whole before it can be told.
         """
-        tool = self.declared.get(name, _Declared("function", name))
-        if tool.kind in {"custom", "local_shell"}:
-            return None
-        return FunctionCallItem(
-            id=_id("fc"),
-            call_id=call_id,
-            name=tool.name,
-            namespace=tool.namespace or UNSET,
-            arguments="",
-        )
+        tool = self._declared(name)
+        is_other = tool.kind in {"custom", "local_shell"}
+        return None if is_other else _call_item(tool, call_id, "")
 
     def item(self, call: ToolCall) -> CallItem:
         """A call as the client knows it."""
         name, arguments = call.function.name, call.function.arguments
-        tool = self.declared.get(name, _Declared("function", name))
-        namespace = tool.namespace or UNSET
+        tool = self._declared(name)
         match tool.kind:
             case "custom":
                 text = arguments.get(_INPUT)
@@ -166,18 +158,25 @@ class Toolbox:
                     id=_id("ctc"),
                     call_id=call.id,
                     name=tool.name,
-                    namespace=namespace,
+                    namespace=tool.namespace or UNSET,
                     input=text if isinstance(text, str) else _encode(arguments).decode(),
                 )
             case "local_shell":
                 return ShellCall(id=_id("lsh"), call_id=call.id, action=_shell_action(arguments))
-        return FunctionCallItem(
-            id=_id("fc"),
-            call_id=call.id,
-            name=tool.name,
-            namespace=namespace,
-            arguments=_encode(arguments).decode(),
-        )
+        return _call_item(tool, call.id, _encode(arguments).decode())
+
+    def _declared(self, name: str) -> _Declared:
+        return self.declared.get(name, _Declared("function", name))
+
+
+def _call_item(tool: _Declared, call_id: str, arguments: str) -> FunctionCallItem:
+    return FunctionCallItem(
+        id=_id("fc"),
+        call_id=call_id,
+        name=tool.name,
+        namespace=tool.namespace or UNSET,
+        arguments=arguments,
+    )
 
 
 def _id(kind: str) -> str:
