@@ -37,10 +37,6 @@ class Wish:
     covers: str = ""
 
 
-Ask = Callable[[Sequence[Wish]], Choice]
-"""Asks the user about a batch."""
-
-
 @dataclass(slots=True)
 class Approvals:
     """What is allowed: tools by name from the start, grants of this session, or everything."""
@@ -60,7 +56,7 @@ class Approvals:
         open_ones = [wish for wish in wishes if not self.allows(wish)]
         if not open_ones:
             return True
-        choice = ask(open_ones)
+        choice = ask(open_ones, self)
         if choice is Choice.ALWAYS:
             self._grants |= {wish.grant for wish in open_ones if wish.grant}
         return choice is not Choice.DENY
@@ -74,6 +70,10 @@ class Approvals:
     def forget(self) -> None:
         """Take back what was granted in this session."""
         self._grants.clear()
+
+
+Ask = Callable[[Sequence[Wish], Approvals], Choice]
+"""Asks the user about a batch. The answer may also be to change what is allowed."""
 
 
 def always_text(wishes: Sequence[Wish]) -> str:

@@ -39,7 +39,7 @@ def ask_at_terminal(wishes: Sequence[Wish], approvals: Approvals) -> Choice:
     return picked
 
 
-def deny_unasked(wishes: Sequence[Wish]) -> Choice:
+def deny_unasked(wishes: Sequence[Wish], approvals: Approvals) -> Choice:
     """The answer where nobody can be asked; says which flag would have allowed it."""
     for wish in wishes:
         print(f"denied: {_shown(wish)}", file=sys.stderr)

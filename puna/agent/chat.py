@@ -6,12 +6,11 @@ Facts: CLI spec, sections 5.3 and 5.4.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from puna.agent.approvals import Approvals, Choice, Wish, visible
+from puna.agent.approvals import visible
 from puna.agent.ask import ask_at_terminal, deny_unasked
 from puna.agent.commands import COMMANDS, Desk, run_command
 from puna.agent.setup import Flags, make_agent
@@ -19,12 +18,11 @@ from puna.agent.turn import Agent, End, take_turn
 from puna.client.replies import Json
 from puna.config import Settings
 from puna.errors import ClientError
-from puna.repl.blocks import Blocks
 from puna.repl.commands import Leave
 from puna.repl.complete import PromptCompleter
 from puna.repl.editor import edit
 from puna.repl.history import History
-from puna.repl.loop import INTERRUPTED
+from puna.repl.loop import entries
 from puna.repl.reader import make_reader
 from puna.repl.session import Session
 from puna.term.answer import GREY, RESET
@@ -38,13 +36,7 @@ _MOST_SHOWN = 2000
 def run_agent(session: Session, settings: Settings, flags: Flags, text: str = "") -> None:
     """Work with the user until they leave, beginning with `text`. Raises ClientError."""
     session.restyle(has_tools=True)
-    approvals: list[Approvals] = []
-
-    def ask(wishes: Sequence[Wish]) -> Choice:
-        return ask_at_terminal(wishes, approvals[0])
-
-    agent = make_agent(session, settings, flags, ask, tell, _taken())
-    approvals.append(agent.approvals)
+    agent = make_agent(session, settings, flags, ask_at_terminal, tell, _taken())
     _greet(agent, resumed=bool(flags.resume))
     desk = Desk(agent, settings)
     if text:
@@ -58,13 +50,8 @@ def answer_once(session: Session, settings: Settings, flags: Flags, text: str) -
     """One turn; who is at no terminal is not asked. Raises ClientError if it does not end well."""
     session.restyle(has_tools=True)
     is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-    approvals: list[Approvals] = []
-
-    def ask(wishes: Sequence[Wish]) -> Choice:
-        return ask_at_terminal(wishes, approvals[0]) if is_terminal else deny_unasked(wishes)
-
+    ask = ask_at_terminal if is_terminal else deny_unasked
     agent = make_agent(session, settings, flags, ask, tell, _taken())
-    approvals.append(agent.approvals)
     end = take_turn(agent, _message(session, text))
     print("\n")
     if end.problem and end.problem != "stopped":
@@ -115,22 +102,9 @@ def _read_on(desk: Desk) -> None:
         lambda: [each.name for each in agent.session.client.models()],
     )
     reader = make_reader(history, desk.settings.editor, completer, _keys(agent))
-    blocks = Blocks()
-    while True:
-        draft, desk.draft = desk.draft, ""
+    for entry in entries(reader, history, desk):
         try:
-            line = reader.read(in_block=blocks.is_open, draft=draft)
-        except KeyboardInterrupt:
-            blocks.reset()
-            print(INTERRUPTED)
-            continue
-        except EOFError:
-            print()
-            return
-        history.add(line)
-        entry = blocks.feed(line)
-        try:
-            if entry is not None and entry.text:
+            if entry.text:
                 _take(desk, entry.text, is_line=entry.kind == "line")
         except KeyboardInterrupt:
             print()

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from puna.agent.fence import Fence, Refused
 from puna.agent.files import write_text
-from puna.agent.instructions import make_system
-from puna.agent.setup import begin_transcript, context_window, today
+from puna.agent.setup import begin_transcript, context_window, system_text
 from puna.agent.turn import Agent, compact, request_body
 from puna.config import Settings
 from puna.errors import ClientError
@@ -74,7 +73,7 @@ def model(desk: Desk, rest: str) -> None:
         raise ClientError(f'model "{rest}" does not support tools')
     session.switch(rest)
     desk.agent.window = context_window(session)
-    renew_system(desk.agent)
+    desk.agent.system = system_text(session, desk.agent.place)
     print(f"Now with {rest}.")
 
 
@@ -160,18 +159,6 @@ def leave(desk: Desk, rest: str) -> None:
 
 def _request(desk: Desk) -> str:
     return json.dumps(request_body(desk.agent), indent=2, ensure_ascii=False)
-
-
-def renew_system(agent: Agent) -> None:
-    """Write the system text for the model that there is now."""
-    place = agent.place
-    agent.system = make_system(
-        agent.session.model,
-        place.fence.root,
-        today(),
-        agent.session.info.system,
-        place.skills.values(),
-    )
 
 
 COMMANDS: dict[str, Callable[[Desk, str], None]] = {

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 from puna.client.replies import Json
 
-__all__ = ["compacted", "cut_result", "estimate_tokens", "is_due", "summary_request"]
+__all__ = [
+    "CHARACTERS_A_TOKEN",
+    "compacted",
+    "cut_result",
+    "estimate_tokens",
+    "is_due",
+    "summary_request",
+]
 
 CHARACTERS_A_TOKEN = 4
 _DUE = 0.8  # of the window

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from puna.agent.approvals import Approvals, Ask
@@ -31,7 +31,7 @@ __all__ = [
     "context_window",
     "make_agent",
     "parse_tools",
-    "today",
+    "system_text",
 ]
 
 UNKNOWN_WINDOW = 32_768
@@ -77,7 +77,6 @@ def make_agent(
         print(f"warning: {warning}", file=sys.stderr)
     place = Workplace(fence, skills)
     approvals = Approvals(flags.allow, has_full_access=EVERYTHING in flags.allow)
-    system = make_system(session.model, fence.root, today(), session.info.system, skills.values())
     tools = (flags.tools or frozenset(TOOLS)) - {"bash" if settings.no_agent_shell else ""}
     agent = Agent(
         session,
@@ -85,7 +84,7 @@ def make_agent(
         approvals,
         Transcript(None),
         context_window(session),
-        system,
+        system_text(session, place),
         ask,
         tell,
         tools,
@@ -109,19 +108,23 @@ def begin_transcript(settings: Settings, model: str, folder: Path) -> Transcript
 
 def context_window(session: Session) -> int:
     """The context that the model is loaded with, in tokens; else what it was trained with."""
-    wanted = session.model if ":" in session.model else session.model + ":latest"
-    for row in session.client.loaded():
-        if row.name in {wanted, session.model} and row.context_length > 0:
-            return row.context_length
+    if length := session.client.loaded_context(session.model):
+        return length
     for key, value in session.info.model_info.items():
         if key.endswith(".context_length") and isinstance(value, int) and value > 0:
             return value
     return UNKNOWN_WINDOW
 
 
-def today() -> date:
-    """The date here."""
-    return datetime.now(UTC).astimezone().date()
+def system_text(session: Session, place: Workplace) -> str:
+    """The system text for the model that there is now."""
+    return make_system(
+        session.model,
+        place.fence.root,
+        datetime.now(UTC).astimezone().date(),
+        session.info.system,
+        place.skills.values(),
+    )
 
 
 def _folder(settings: Settings) -> Path:

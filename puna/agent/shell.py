@@ -18,7 +18,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from puna.agent.fence import is_secret
 
@@ -135,13 +134,13 @@ class _Stream:
 
 def _collect(child: subprocess.Popen[bytes], seconds: float) -> tuple[_Stream, _Stream, bool]:
     """Both streams until they end, the shell has ended, or the time is over."""
-    streams: dict[BinaryIO, _Stream] = {}
+    streams: dict[object, _Stream] = {}
     end = time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:
         for pipe in (child.stdout, child.stderr):
             if pipe is not None:  # they were asked for
                 os.set_blocking(pipe.fileno(), False)
-                streams[pipe] = _Stream()  # type: ignore[index]
+                streams[pipe] = _Stream()
                 selector.register(pipe, selectors.EVENT_READ)
         has_ended = False
         while selector.get_map() and time.monotonic() < end:
@@ -150,7 +149,7 @@ def _collect(child: subprocess.Popen[bytes], seconds: float) -> tuple[_Stream, _
             for key, _ in selector.select(min(0.1, max(0.0, end - time.monotonic()))):
                 data = os.read(key.fd, 65536)
                 if data:
-                    streams[key.fileobj].take(data)  # type: ignore[index]
+                    streams[key.fileobj].take(data)
                 else:
                     selector.unregister(key.fileobj)
     is_late = False

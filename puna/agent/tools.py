@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -204,10 +205,10 @@ def _whole(given: Json, key: str) -> int | None:
     value = given.get(key)
     if value is None or value == "":
         return None
-    try:
-        return int(value)  # type: ignore[call-overload, no-any-return]
-    except (TypeError, ValueError, OverflowError):
-        raise Refused(f"{key} must be a whole number") from None
+    if isinstance(value, int | float | str):
+        with suppress(ValueError, OverflowError):
+            return int(value)
+    raise Refused(f"{key} must be a whole number")
 
 
 def _flag(given: Json, *names: str) -> bool:

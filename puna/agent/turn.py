@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from puna.agent.approvals import DENIED, Approvals, Ask, Wish
 from puna.agent.compact import (
+    CHARACTERS_A_TOKEN,
     compacted,
     cut_result,
     estimate_tokens,
@@ -180,7 +181,7 @@ def _give(agent: Agent, calls: Sequence[ToolCall], results: Sequence[str]) -> No
     for call, result in zip(calls, results, strict=True):
         content = cut_result(result, agent.window)
         agent.add({"role": "tool", "tool_name": call.name, "content": content})
-        agent.tokens += len(content) // 4
+        agent.tokens += len(content) // CHARACTERS_A_TOKEN
 
 
 def _make_room(agent: Agent) -> None:

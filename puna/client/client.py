@@ -80,6 +80,12 @@ class Client:
         """The models in memory."""
         return parse_loaded(self._transport.send("GET", "/api/ps"))
 
+    def loaded_context(self, model: str) -> int:
+        """The context that a model is loaded with, in tokens; 0 if that is not known."""
+        names = {model.casefold(), f"{model.casefold()}:latest"}
+        lengths = (row.context_length for row in self.loaded() if row.name.casefold() in names)
+        return next(lengths, 0)
+
     def show(
         self,
         model: str,

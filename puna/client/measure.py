@@ -83,15 +83,7 @@ class Bench:
             client.load({"model": self.model})
         run = self._answer(self._clients[0], self._words(PROBE_WORDS), PROBE_TOKENS)
         self._tokens_a_word = max(1, run.prompt_tokens) / PROBE_WORDS
-        names = {self.model.casefold(), f"{self.model.casefold()}:latest"}
-        return next(
-            (
-                row.context_length
-                for row in self._clients[0].loaded()
-                if row.name.casefold() in names
-            ),
-            0,
-        )
+        return self._clients[0].loaded_context(self.model)
 
     def measure(self, prompt_tokens: int, concurrency: int) -> Speed:
         """Send so many prompts of about so many tokens at the same time."""

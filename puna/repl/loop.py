@@ -6,13 +6,15 @@ Facts: CLI spec, sections 2.1 and 2.7.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import Protocol
 
 from puna.config import Settings
 from puna.errors import ClientError
 from puna.repl.blocks import Blocks, Entry
 from puna.repl.commands import Leave, Prompt, make_completer, run_command
 from puna.repl.history import History
-from puna.repl.reader import make_reader
+from puna.repl.reader import Reader, make_reader
 from puna.repl.session import Session
 from puna.term.answer import print_answer, summary
 
@@ -29,9 +31,26 @@ def run_prompt(session: Session, settings: Settings) -> None:
     history.load()
     reader = make_reader(history, settings.editor, make_completer(session))
     prompt = Prompt(session, history, settings.editor)
+    for entry in entries(reader, history, prompt):
+        try:
+            take(entry, prompt)
+        except KeyboardInterrupt:  # while a command waits for the server
+            print()
+        except Leave:
+            return
+
+
+class Drafting(Protocol):
+    """What has a draft, which the next entry begins with."""
+
+    draft: str
+
+
+def entries(reader: Reader, history: History, place: Drafting) -> Iterator[Entry]:
+    """What the user enters, until the end of the input; all of it goes into the history."""
     blocks = Blocks()
     while True:
-        draft, prompt.draft = prompt.draft, ""
+        draft, place.draft = place.draft, ""
         try:
             line = reader.read(in_block=blocks.is_open, draft=draft)
         except KeyboardInterrupt:
@@ -43,13 +62,8 @@ def run_prompt(session: Session, settings: Settings) -> None:
             return
         history.add(line)
         entry = blocks.feed(line)
-        try:
-            if entry is not None:
-                take(entry, prompt)
-        except KeyboardInterrupt:  # while a command waits for the server
-            print()
-        except Leave:
-            return
+        if entry is not None:
+            yield entry
 
 
 def take(entry: Entry, prompt: Prompt) -> None:

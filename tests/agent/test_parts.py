@@ -166,7 +166,7 @@ RUN = Wish("bash", "Run ls", "bash ls", "this exact command")
 
 
 def asking(choice: Choice, seen: list[list[Wish]]) -> Callable[..., Choice]:
-    def ask(wishes: list[Wish]) -> Choice:
+    def ask(wishes: list[Wish], approvals: Approvals) -> Choice:
         seen.append(list(wishes))
         return choice
 
