@@ -246,6 +246,11 @@ class Settings:
         """The folder of the model store."""
         return self.models if self.models is not None else self.home / "models"
 
+    @property
+    def server_log(self) -> Path:
+        """Where a server logs that a command starts."""
+        return self.home / "logs" / "server.log"
+
     def skill_folders(self) -> tuple[Path, ...]:
         """Where the user's skills are; later folders win."""
         if self.skills is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option, option
 from puna.cli.output import print_object, progress
 from puna.client.measure import Bench, Speed
 from puna.client.start import connect
@@ -31,7 +31,7 @@ HEADER = ["PROMPT", "USERS", "FIRST TOKEN", "PREFILL", "DECODE", "EACH"]
 @option("--prompt-tokens", default="128,512", help='Lengths of prompts (default "128,512")')
 @option("--concurrency", default="1,4", help='Users at the same time (default "1,4")')
 @option("--tokens", kind="int", default=64, help="Length of answers (default 64)")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(
     words: tuple[str, ...], prompt_tokens: str, concurrency: str, tokens: int, json: bool
 ) -> None:

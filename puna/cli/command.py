@@ -15,7 +15,16 @@ from puna.cli.flags import Flag, Value, parse_flags
 from puna.config import Settings
 from puna.errors import BadRequest
 
-__all__ = ["Arity", "Command", "at_least", "between", "command", "exactly", "option"]
+__all__ = [
+    "Arity",
+    "Command",
+    "at_least",
+    "between",
+    "command",
+    "exactly",
+    "json_option",
+    "option",
+]
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -72,11 +81,16 @@ def option(
     return click.option(*names, type=type_, is_flag=kind == "bool", **more)
 
 
+json_option = option("--json", kind="bool", help="Print JSON")
+"""The flag of commands that print data; docs/cli.md lists what it prints."""
+
+
 class Command(click.Command):
     """One command: `words` says how many words it takes, `usage` how the help writes them.
 
-    `completes` says what a shell offers for each word (`model`, `loaded`, `file`, `command`); the
-    last goes for all further ones when it ends in `*`. `passes_through`: flags are words.
+    `completes` says what a shell offers for each word (`model`, `loaded`, `file`, `command`, or
+    the words themselves, `on|off`); the last goes for all further ones when it ends in `*`.
+    `passes_through`: flags are words.
     """
 
     def __init__(

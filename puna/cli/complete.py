@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import click
 
 from puna.cli.command import Command, command, flag_of
-from puna.cli.completion import SCRIPTS
 from puna.client.client import Client
 from puna.config import read_settings
 from puna.errors import PunaError
@@ -72,14 +71,12 @@ def _words(kind: str, group: click.Group, ctx: click.Context) -> Iterator[str]:
     match kind:
         case "command":
             yield from group.list_commands(ctx)
-        case "shell":
-            yield from SCRIPTS
-        case "service":
-            yield from ("install", "uninstall", "status")
         case "file":
             yield ":files"
         case "model" | "loaded":
             yield from _models(loaded=kind == "loaded")
+        case _ if "|" in kind:
+            yield from kind.split("|")
 
 
 def _models(*, loaded: bool) -> list[str]:

@@ -68,7 +68,7 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
     usage="SHELL",
     words=exactly(1),
     variables=(),
-    completes=("shell",),
+    completes=("|".join(SCRIPTS),),
     help="Print a script that completes commands in bash, zsh or fish",
 )
 def COMMAND(words: tuple[str, ...]) -> None:

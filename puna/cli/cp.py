@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option
 from puna.cli.output import print_object
 from puna.client.start import connect
 from puna.config import read_settings
@@ -13,7 +13,7 @@ __all__ = ["COMMAND"]
 @command(
     "cp", completes=("model", ""), usage="SOURCE DESTINATION", words=exactly(2), help="Copy a model"
 )
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], json: bool) -> None:
     source, destination = words
     with connect(read_settings()) as client:

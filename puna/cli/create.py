@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option, option
 from puna.cli.follow import follow
 from puna.cli.local_store import find_local_store
 from puna.cli.output import progress, telling
@@ -39,7 +39,7 @@ OLD_SERVER = "path or Modelfile are required"
 @option("--imatrix", help="File that says which weights matter, for --quantize")
 @option("--allow-pickle", kind="bool", help="Read the tensors of torch's .bin and .pth files")
 @option("--experimental", kind="bool", help="Changes nothing: folders of safetensors need no flag")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(
     words: tuple[str, ...],
     file: str,

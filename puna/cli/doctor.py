@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from puna import __version__
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option
 from puna.cli.version import server_version
 from puna.config import Settings, child_environment, read_settings
 from puna.discover.advice import ENGINE, advise
@@ -25,7 +25,7 @@ __all__ = ["COMMAND"]
 
 
 @command("doctor", words=exactly(0), help="Show what this machine has and what can be used of it")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], json: bool) -> None:
     settings, environ = read_settings(), child_environment()
     found = asyncio.run(_look())

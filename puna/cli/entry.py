@@ -12,10 +12,10 @@ __all__ = ["main"]
 def main() -> None:
     """Run the program with the arguments of this process."""
     if sys.argv[1:] in (["-v"], ["--version"]):
-        from puna.cli.version import print_versions  # noqa: PLC0415
+        from puna.cli.version import print_versions  # noqa: PLC0415 - see above
 
         print_versions()
     else:
-        from puna.cli.main import main as run  # noqa: PLC0415
+        from puna.cli.main import main as run  # noqa: PLC0415 - see above
 
         run()

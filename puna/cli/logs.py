@@ -21,7 +21,7 @@ POLL_SECONDS = 0.2
 @option("-f", "--follow", kind="bool", help="Go on with what is logged from now on")
 @option("-n", "--lines", kind="int", default=100, help="How many lines to show (default 100)")
 def COMMAND(words: tuple[str, ...], follow: bool, lines: int) -> None:
-    path = read_settings().home / "logs" / "server.log"
+    path = read_settings().server_log
     if lines < 0:
         raise BadRequest("--lines: must not be negative")
     if not path.exists():

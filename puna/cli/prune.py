@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option, option
 from puna.cli.output import print_object
 from puna.client.start import connect
 from puna.config import read_settings
@@ -19,7 +19,7 @@ DAY = 86_400
 @command("prune", words=exactly(0), help="Delete downloads and blobs that no model needs")
 @option("--dry-run", kind="bool", help="Only show what would be deleted")
 @option("--older-than", help="Age of what may go, e.g. 30m or 7d (default 1h, of downloads 7d)")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], dry_run: bool, older_than: str, json: bool) -> None:
     seconds = read_age(older_than) if older_than else None
     with connect(read_settings()) as client:

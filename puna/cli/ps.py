@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-from puna.cli.command import command, option
+from puna.cli.command import command, json_option
 from puna.cli.output import print_object
 from puna.client.start import connect
 from puna.config import read_settings
@@ -15,7 +15,7 @@ __all__ = ["COMMAND"]
 
 
 @command("ps", completes=("loaded",), usage="[PREFIX]", help="List running models")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], json: bool) -> None:
     with connect(read_settings()) as client:
         rows = client.loaded()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option, option
 from puna.cli.follow import follow_transfer
 from puna.cli.output import progress, telling
 from puna.client.client import Client
@@ -25,7 +25,7 @@ __all__ = ["COMMAND", "pull"]
     help="Pull a model from a registry",
 )
 @option("--insecure", kind="bool", help="Use an insecure registry")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], insecure: bool, json: bool) -> None:
     with connect(read_settings()) as client:
         pull(client, words[0], insecure=insecure, as_json=json)

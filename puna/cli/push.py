@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option, option
 from puna.cli.follow import follow_push
 from puna.cli.output import progress, telling
 from puna.client.client import Client
@@ -29,7 +29,7 @@ NOT_YOURS = (
     "push", completes=("model",), usage="MODEL", words=exactly(1), help="Push a model to a registry"
 )
 @option("--insecure", kind="bool", help="Use an insecure registry")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], insecure: bool, json: bool) -> None:
     name = _name(words[0])
     is_official = name is not None and name.host.endswith(OFFICIAL)

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option, option
 from puna.cli.output import print_object, progress
 from puna.convert.quantize import Quantization
 from puna.convert.quantize_file import FileOrder, plan, quantize_file
@@ -25,7 +25,7 @@ __all__ = ["COMMAND"]
 )
 @option("--imatrix", help="File that says which weights matter; some types need one")
 @option("-f", "--force", kind="bool", help="Replace OUT.gguf if it is there")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], imatrix: str, force: bool, json: bool) -> None:
     source, target = (Path(word).expanduser() for word in words[:2])
     matrix = Path(imatrix).expanduser() if imatrix else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from puna.cli.command import at_least, command, option
+from puna.cli.command import at_least, command, json_option
 from puna.cli.output import print_line
 from puna.client.client import Client
 from puna.client.start import connect
@@ -17,7 +17,7 @@ __all__ = ["COMMAND"]
 @command(
     "rm", completes=("model*",), usage="MODEL [MODEL...]", words=at_least(1), help="Remove a model"
 )
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], json: bool) -> None:
     with connect(read_settings()) as client:
         for model in words:

@@ -225,9 +225,8 @@ def work(
     session: Session, settings: Settings, wishes: Wishes, prompt: str, is_interactive: bool
 ) -> None:
     """Let the model work with tools: at the prompt, or for one answer."""
-    # The line editor takes as long to import as all the rest.
-    from puna.agent.chat import answer_once, run_agent  # noqa: PLC0415
-    from puna.agent.setup import EVERYTHING, Flags, parse_tools  # noqa: PLC0415
+    from puna.agent.chat import answer_once, run_agent  # noqa: PLC0415 - the line editor is slow
+    from puna.agent.setup import EVERYTHING, Flags, parse_tools  # noqa: PLC0415 - as long as all else
 
     flags = Flags(
         parse_tools("allow", wishes.allow, EVERYTHING),

@@ -4,7 +4,6 @@ Linux and launchd on macOS. The settings of the moment go with it.
 
 from __future__ import annotations
 
-import os
 import plistlib
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import click
 from puna.cli.command import command, exactly, option
 from puna.config import read_settings, service_environment
 from puna.errors import BadRequest, ClientError
+from puna.models.durable import replace_file
 
 __all__ = ["COMMAND", "Service", "launchd_plist", "make_service", "systemd_unit"]
 
@@ -41,7 +41,7 @@ class Service:
     usage="install|uninstall|status",
     words=exactly(1),
     variables=(),
-    completes=("service",),
+    completes=("|".join(ACTIONS),),
     help="Run the server as a service of this user",
 )
 @option("--dry-run", kind="bool", help="Print what would be written and run, and do nothing")
@@ -138,11 +138,8 @@ def _install(service: Service, *, dry_run: bool) -> None:
     else:
         service.path.parent.mkdir(parents=True, exist_ok=True)
         (Path.home() / ".puna" / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = service.path.with_name(f".{service.path.name}.new")
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w") as file:
-            file.write(service.text)
-        new.replace(service.path)
+        folder, prefix = service.path.parent, f".{service.path.name}-"
+        replace_file(service.path, service.text.encode(), folder, prefix, MODE)
         print(f"wrote {service.path}")
     for words in service.up:
         if code := _run(words, dry_run=dry_run):

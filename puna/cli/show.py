@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from puna.cli.command import command, exactly, option
+from puna.cli.command import command, exactly, json_option, option
 from puna.cli.output import print_object
 from puna.client.replies import ShowReply
 from puna.client.start import connect
@@ -35,7 +35,7 @@ ONE_PART = (
 @option("--template", kind="bool", help="Show template of a model")
 @option("--system", kind="bool", help="Show system message of a model")
 @option("-v", "--verbose", kind="bool", help="Show detailed model information")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], verbose: bool, json: bool, **parts: bool) -> None:
     chosen = [name for name, wanted in parts.items() if wanted]
     with connect(read_settings()) as client:

@@ -11,7 +11,7 @@ from puna.client.start import connect
 from puna.config import read_settings
 from puna.errors import ClientError
 
-__all__ = ["COMMAND", "print_sign_in", "sign_in"]
+__all__ = ["COMMAND", "UNAUTHORIZED", "print_sign_in", "sign_in"]
 
 UNAUTHORIZED = 401
 NEEDED = "You need to be signed in to Ollama to run Cloud models."

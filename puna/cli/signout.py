@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from puna.cli.command import command, exactly
+from puna.cli.signin import UNAUTHORIZED
 from puna.client.start import connect
 from puna.config import read_settings
 from puna.errors import ClientError
 
-__all__ = ["COMMAND", "sign_out"]
-
-UNAUTHORIZED = 401
+__all__ = ["COMMAND"]
 
 
 @command("signout", words=exactly(0), variables=(), help="Sign out from ollama.com")
 def COMMAND(words: tuple[str, ...]) -> None:
-    sign_out()
-
-
-def sign_out() -> None:
-    """Sign out and say so. Raises ClientError."""
     with connect(read_settings()) as client:
         try:
             client.sign_out()

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import click
 
-from puna.cli.command import command, option
+from puna.cli.command import command, json_option, option
 from puna.cli.follow import follow_transfer
 from puna.cli.output import progress, telling
 from puna.client.replies import Progress as Step
@@ -32,7 +32,7 @@ SHOWN_DIGITS = 12
 @option("--all", kind="bool", help="Update every installed model")
 @option("--dry-run", kind="bool", help="Only show what would be updated")
 @option("--insecure", kind="bool", help="Use an insecure registry")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], all: bool, dry_run: bool, insecure: bool, json: bool) -> None:
     if bool(words) == all:
         raise BadRequest("name the models to update, or use --all for every one")

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import click
 
-from puna.cli.command import command, option
+from puna.cli.command import command, json_option, option
 from puna.cli.output import progress, telling
 from puna.client.start import connect
 from puna.client.upkeep import Verdict
@@ -24,7 +24,7 @@ __all__ = ["COMMAND"]
     help="Check that the files of models are undamaged",
 )
 @option("--remove-damaged", kind="bool", help="Delete damaged files, so that they can come anew")
-@option("--json", kind="bool", help="Print JSON")
+@json_option
 def COMMAND(words: tuple[str, ...], remove_damaged: bool, json: bool) -> None:
     verdicts: list[Verdict] = []
     with (

@@ -55,7 +55,7 @@ def _only_one(lock: Path) -> Iterator[None]:
 
 
 def _start(settings: Settings, client: Client) -> None:
-    log = settings.home / "logs" / "server.log"
+    log = settings.server_log
     log.parent.mkdir(mode=0o700, exist_ok=True)
     rotate(log)
     with log.open("ab") as output:

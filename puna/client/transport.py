@@ -136,8 +136,7 @@ class Transport:
 
     def _web(self) -> Web:
         if self._opened is None:
-            # It takes longer to import than all the rest of `puna list`.
-            from puna.client.web import Web  # noqa: PLC0415
+            from puna.client.web import Web  # noqa: PLC0415 - longer to import than `puna list` runs
 
             self._opened = Web(self.host, self._headers, CONNECT_SECONDS, is_local=self._is_local)
         return self._opened

@@ -107,6 +107,7 @@ def _members(path: Path, file: BinaryIO) -> dict[str, zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(file) as archive:
             found = archive.infolist()
+    # NotImplementedError is what zipfile raises for versions and flags that it does not know
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as cause:
         raise BadCheckpoint(path.name, "is cut off or not a file of torch since 1.6") from cause
     members: dict[str, zipfile.ZipInfo] = {}
