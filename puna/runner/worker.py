@@ -20,6 +20,7 @@ from functools import partial
 from puna.child import die_with_parent
 from puna.discover.cpu import worker_threads
 from puna.errors import BadRequest, OutOfMemory, PunaError, StartFailed
+from puna.runner.channel import Channel
 from puna.runner.draft_model import open_drafter
 from puna.runner.drafting import Drafting
 from puna.runner.embedding import Embedder, Job, read_texts
@@ -42,7 +43,6 @@ from puna.runner.text import TextStream
 from puna.runner.warm.fingerprint import fingerprint
 from puna.runner.warm.keeper import Keeper, open_keeper
 from puna.runner.wire import (
-    HEAD,
     Admit,
     Beat,
     Cancel,
@@ -50,7 +50,6 @@ from puna.runner.wire import (
     Detokenize,
     Embed,
     Failed,
-    FromRunner,
     Loading,
     Measure,
     Open,
@@ -60,10 +59,6 @@ from puna.runner.wire import (
     Text,
     Tokenize,
     Tokens,
-    ToRunner,
-    encode_frame,
-    frame_length,
-    to_runner,
 )
 
 log = logging.getLogger(__name__)
@@ -73,48 +68,10 @@ _BEAT_NS = 1_000_000_000  # between two signs of life, at least
 _PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
 
 
-class Wire:
-    """Frames over a socket; writing is safe from several threads."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._lock = threading.Lock()
-
-    def send(self, message: FromRunner) -> None:
-        """Write one frame; a parent that is gone ends this process."""
-        frame = encode_frame(message)
-        try:
-            with self._lock:
-                self._sock.sendall(frame)
-        except OSError:
-            os._exit(0)
-
-    def receive(self) -> ToRunner | None:
-        """Read one frame; None when the parent is gone."""
-        head = self._exactly(HEAD)
-        if head is None:
-            return None
-        body = self._exactly(frame_length(head))
-        return None if body is None else to_runner.decode(body)
-
-    def _exactly(self, count: int) -> bytes | None:
-        parts = []
-        while count:
-            try:
-                part = self._sock.recv(min(count, 1 << 20))
-            except OSError:
-                return None
-            if not part:
-                return None
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
-
-
 class Worker:
     """A loaded model that serves one parent."""
 
-    def __init__(self, wire: Wire, plan: LoadPlan, warm: WarmPlan | None = None) -> None:
+    def __init__(self, wire: Channel, plan: LoadPlan, warm: WarmPlan | None = None) -> None:
         self._wire = wire
         self._plan = plan
         threads = plan.n_threads or worker_threads()
@@ -354,7 +311,7 @@ def _generating(model: Model, plan: LoadPlan, n_threads: int) -> Context | None:
     return None
 
 
-def _reporter(wire: Wire) -> Callable[[float], None]:
+def _reporter(wire: Channel) -> Callable[[float], None]:
     """Progress in whole percents: the parent only needs to see that something moves."""
     last = -1
 
@@ -402,7 +359,7 @@ def main() -> None:
     """Serve the parent at the other end of the given file descriptor until it goes away."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which ends us
-    wire = Wire(socket.socket(fileno=int(sys.argv[1])))
+    wire = Channel(socket.socket(fileno=int(sys.argv[1])))
     _log_to_parent()
     lib.llama_backend_init()
     opened = wire.receive()
