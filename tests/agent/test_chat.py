@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
 from tests.cli.support import environment, puna
+from tests.cli.terminal import ENTER, PROMPT, Start, leave, terminals
 from tests.fakes.http_server import Json, Reply, ScriptedServer
 
-ENTER = "\r"
-PROMPT = ">>> "
 MODEL: Json = {
     "capabilities": ["completion", "tools"],
     "model_info": {"llama.context_length": 32768},
     "system": "Be kind.",
 }
 EDIT: Json = {"path": "notes.txt", "edits": [{"old_text": "old", "new_text": "new"}]}
-
-Start = Callable[..., "pexpect.spawn[str]"]
 
 
 def say(text: str = "", *calls: tuple[str, Json], tokens: int = 10) -> Reply:
@@ -55,31 +51,13 @@ def work(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(server: ScriptedServer, tmp_path: Path, work: Path) -> Iterator[Start]:
-    children: list[pexpect.spawn[str]] = []
+    with terminals("run", "m", "--agent", dimensions=(40, 120), cwd=work) as spawn:
 
-    def spawn(*args: str, **variables: str) -> pexpect.spawn[str]:
-        child = pexpect.spawn(
-            sys.executable,
-            ["-m", "puna", "run", "m", "--agent", *args],
-            env=environment(tmp_path, OLLAMA_HOST=server.url, NO_COLOR="1", **variables),
-            encoding="utf-8",
-            timeout=20,
-            dimensions=(40, 120),
-            cwd=str(work),
-        )
-        children.append(child)
-        return child
+        def started(*args: str, **variables: str) -> pexpect.spawn[str]:
+            env = environment(tmp_path, OLLAMA_HOST=server.url, NO_COLOR="1", **variables)
+            return spawn(args, env)
 
-    yield spawn
-    for child in children:
-        child.close(force=True)
-
-
-def leave(child: pexpect.spawn[str]) -> None:
-    child.send("/bye" + ENTER)
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+        yield started
 
 
 def last_messages(server: ScriptedServer) -> list[Json]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
 from tests.cli.support import environment
+from tests.cli.terminal import ENTER, PROMPT, Start, leave, terminals
 from tests.fakes.http_server import Json, Reply, ScriptedServer
 from tests.fakes.projectors import make_image
 
-ENTER = "\r"
-PROMPT = ">>> "
 MODEL: Json = {
     "capabilities": ["completion"],
     "details": {"family": "llama", "parameter_size": "7B", "quantization_level": "F16"},
@@ -27,8 +26,6 @@ ANSWER: list[Json] = [
     {"message": {"content": "you"}},
     {"message": {"content": ""}, "done": True, "total_duration": 1_000_000_000},
 ]
-
-Start = Callable[..., "pexpect.spawn[str]"]
 
 
 @pytest.fixture
@@ -44,33 +41,16 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def start(server: ScriptedServer, tmp_path: Path) -> Iterator[Start]:
-    children: list[pexpect.spawn[str]] = []
+    with terminals("run", "m", dimensions=(24, 80)) as spawn:
 
-    def spawn(*args: str, **variables: str) -> pexpect.spawn[str]:
-        child = pexpect.spawn(
-            sys.executable,
-            ["-m", "puna", "run", "m", *args],
-            env=environment(tmp_path, OLLAMA_HOST=server.url, **variables),
-            encoding="utf-8",
-            timeout=20,
-            dimensions=(24, 80),
-        )
-        children.append(child)
-        child.expect_exact(PROMPT + "old?")
-        child.expect_exact("Old!")
-        child.expect_exact(PROMPT)
-        return child
+        def started(*args: str, **variables: str) -> pexpect.spawn[str]:
+            child = spawn(args, environment(tmp_path, OLLAMA_HOST=server.url, **variables))
+            child.expect_exact(PROMPT + "old?")
+            child.expect_exact("Old!")
+            child.expect_exact(PROMPT)
+            return child
 
-    yield spawn
-    for child in children:
-        child.close(force=True)
-
-
-def leave(child: pexpect.spawn[str]) -> None:
-    child.send("/bye" + ENTER)
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+        yield started
 
 
 def test_a_conversation(start: Start, server: ScriptedServer, tmp_path: Path) -> None:
