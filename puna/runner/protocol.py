@@ -41,7 +41,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     """What to load and how. Equal plans make interchangeable runners.
 
     `n_ctx` is the most that one sequence may hold; the pool of KV cells is `n_ctx * n_parallel`.
-    With `n_ctx_auto` nobody asked for it: a model that is loaded with less will do. `n_batch` 0
+    With `n_ctx_auto` nobody asked for it: a model that was so loaded with less will do. `n_batch` 0
     leaves the choice to the runner. `speculation` says what guesses tokens that are checked
     together with the next one: the text itself, or with "on" also the model in the file `draft`,
     where there is one and it fits. `projector` is the file by which the model sees images. With

@@ -16,17 +16,18 @@ def mismatch(loaded: LoadPlan, wanted: LoadPlan) -> str:
     """The name of the first option that forces a reload, empty when none does.
 
     A smaller context is served from the pool of a larger one, and what a request leaves to us
-    (an automatic context or batch, negative layers, no threads, None) is whatever was chosen at the
-    load. A draft model changes no answer, and a projector none without images: a runner with one
-    serves who wants none. `n_parallel` and `max_sequences` size the pool and are the server's
-    affair.
+    (an automatic batch, negative layers, no threads, None) is whatever was chosen at the load. An
+    automatic context takes what was chosen by us, but not the smaller one that somebody else asked
+    for: one client's `num_ctx` would cut everybody's prompts. A draft model changes no answer, and
+    a projector none without images: a runner with one serves who wants none. `n_parallel` and
+    `max_sequences` size the pool and are the server's affair.
     """
     checks = (
         ("model", loaded.weights == wanted.weights),
         ("adapters", loaded.adapters == wanted.adapters),
         ("draft", wanted.draft in ("", loaded.draft)),
         ("projector", wanted.projector in ("", loaded.projector)),
-        ("n_ctx", wanted.n_ctx_auto or wanted.n_ctx <= loaded.n_ctx),
+        ("n_ctx", wanted.n_ctx <= loaded.n_ctx or (wanted.n_ctx_auto and loaded.n_ctx_auto)),
         ("n_batch", wanted.n_batch in (0, loaded.n_batch)),
         ("n_threads", wanted.n_threads in (0, loaded.n_threads)),
         ("n_gpu_layers", wanted.n_gpu_layers < 0 or wanted.n_gpu_layers == loaded.n_gpu_layers),

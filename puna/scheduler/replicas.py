@@ -83,7 +83,8 @@ def replicate(state: State, full: Entry, now: float) -> list[Action]:
     number = next(
         n for n in range(2, 2 + len(state.entries)) if _slot(need, n) not in state.entries
     )
-    return [load(state, _slot(need, number), need, found, now)]
+    alike = replace(found.plan, n_ctx_auto=full.plan.n_ctx_auto)  # whom one serves, the other does
+    return [load(state, _slot(need, number), need, Fitted(alike, found.use, found.n_layers), now)]
 
 
 def _slot(need: Need, number: int) -> str:

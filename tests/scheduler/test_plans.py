@@ -25,7 +25,8 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     "the same": ({}, ""),
     "a smaller context is served from the pool": ({"n_ctx": 1024}, ""),
     "a larger context": ({"n_ctx": 8192}, "n_ctx"),
-    "a larger context that nobody asked for": ({"n_ctx": 8192, "n_ctx_auto": True}, ""),
+    "a larger context of our own than somebody's": ({"n_ctx": 8192, "n_ctx_auto": True}, "n_ctx"),
+    "a smaller context of our own": ({"n_ctx": 2048, "n_ctx_auto": True}, ""),
     "other adapters": ({"adapters": ("/blobs/x",)}, "adapters"),
     "other weights": ({"model": "/blobs/b"}, "model"),
     "another batch": ({"n_batch": 256}, "n_batch"),
@@ -63,6 +64,12 @@ def test_an_explicit_wish_is_not_met_by_what_was_left_to_the_load() -> None:
     automatic = LoadPlan(model="/blobs/a")
     assert mismatch(automatic, LoadPlan(model="/blobs/a", use_mmap=True)) == "use_mmap"
     assert mismatch(automatic, LoadPlan(model="/blobs/a", n_gpu_layers=99)) == "n_gpu_layers"
+
+
+def test_a_context_that_we_made_smaller_serves_who_asks_for_none() -> None:
+    loaded = LoadPlan(model="/blobs/a", n_ctx=4096, n_ctx_auto=True)
+    assert mismatch(loaded, LoadPlan(model="/blobs/a", n_ctx=8192, n_ctx_auto=True)) == ""
+    assert mismatch(loaded, LoadPlan(model="/blobs/a", n_ctx=8192)) == "n_ctx"
 
 
 def test_a_runner_for_vectors_only_does_not_generate() -> None:

@@ -189,3 +189,18 @@ def test_the_runners_of_a_model_are_one_model_to_who_watches() -> None:
 
     lines = dict(line.rsplit(" ", 1) for line in asyncio.run(scene()).splitlines())
     assert float(lines['puna_model_bytes{model="a:latest"}']) == 2 << 20
+
+
+def test_a_further_runner_has_the_context_of_the_first_and_serves_whom_that_serves() -> None:
+    world = World(max_loaded=9, measures=True, max_replicas=2)
+    world.free = machine(64 * GIB, *CARDS)
+    assert ask(world, "ann", n_ctx_auto=True) == "measure"
+    assert world.feed(Measured(world.free)) == "load a1"
+    world.loaded("a")
+    ask(world, "bob", n_ctx_auto=True)
+    for number in range(LONG_QUEUE):
+        ask(world, f"c{number}", n_ctx_auto=True)
+    world.feed(Measured(world.free))
+    assert {entry.plan.n_ctx_auto for entry in world.state.entries.values()} == {True}
+    assert len({entry.plan.n_ctx for entry in world.state.entries.values()}) == 1
+    assert len(world.state.entries) == 2
