@@ -214,6 +214,13 @@ class Settings:
         256 << 20,
         "the most that stored responses may take; 0: none are stored (default 256MiB)",
     )
+    model_aliases: tuple[str, ...] = env(
+        "PUNA_MODEL_ALIASES",
+        values.model_aliases,
+        (),
+        "models that answer in the OpenAI and Anthropic APIs where clients ask for others: "
+        "name=model, by commas; * in a name is any text",
+    )
     registry_realms: tuple[str, ...] = env(
         "PUNA_REGISTRY_REALMS",
         values.realms,

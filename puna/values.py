@@ -23,6 +23,7 @@ __all__ = [
     "limit",
     "limit_or_none",
     "log_format",
+    "model_aliases",
     "realms",
     "seconds",
     "size",
@@ -90,6 +91,14 @@ def realms(value: str) -> tuple[str, ...]:
     """Pairs `registry=host`, in lower case."""
     pairs = tuple(pair.strip() for pair in value.lower().split(","))
     if not all(re.fullmatch(r"[^\s=/]+=[^\s=/]+", pair) for pair in pairs):
+        raise BadValue(value)
+    return pairs
+
+
+def model_aliases(value: str) -> tuple[str, ...]:
+    """Pairs `pattern=model`, as they are."""
+    pairs = tuple(pair.strip() for pair in value.split(","))
+    if not all(re.fullmatch(r"[^\s=]+=[^\s=*]+", pair) for pair in pairs):
         raise BadValue(value)
     return pairs
 

@@ -125,6 +125,12 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "no second store": ("PUNA_SECOND_STORE", "OFF", "second_store", None),
     "a mirror": ("HF_ENDPOINT", "http://h:1/hf/", "hf_endpoint", "http://h:1/hf"),
     "a token": ("HF_TOKEN", "hf_secret", "hf_token", "hf_secret"),
+    "aliases": (
+        "PUNA_MODEL_ALIASES",
+        "gpt-*=a, claude-3:1=b/c:d",
+        "model_aliases",
+        ("gpt-*=a", "claude-3:1=b/c:d"),
+    ),
     "home": ("PUNA_HOME", "/srv/puna", "models_dir", Path("/srv/puna/models")),
 }
 
@@ -151,6 +157,8 @@ UNREADABLE: dict[str, tuple[str, str, str, object]] = {
     "a mirror without a scheme": ("HF_ENDPOINT", "hf-mirror.com", "hf_endpoint", HUB),
     "a mirror with a port that cannot be": ("HF_ENDPOINT", "http://h:99999", "hf_endpoint", HUB),
     "a mirror with a question": ("HF_ENDPOINT", "https://h/?a", "hf_endpoint", HUB),
+    "an alias of nothing": ("PUNA_MODEL_ALIASES", "gpt-4=", "model_aliases", ()),
+    "an alias of many": ("PUNA_MODEL_ALIASES", "gpt-*=q*", "model_aliases", ()),
     "nobody's home": ("OLLAMA_MODELS", "~no-such-user/models", "models", None),
 }
 

@@ -32,6 +32,7 @@ from puna.scheduler.fit import Rules
 from puna.scheduler.loop import Scheduler
 from puna.server.image_urls import IMAGE_TYPES, FetchImage
 from puna.server.services import Services
+from puna.service.aliases import Aliases
 from puna.service.catalog import Catalog
 from puna.service.create import Create
 from puna.service.embedding import Embed
@@ -174,6 +175,7 @@ def _join(
     stored: ResponseStore,
 ) -> Services:
     catalog = Catalog(library, go_template=settings.go_template)
+    aliases = Aliases(catalog, settings.model_aliases)
     inference = Inference(catalog, scheduler, clock, settings)
     embedding = Embed(catalog, scheduler, clock, settings)
     texts = Texts(catalog, scheduler, settings)
@@ -204,6 +206,8 @@ def _join(
         pull=pull.pull,
         push=push.push,
         update=update.update,
+        local_name=aliases.resolve,
+        aliases=aliases.listed,
         metrics=scheduler.metrics,
         stored=stored,
     )

@@ -4,7 +4,7 @@ them."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from puna.api.events import Event, Progress
@@ -67,6 +67,10 @@ class Services:
     pull: Callable[[PullRequest], AsyncIterator[Progress]]
     push: Callable[[PushRequest], AsyncIterator[Progress]]
     update: Callable[[UpdateRequest], AsyncIterator[Progress | Updated]]
+    local_name: Callable[[str], Awaitable[str]]
+    """The model that answers for a name of another vendor's, which may be an alias."""
+    aliases: Callable[[], Awaitable[Mapping[str, str]]]
+    """Those that are listed, and when their models were modified."""
     metrics: Metrics
     stored: ResponseStore
     """What clients of /v1/responses come back to."""

@@ -51,8 +51,9 @@ PIXEL = (
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with an empty store."""
-    with running_server(tmp_path_factory.mktemp("home")) as started:
+    """A server with an empty store, where cria answers for models of the vendor, too."""
+    home = tmp_path_factory.mktemp("home")
+    with running_server(home, PUNA_MODEL_ALIASES="claude-*=cria") as started:
         yield started
 
 
@@ -67,8 +68,9 @@ def user(text: str) -> MessageParam:
 
 
 def ask(client: anthropic.Anthropic, *messages: MessageParam, **fields: Any) -> Message:
-    asked: dict[str, Any] = {"thinking": QUIET, "extra_body": GREEDY, "max_tokens": LONG, **fields}
-    reply = client.messages.create(model="cria", messages=messages, **asked)
+    calm = {"model": "cria", "thinking": QUIET, "extra_body": GREEDY, "max_tokens": LONG}
+    asked: dict[str, Any] = {**calm, **fields}
+    reply = client.messages.create(messages=messages, **asked)
     assert isinstance(reply, Message)
     return reply
 
@@ -250,6 +252,15 @@ def test_models(client: anthropic.Anthropic) -> None:
     assert client.models.retrieve(listed.id) == listed
     with pytest.raises(anthropic.NotFoundError):
         client.models.retrieve("nobody")
+
+
+def test_a_name_of_the_vendor_s(client: anthropic.Anthropic) -> None:
+    name = "claude-haiku-4-5-20251001"
+    reply = ask(client, user("Hello!"), model=name, max_tokens=5)
+    assert (reply.model, reply.usage.output_tokens) == (name, 5)
+    counted = client.messages.count_tokens(model=name, messages=[user("Hello!")], thinking=QUIET)
+    assert counted.input_tokens == _total(reply.usage)
+    assert client.models.retrieve(name).id == name
 
 
 def test_errors_have_the_client_s_own_types(client: anthropic.Anthropic) -> None:

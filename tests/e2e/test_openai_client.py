@@ -33,8 +33,9 @@ PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with cria."""
-    with running_server(tmp_path_factory.mktemp("home")) as started:
+    """A server with cria, which answers for models of the vendor, too."""
+    aliases = "text-*=cria,gpt-*=cria"
+    with running_server(tmp_path_factory.mktemp("home"), PUNA_MODEL_ALIASES=aliases) as started:
         assert started.post("/api/pull", model="cria", stream=False).status == 200
         yield started
 
@@ -238,6 +239,20 @@ def test_models(client: openai.OpenAI) -> None:
     for name in ("cria", "library/cria"):
         shown = client.models.retrieve(name)
         assert (shown.id, shown.created) == (name, listed.created)
+
+
+def test_a_name_of_the_vendor_s(client: openai.OpenAI) -> None:
+    calm = CALM | {"model": "gpt-4o"}
+    reply = client.chat.completions.create(messages=user(FRANCE), **calm)
+    assert "Paris" in (reply.choices[0].message.content or "")
+    assert reply.model == "gpt-4o"
+    response = client.responses.create(input=FRANCE, model="gpt-4o", max_output_tokens=3)
+    assert response.model == "gpt-4o"
+    vectors = client.embeddings.create(model="text-embedding-3-small", input="A red house.")
+    assert vectors.model == "text-embedding-3-small"
+    assert client.models.retrieve("gpt-4o").id == "gpt-4o"
+    with pytest.raises(openai.NotFoundError):
+        client.models.delete("gpt-4o")
 
 
 def test_a_model_is_deleted(client: openai.OpenAI, server: Server) -> None:

@@ -161,6 +161,14 @@ async def _queue() -> QueueResponse:
     return QueueResponse(waiting=[row], limit=512, running=1, loaded=1, loading=0)
 
 
+async def _same(name: str) -> str:
+    return name
+
+
+async def _no_names() -> dict[str, str]:
+    return {}
+
+
 NOBODY = Services(
     chat=_chat,
     generate=_generate,
@@ -185,6 +193,8 @@ NOBODY = Services(
     store=_store,
     prune=_prune,
     verify=progressed(Progress(status="success")),
+    local_name=_same,
+    aliases=_no_names,
     metrics=Metrics(),
     stored=ResponseStore(Path("nowhere"), 0, 0),
 )

@@ -31,6 +31,7 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     check(asked)
     await fill_images(asked.messages, kit.services.fetch_image)
     order = to_chat(asked)
+    order.model = await kit.services.local_name(asked.model)
     sign(order, request)
     events = kit.services.chat(order)
     return Reply(events, messages_wire(asked), stream=asked.stream, closing=kit.closing)
@@ -42,6 +43,7 @@ async def count_tokens(request: Request, kit: Kit) -> ASGIApp:
     check(asked, counts=True)
     await fill_images(asked.messages, kit.services.fetch_image)
     order = to_chat(asked)
+    order.model = await kit.services.local_name(asked.model)
 
     async def count() -> AsyncIterator[int]:
         yield await kit.services.count_tokens(order)

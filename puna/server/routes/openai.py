@@ -66,8 +66,10 @@ async def chat(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
     asked = decode(ChatCompletionRequest, await read_body(request))
     await fill_images(asked.messages, kit.services.fetch_image)
+    model = await kit.services.local_name(asked.model)
     answers = []
     for order in chat_orders(asked):
+        order.model = model
         order.priority = asked.priority
         sign(order, request)
         answers.append(kit.services.chat(order))
@@ -85,7 +87,9 @@ async def completions(request: Request, kit: Kit) -> ASGIApp:
     """Continue one or several prompts."""
     asked = decode(CompletionRequest, await read_body(request))
     orders = generate_orders(asked)
+    model = await kit.services.local_name(asked.model)
     for order in orders:
+        order.model = model
         order.priority = asked.priority
         sign(order, request)
     wire = completion_wire(
@@ -103,6 +107,7 @@ async def embeddings(request: Request, kit: Kit) -> ASGIApp:
     """A vector for each input."""
     asked = decode(EmbeddingRequest, await read_body(request))
     order = embed_order(asked)
+    order.model = await kit.services.local_name(asked.model)
     sign(order, request)
 
     async def body() -> bytes:
@@ -112,8 +117,9 @@ async def embeddings(request: Request, kit: Kit) -> ASGIApp:
 
 
 async def models(request: Request, kit: Kit) -> Response:
-    """The installed models."""
+    """The installed models, and the names that stand for some."""
     rows = [_row(each) for each in await kit.services.tags()]
+    rows += [_Row(name, date) for name, date in (await kit.services.aliases()).items()]
     if speaks_anthropic(request):
         return json_reply(model_page([_info(row.model, row) for row in rows]))
     return json_reply(ModelCards(data=[_card(row.model, row) for row in rows]))
@@ -122,7 +128,8 @@ async def models(request: Request, kit: Kit) -> Response:
 async def model(request: Request, kit: Kit) -> Response:
     """One installed model, under the name that was asked for."""
     name = request.path_params["model"]
-    shown = await kit.services.show(ShowRequest(model=name), "")
+    local = await kit.services.local_name(name)
+    shown = await kit.services.show(ShowRequest(model=local), "")
     row = _row(shown)
     return json_reply(_info(name, row) if speaks_anthropic(request) else _card(name, row))
 

@@ -42,6 +42,7 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     earlier = await earlier_items(stored, client, order.previous_response_id)
     shown = await with_images([earlier, items], kit.services.fetch_image)
     asked = read_request(order, *shown)
+    asked.order.model = await kit.services.local_name(order.model)
     asked.order.priority = order.priority
     sign(asked.order, request)
     is_stored = order.store and stored.is_on
@@ -91,6 +92,7 @@ async def input_tokens(request: Request, kit: Kit) -> ASGIApp:
     items = await resolved(stored, client, read_input(order.input))
     earlier = await earlier_items(stored, client, order.previous_response_id)
     asked = read_request(order, earlier, items)
+    asked.order.model = await kit.services.local_name(order.model)
 
     async def body() -> bytes:
         count = await kit.services.count_tokens(asked.order)

@@ -38,10 +38,11 @@ __all__ = ["detokenize", "rerank", "tokenize"]
 async def rerank(request: Request, kit: Kit) -> ASGIApp:
     """Sort documents by how well they fit a query."""
     order = decode(RerankRequest, await read_body(request))
+    asked, order.model = order.model, await kit.services.local_name(order.model)
     sign(order, request)
 
     async def body() -> object:
-        return _ranking(order, await kit.services.rerank(order))
+        return _ranking(asked, order, await kit.services.rerank(order))
 
     return _reply(body, request, kit)
 
@@ -66,7 +67,7 @@ async def detokenize(request: Request, kit: Kit) -> ASGIApp:
     return _reply(body, request, kit)
 
 
-def _ranking(order: RerankRequest, ranked: Ranked) -> RerankResponse:
+def _ranking(model: str, order: RerankRequest, ranked: Ranked) -> RerankResponse:
     texts = ranked.documents
     results = [
         RerankResult(
@@ -78,7 +79,7 @@ def _ranking(order: RerankRequest, ranked: Ranked) -> RerankResponse:
     ]
     usage = RerankUsage(ranked.prompt_tokens, ranked.prompt_tokens)
     number = f"rerank-{secrets.token_hex(16)}"
-    return RerankResponse(id=number, model=order.model, results=results, usage=usage)
+    return RerankResponse(id=number, model=model, results=results, usage=usage)
 
 
 def _reply(body: Callable[[], Awaitable[object]], request: Request, kit: Kit) -> ASGIApp:
