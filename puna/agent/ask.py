@@ -17,7 +17,7 @@ from prompt_toolkit.layout.controls import FormattedTextControl
 from prompt_toolkit.utils import is_dumb_terminal
 
 from puna.agent.approvals import Approvals, Choice, Wish, always_text, visible
-from puna.repl.reader import make_output
+from puna.term.screen import make_output
 
 __all__ = ["ask_at_terminal", "deny_unasked"]
 

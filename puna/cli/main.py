@@ -118,7 +118,18 @@ class Root(click.Group):
                 as_json=bool(values.get("json"))
             )
             return
-        click.echo(self.get_help(ctx), nl=False)
+        # The line editor takes as long to import as all the rest.
+        is_help = values.get("help") or not is_at_terminal()
+        menu = None if is_help else importlib.import_module("puna.cli.menu")
+        if menu is None or not menu.can_be_shown():
+            click.echo(self.get_help(ctx), nl=False)
+            return
+        flags = [f"--{name}" for name in ("nowordwrap", "verbose") if values.get(name)]
+        menu.run_menu(self._start, flags)
+
+    def _start(self, words: Sequence[str]) -> None:
+        with self.make_context("puna", [*words]) as ctx:
+            self.invoke(ctx)
 
     def get_help(self, ctx: click.Context) -> str:
         """The help text with the list of commands."""
@@ -141,6 +152,11 @@ class Root(click.Group):
                 "",
             ]
         )
+
+
+def is_at_terminal() -> bool:
+    """Whether a person may be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def suggestions(typed: str) -> str:

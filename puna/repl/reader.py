@@ -5,8 +5,6 @@ Facts: CLI spec, sections 2.1 and 2.4.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from itertools import islice
 from typing import Protocol
@@ -14,19 +12,17 @@ from typing import Protocol
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer
-from prompt_toolkit.data_structures import Size
 from prompt_toolkit.filters import is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
-from prompt_toolkit.output import Output, create_output
-from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.utils import get_term_environment_variable, is_dumb_terminal
+from prompt_toolkit.utils import is_dumb_terminal
 
 from puna.repl.editor import edit
 from puna.repl.history import History
+from puna.term.screen import make_output
 
-__all__ = ["Reader", "make_output", "make_reader"]
+__all__ = ["Reader", "make_reader"]
 
 PROMPT = ">>> "
 CONTINUATION = "... "
@@ -87,18 +83,6 @@ class RichReader:
             default=draft,
             placeholder=FormattedText([(GREY, BLOCK_PLACEHOLDER if in_block else PLACEHOLDER)]),
         )
-
-
-def make_output() -> Output:
-    """The terminal; it is not asked for its cursor position, since not every one answers."""
-    if os.name == "nt":
-        return create_output()
-
-    def size() -> Size:
-        columns, rows = shutil.get_terminal_size()
-        return Size(rows=rows, columns=columns)
-
-    return Vt100_Output(sys.stdout, size, get_term_environment_variable(), enable_cpr=False)
 
 
 def make_keys(editor: str) -> KeyBindings:
