@@ -36,6 +36,12 @@ class VersionResponse(Struct, frozen=True, kw_only=True):
     puna: str
 
 
+class HealthResponse(Struct, frozen=True, kw_only=True):
+    """That the server answers requests; while it ends it says so with a 503."""
+
+    status: str = "ok"
+
+
 class CloudStatus(Struct, frozen=True, kw_only=True):
     """Whether there is a cloud, and what says so."""
 

@@ -46,7 +46,11 @@ __all__ = ["ROUTES", "make_app"]
 
 ROUTES = (
     Row("GET HEAD", "/", health.root),
+    Row("GET HEAD", "/v1", health.root),
+    Row("GET HEAD", "/health", health.health),
+    Row("GET HEAD", "/v1/health", health.health),
     Row("GET HEAD", "/api/version", health.version),
+    Row("GET HEAD", "/version", health.version),
     Row("GET", "/api/status", health.status),
     Row("GET", "/openapi.json", documents.openapi),
     Row("GET", "/docs", documents.docs),

@@ -98,6 +98,7 @@ def items(body: str) -> Iterator[Any]:
             yield json.loads(text)
 
 
+QUIET = ("/", "/v1", "/health", "/version", "/api/version", "/api/status", "/api/tags", "/api/ps")
 ELSEWHERE = {("POST", "/api/pull"), ("POST", "/api/push")}
 """Routes that would ask a registry."""
 EXAMPLES = {" ".join(key): key for key, each in OPERATIONS.items() if each.example is not None}
@@ -112,7 +113,7 @@ def test_every_example_works(server: Server) -> None:
         check(key, answer)
 
 
-@pytest.mark.parametrize("path", ["/", "/api/version", "/api/status", "/api/tags", "/api/ps"])
+@pytest.mark.parametrize("path", QUIET)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_needs_no_body(server: Server, method: str, path: str) -> None:
     if (method, path) in OPERATIONS:

@@ -24,6 +24,16 @@ def test_version_and_status() -> None:
     assert status.json == {"cloud": {"disabled": True, "source": "env"}}
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_other_servers_have_is_found_where_they_have_it(method: str) -> None:
+    places = {"/health": b'{"status":"ok"}', "/v1/health": b'{"status":"ok"}'}
+    places["/v1"] = b"Ollama is running"
+    places["/version"] = run(client().request("GET", "/api/version")).body
+    for path, body in places.items():
+        reply = run(client().request(method, path))
+        assert (reply.status, reply.body) == (200, body), path
+
+
 def test_the_version_satisfies_clients_that_ask_for_a_minimum() -> None:
     assert tuple(map(int, API_VERSION.split("."))) >= (0, 6, 4)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from puna.api.events import Progress
-from puna.api.responses import QueueResponse
+from puna.api.responses import HealthResponse, QueueResponse, VersionResponse
 from puna.api.texts import (
     DetokenizeRequest,
     DetokenizeResponse,
@@ -32,6 +32,7 @@ from puna.server.openapi.operation import (
     Operation,
     answers,
     streamed,
+    with_heads,
 )
 
 __all__ = ["OWN"]
@@ -55,7 +56,14 @@ _RERANK_PATHS = (
 )
 """Where the clients of Jina, Cohere and llama.cpp look for it."""
 
-OWN: dict[Key, Operation] = {
+_HEALTH = Operation(
+    summary="Whether the server takes requests",
+    text="While it ends, it does not.",
+    answers=(answers("It does", HealthResponse),),
+    errors=(503,),
+)
+
+_OPERATIONS: dict[Key, Operation] = {
     **{("POST", path): _RERANK for path in _RERANK_PATHS},
     ("POST", "/api/tokenize"): Operation(
         summary="The tokens of a text",
@@ -76,6 +84,18 @@ OWN: dict[Key, Operation] = {
     ("GET", "/api/queue"): Operation(
         summary="The requests that wait",
         answers=(answers("Who waits, the next first, and for what", QueueResponse),),
+    ),
+    ("GET", "/v1"): Operation(
+        summary="Whether the server runs",
+        answers=(Answer("It does", (Content("text/plain", ({"type": "string"},)),)),),
+        errors=(),
+    ),
+    ("GET", "/health"): _HEALTH,
+    ("GET", "/v1/health"): _HEALTH,
+    ("GET", "/version"): Operation(
+        summary="The versions of the API and of Puna",
+        answers=(answers("The versions", VersionResponse),),
+        errors=(),
     ),
     ("GET", "/metrics"): Operation(
         summary="What was counted, for Prometheus",
@@ -119,3 +139,5 @@ OWN: dict[Key, Operation] = {
         errors=(),
     ),
 }
+OWN = with_heads(_OPERATIONS, "/v1", "/health", "/v1/health", "/version")
+"""What is told of each."""

@@ -6,18 +6,23 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
-from puna.api.responses import CloudStatus, StatusResponse, VersionResponse
+from puna.api.responses import CloudStatus, HealthResponse, StatusResponse, VersionResponse
 from puna.api.version import API_VERSION
 from puna.metrics import CONTENT_TYPE
 from puna.server.routes.replies import json_reply
 from puna.server.services import Kit
 
-__all__ = ["metrics", "root", "status", "version"]
+__all__ = ["health", "metrics", "root", "status", "version"]
 
 
 async def root(request: Request, kit: Kit) -> Response:
     """Clients probe for exactly this text."""
     return PlainTextResponse("Ollama is running")
+
+
+async def health(request: Request, kit: Kit) -> Response:
+    """For whoever watches over servers, in the form of llama.cpp's."""
+    return json_reply(HealthResponse())
 
 
 async def version(request: Request, kit: Kit) -> Response:
