@@ -60,7 +60,9 @@ PARITY ?= build/convert-parity
 test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev build/engine-vocabularies/unpacked
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.minilm make $(PARITY)
+	$(CONVERT_VENV)/bin/python -m tests.convert.parity.vision make $(PARITY)
 	$(BIN)/python -m tests.convert.parity.compare $(PARITY)
+	$(BIN)/python -m tests.convert.parity.vision compare $(PARITY)
 	$(BIN)/python -m tests.convert.parity.minilm compare $(PARITY)
 	$(BIN)/python -m tests.convert.parity.vocabularies build/engine-vocabularies
 

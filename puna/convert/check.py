@@ -16,18 +16,29 @@ from typing import Any
 
 import numpy as np
 from llama_cpp import llama_cpp as _bindings
+from llama_cpp import mtmd_cpp as _vision_bindings
 
+from puna.convert.plan import missing_like
 from puna.convert.tensor import Tensor
-from puna.errors import ConvertError, MissingTensor
+from puna.errors import ConvertError
 
-__all__ = ["check_adapter", "check_layout", "check_model", "logits_of"]
+__all__ = [
+    "check_adapter",
+    "check_layout",
+    "check_model",
+    "check_projector",
+    "logits_of",
+    "vectors_of",
+]
 
 lib: Any = _bindings
+mtmd: Any = _vision_bindings
 
 _ERROR, _CONTINUED = 4, 5
 _TENSOR = re.compile(r"tensor '([^']+)'")
 _WHERE = re.compile(r"^\w+: (error loading model: )?")
 _N_CTX = 64
+_SIDE = 64  # pixels of the image that a projector is tried with
 
 
 class _Words:
@@ -39,10 +50,12 @@ class _Words:
 
     def __enter__(self) -> _Words:
         lib.llama_log_set(self._callback, ctypes.c_void_p(0))
+        mtmd.mtmd_helper_log_set(self._callback, ctypes.c_void_p(0))
         return self
 
     def __exit__(self, *_: object) -> None:
         lib.llama_log_set(lib.llama_log_callback(), ctypes.c_void_p(0))
+        mtmd.mtmd_helper_log_set(lib.llama_log_callback(), ctypes.c_void_p(0))
 
     def _hear(self, level: int, text: bytes, _: object) -> None:
         line = text.decode("utf-8", "replace").strip()
@@ -65,20 +78,9 @@ def check_layout(path: Path, sources: Mapping[str, Tensor]) -> None:
     found = _TENSOR.search(words.first)
     if found and found[1] in sources:
         raise sources[found[1]].bad(words.first)
-    if found and (sibling := _sibling(found[1], sources)):
+    if found and (sibling := missing_like(found[1], sources)):
         raise sibling
     raise ConvertError(f"the engine does not take the model: {words.first or 'no reason given'}")
-
-
-def _sibling(missing: str, sources: Mapping[str, Tensor]) -> MissingTensor | None:
-    """The error for a missing tensor under the name that its like of another block suggests."""
-    block = re.match(r"blk\.(\d+)\.(.*)", missing)
-    for name, tensor in sources.items() if block else ():
-        other = re.match(r"blk\.(\d+)\.(.*)", name)
-        if block and other and other[2] == block[2]:
-            source = re.sub(rf"\.{other[1]}\.", f".{block[1]}.", tensor.source, count=1)
-            return MissingTensor(tensor.file, f"is missing ({missing})", source)
-    return None
 
 
 def check_model(path: Path) -> None:
@@ -96,6 +98,69 @@ def check_adapter(base: Path, path: Path) -> None:
         lib.llama_model_free(model)  # and its adapters with it
         if not adapter:
             raise ConvertError(f"the engine does not load the adapter: {words.first}")
+
+
+def check_projector(model: Path, projector: Path) -> None:
+    """Raise ConvertError where the engine cannot load the projector for the model, or makes of an
+    image what is no number.
+    """
+    ramp = np.arange(_SIDE * _SIDE * 3, dtype=np.uint32).reshape(_SIDE, _SIDE, 3) % 251
+    vectors_of(model, projector, ramp.astype(np.uint8))
+
+
+def vectors_of(
+    path: Path, projector: Path, pixels: np.ndarray[Any, np.dtype[np.uint8]]
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """What the model sees of an image of shape (height, width, 3): a row for each token of its
+    first part. Raises ConvertError.
+    """
+    with _Words() as words:
+        model = lib.llama_model_load_from_file(os.fsencode(path), _parameters())
+        if not model:
+            raise ConvertError(f"the engine does not load the model: {words.first}")
+        context = None
+        try:
+            parameters = mtmd.mtmd_context_params_default()
+            parameters.use_gpu = parameters.print_timings = parameters.warmup = False
+            parameters.n_threads = os.cpu_count() or 1
+            context = mtmd.mtmd_init_from_file(os.fsencode(projector), model, parameters)
+            if not context:
+                raise ConvertError(f"the engine does not load the projector: {words.first}")
+            values = _encode(context, pixels, int(lib.llama_model_n_embd_inp(model)))
+        finally:
+            if context:
+                mtmd.mtmd_free(context)
+            lib.llama_model_free(model)
+    if not np.isfinite(values).all():
+        raise ConvertError("the projector computes values that are no numbers")
+    return values
+
+
+def _encode(
+    context: Any, pixels: np.ndarray[Any, np.dtype[np.uint8]], width: int
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    height, length, _ = pixels.shape
+    raw = np.ascontiguousarray(pixels)
+    data = raw.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+    bitmap = mtmd.mtmd_bitmap_init(length, height, data)
+    part = mtmd.mtmd_input_part(text=None, bitmap=bitmap)
+    parts = (ctypes.POINTER(mtmd.mtmd_input_part) * 1)(ctypes.pointer(part))
+    chunks = mtmd.mtmd_input_chunks_init()
+    try:
+        if mtmd.mtmd_tokenize_from_parts(context, chunks, parts, 1, False):
+            raise ConvertError("the engine does not prepare an image for the projector")
+        for at in range(mtmd.mtmd_input_chunks_size(chunks)):
+            chunk = mtmd.mtmd_input_chunks_get(chunks, at)
+            if mtmd.mtmd_input_chunk_get_type(chunk) == mtmd.MTMD_INPUT_CHUNK_TYPE_IMAGE:
+                if mtmd.mtmd_encode_chunk(context, chunk):
+                    raise ConvertError("the engine does not encode an image with the projector")
+                shape = (int(mtmd.mtmd_input_chunk_get_n_tokens(chunk)), width)
+                found = np.ctypeslib.as_array(mtmd.mtmd_get_output_embd(context), shape)
+                return np.array(found, np.float32)
+        raise ConvertError("the engine makes no tokens of an image")
+    finally:
+        mtmd.mtmd_input_chunks_free(chunks)
+        mtmd.mtmd_bitmap_free(bitmap)
 
 
 def logits_of(

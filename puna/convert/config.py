@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from puna.convert.assumed import assumed
 from puna.errors import BadCheckpoint
 
 __all__ = ["Config", "read_json"]
@@ -19,7 +20,7 @@ MAX_JSON = 256 << 20  # bytes: tokenizer.json of large vocabularies has 35 MB
 
 NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "n_layers": ("n_layers", "num_hidden_layers", "n_layer", "num_layers"),
+        "n_layers": ("n_layers", "num_hidden_layers", "n_layer", "num_layers", "depth"),
         "context": (
             "max_position_embeddings", "n_ctx", "n_positions", "max_seq_len", "seq_length",
             "max_sequence_length", "model_max_length", "max_length",
@@ -78,7 +79,8 @@ class Config:
         for name in _TEXT:
             part = values.get(name)
             if isinstance(part, Mapping):
-                self.text |= {key: value for key, value in part.items() if value is not None}
+                said = {key: value for key, value in part.items() if value is not None}
+                self.text = {**assumed(part), **self.text, **said}
                 break
 
     @property

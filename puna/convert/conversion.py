@@ -26,13 +26,16 @@ CHILD = "puna.convert.converter"
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What the child is to do. `base` is an adapter's model, a GGUF file; `type` may be empty."""
+    """What the child is to do. `base` is an adapter's model, a GGUF file; `type` may be empty, and
+    `projector` where no encoder is to be written.
+    """
 
     kind: Literal["model", "adapter"]
     source: str
     target: str
     type: str = ""
     base: str = ""
+    projector: str = ""
     allow_pickle: bool = False
 
 
@@ -82,7 +85,15 @@ async def convert(work: Conversion) -> AsyncGenerator[Said, None]:
     Raises ConvertError with the child's words; nothing is left of what failed.
     """
     base = str(work.base) if work.base else ""
-    order = Order(work.kind, str(work.source), str(work.target), work.type, base, work.allow_pickle)
+    order = Order(
+        work.kind,
+        str(work.source),
+        str(work.target),
+        work.type,
+        base,
+        str(work.projector),
+        work.allow_pickle,
+    )
     finished = False
     child = working.work_in_child(CHILD, order, "converter", ConvertError, "convert", Said)
     try:

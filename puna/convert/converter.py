@@ -48,10 +48,7 @@ def carry_out(order: Order, teller: _Teller) -> Said:
             raise ConvertError("an adapter needs the model that it belongs to")
         architecture = convert_adapter(source, Path(order.base), target, teller.progress)
         return Said(written=(Written(order.target, "adapter", architecture, "F32"),))
-    architecture, kind = convert_model(
-        source, target, order.type, teller.progress, allow_pickle=order.allow_pickle
-    )
-    return Said(written=(Written(order.target, "model", architecture, kind),))
+    return Said(written=convert_model(order, teller.progress))
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
-"""A checkpoint's folder becomes a GGUF file: read, map, write, check. Runs in the child process.
+"""A checkpoint's folder becomes a GGUF file, and another for its encoder: read, map, write, check.
+Runs in the child process.
 
 Facts: conversion spec, section 3.
 """
@@ -6,78 +7,104 @@ Facts: conversion spec, section 3.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from puna.convert.check import check_layout, check_model
+from puna.convert.check import check_layout, check_model, check_projector
 from puna.convert.checkpoint import read_config, read_weights
 from puna.convert.config import Config
+from puna.convert.conversion import Order, Written
+from puna.convert.encoder import projector_of
 from puna.convert.families.registry import family_of
 from puna.convert.family import Family, Value
 from puna.convert.keys import common_keys
-from puna.convert.plan import Output, map_weights, natural_kind
+from puna.convert.plan import FILE_TYPE_NUMBERS, Output, map_weights, natural_kind
 from puna.convert.pooling import pooling_keys
 from puna.convert.quantized import unpacked
+from puna.convert.tensor import Tensor
 from puna.convert.tokenizer.special import Folder
 from puna.convert.tokenizer.vocabulary import tokenizer_keys
 from puna.convert.write import TooLarge, open_file, write_data
 from puna.gguf.reader import read_header
-from puna.gguf.types import FILE_TYPES
 
 __all__ = ["convert_model"]
 
-_FILE_TYPES = {name: number for number, name in FILE_TYPES.items()}
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file to be."""
+
+    path: Path
+    role: Literal["model", "projector"]
+    architecture: str
+    keys: Mapping[str, Value]
+    outputs: Sequence[Output]
 
 
-def convert_model(
-    folder: Path,
-    target: Path,
-    kind: str,
-    tell: Callable[[int, int], None],
-    *,
-    allow_pickle: bool = False,
-) -> tuple[str, str]:
-    """Write `target` and check it; `tell` hears of tensors done and in all.
+def convert_model(order: Order, tell: Callable[[int, int], None]) -> tuple[Written, ...]:
+    """Write the model's file, the projector's where the checkpoint has an encoder, and check them;
+    `tell` hears of tensors done and in all. Gives what was written.
 
-    `kind` is F32, F16 or BF16; empty for what suits the checkpoint. Gives architecture and type of
-    the file. Raises ConvertError, OSError; nothing is left of a file that failed.
+    Raises ConvertError, OSError; nothing is left of files when one failed.
     """
     try:
         try:
-            return _convert(folder, target, kind, tell, allow_pickle)
+            return _convert(order, order.type, tell)
         except TooLarge:
-            return _convert(folder, target, "BF16", tell, allow_pickle)
+            return _convert(order, "BF16", tell)
     except BaseException:
-        with contextlib.suppress(OSError):
-            target.unlink()
+        for path in (order.target, order.projector):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
         raise
 
 
-def _convert(
-    folder: Path, target: Path, kind: str, tell: Callable[[int, int], None], allow_pickle: bool
-) -> tuple[str, str]:
+def _convert(order: Order, kind: str, tell: Callable[[int, int], None]) -> tuple[Written, ...]:
+    folder = Path(order.source)
     config = read_config(folder)
-    family = family_of(config)
-    family = family.final(config) or family
-    weights = unpacked(config, read_weights(folder, allow_pickle=allow_pickle))
+    weights = unpacked(config, read_weights(folder, allow_pickle=order.allow_pickle))
     kind = kind or natural_kind(weights.values())
-    outputs = map_weights(family, config, weights, kind)
-    keys = model_keys(folder, config, family, outputs, kind)
-    open_file(target, keys, outputs)
-    check_layout(target, {output.name: output.tensor for output in outputs})
+    files = list(_files(order, folder, config, weights, kind))
+    total = sum(len(file.outputs) + 1 for file in files)
     done = 0
 
-    def written(_output: Output) -> None:
+    def written(_output: Output | None = None) -> None:
         nonlocal done
-        tell(done, len(outputs) + 1)
+        tell(done, total)
         done += 1
 
-    write_data(target, outputs, written)
-    tell(len(outputs), len(outputs) + 1)
-    read_header(target)
-    check_model(target)
-    tell(len(outputs) + 1, len(outputs) + 1)
-    return family.architecture, kind
+    for file in files:
+        open_file(file.path, file.keys, file.outputs)
+        if file.role == "model":
+            check_layout(file.path, {output.name: output.tensor for output in file.outputs})
+    for file in files:
+        write_data(file.path, file.outputs, written)
+        written()
+        read_header(file.path)
+        if file.role == "model":
+            check_model(file.path)
+        else:
+            check_projector(Path(order.target), file.path)
+    tell(total, total)
+    return tuple(Written(str(f.path), f.role, f.architecture, kind) for f in files)
+
+
+def _files(
+    order: Order, folder: Path, config: Config, weights: Mapping[str, Tensor], kind: str
+) -> Iterator[_File]:
+    """What is to be written, every tensor with its place and its shape."""
+    family = family_of(config)
+    family = family.final(config) or family
+    outputs = map_weights(family, config, weights, kind)
+    keys = model_keys(folder, config, family, outputs, kind)
+    yield _File(Path(order.target), "model", family.architecture, keys, outputs)
+    eye = projector_of(folder, config, weights) if order.projector else None
+    if eye:
+        seen = eye.outputs(weights, kind)
+        yield _File(Path(order.projector), "projector", eye.architecture, eye.keys(kind), seen)
 
 
 def model_keys(
@@ -87,7 +114,7 @@ def model_keys(
     keys: dict[str, Value | None] = {
         "general.architecture": family.architecture,
         "general.type": "model",
-        "general.file_type": _FILE_TYPES[kind],
+        "general.file_type": FILE_TYPE_NUMBERS[kind],
         "general.quantization_version": 2,
     }
     own = common_keys(config, family.n_blocks(config)) | dict(family.keys(config))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import gguf
@@ -18,8 +18,21 @@ from puna.convert.family import Family, Named
 from puna.convert.kinds import is_float
 from puna.convert.tensor import Tensor, stack
 from puna.errors import BadCheckpoint, ConvertError, MissingTensor
+from puna.gguf.types import FILE_TYPES
 
-__all__ = ["Output", "map_weights", "natural_kind"]
+__all__ = [
+    "FILE_TYPE_NUMBERS",
+    "Output",
+    "is_used",
+    "map_weights",
+    "missing_like",
+    "natural_kind",
+    "of_encoder",
+    "placed",
+    "tensor_names",
+]
+
+FILE_TYPE_NUMBERS = {name: number for number, name in FILE_TYPES.items()}
 
 MAX_NAME = 63  # bytes that the engine has for a tensor's name
 
@@ -38,6 +51,7 @@ _NUMBERED_EXPERTS = re.compile(
     r"^model\.layers\.(\d+)\.(?:block_sparse_moe|feed_forward)\.experts\.(w[123]\..*)$"
 )
 _BLOCK = re.compile(r"^blk\.(\d+)\.")
+_NUMBERED = re.compile(r"((?:v\.)?blk)\.(\d+)\.(.*)")
 _ALWAYS_F32 = re.compile(
     r"_norm\.weight$|ffn_gate_inp(_shexp)?\.weight$|^position_embd\.weight$|^token_types\.weight$"
     r"|ssm_conv1d|shortconv\.conv|time_mix_(first|w1|w2|decay_w1|decay_w2|lerp_fused)"
@@ -86,15 +100,42 @@ def map_weights(
     `kind` is the type of matrices. Raises BadCheckpoint for a tensor that has no place, or twice
     the same.
     """
-    n_blocks = family.n_blocks(config)
-    names = _Names(_architecture(family.architecture), n_blocks)
+    names = tensor_names(family.architecture, family.n_blocks(config))
+    outputs = placed(
+        _changed(family, config, weights),
+        lambda name: name if name in _GIVEN else names(name),
+        lambda name, tensor: _kind(name, tensor, kind),
+        family.architecture,
+    )
+    return sorted(outputs.values(), key=_place)
+
+
+def tensor_names(architecture: str, n_blocks: int) -> Callable[[str], str | None]:
+    """The names that an architecture's tensors have in GGUF, by those that makers give them."""
+    names = _Names(_architecture(architecture), n_blocks)
+
+    def find(name: str) -> str | None:
+        found: str | None = names.get_name(name, (".weight", ".bias"))
+        return found
+
+    return find
+
+
+def placed(
+    changed: Iterable[Named],
+    target_of: Callable[[str], str | None],
+    kind_of: Callable[[str, Tensor], str],
+    owner: str,
+) -> dict[str, Output]:
+    """Tensors by their names in the file of `owner`, which errors name.
+
+    Raises BadCheckpoint for a tensor that has no place, or twice the same.
+    """
     outputs: dict[str, Output] = {}
-    for name, tensor in _changed(family, config, weights):
-        target = name if name in _GIVEN else names.get_name(name, (".weight", ".bias"))
+    for name, tensor in changed:
+        target = target_of(name)
         if target is None:
-            raise BadCheckpoint(
-                tensor.file, f"{family.architecture} has no place for {name}", tensor.source
-            )
+            raise BadCheckpoint(tensor.file, f"{owner} has no place for {name}", tensor.source)
         if target in outputs:
             raise BadCheckpoint(
                 tensor.file,
@@ -103,8 +144,29 @@ def map_weights(
             )
         if len(target) > MAX_NAME:
             raise tensor.bad(f"the name {target!r} is longer than {MAX_NAME} bytes")
-        outputs[target] = Output(target, tensor, _kind(target, tensor, kind))
-    return sorted(outputs.values(), key=_place)
+        outputs[target] = Output(target, tensor, kind_of(target, tensor))
+    return outputs
+
+
+def missing_like(missing: str, sources: Mapping[str, Tensor]) -> MissingTensor | None:
+    """The error for a missing tensor under the name that its like of another block suggests."""
+    wanted = _NUMBERED.fullmatch(missing)
+    for name, tensor in sources.items() if wanted else ():
+        other = _NUMBERED.fullmatch(name)
+        if wanted and other and other[1] == wanted[1] and other[3] == wanted[3]:
+            source = re.sub(rf"\.{other[2]}\.", f".{wanted[2]}.", tensor.source, count=1)
+            return MissingTensor(tensor.file, f"is missing ({missing})", source)
+    return None
+
+
+def is_used(name: str) -> bool:
+    """Whether a tensor is a weight, and not a table that the engine makes for itself."""
+    return not _IGNORED.search(name)
+
+
+def of_encoder(name: str) -> bool:
+    """Whether a tensor is of a checkpoint's other senses, and not of its text model."""
+    return _OTHER_SENSES.search(name) is not None
 
 
 _GIVEN = frozenset({"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"})
@@ -140,9 +202,7 @@ def _changed(family: Family, config: Config, weights: Mapping[str, Tensor]) -> I
     kept = {
         _plain(name, family): tensor
         for name, tensor in weights.items()
-        if not _IGNORED.search(name)
-        and not _OTHER_SENSES.search(name)
-        and not (drop and drop.search(name))
+        if is_used(name) and not of_encoder(name) and not (drop and drop.search(name))
     }
     kept = _gathered(family.gathered, kept) if family.gathered else kept
     for name, tensor in stack_experts(config, kept).items():

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from puna.convert.conversion import Order
 from puna.convert.model import convert_model
 from puna.convert.pickles import read_pickled
 from puna.errors import BadCheckpoint
@@ -18,9 +19,14 @@ from tests.fakes.checkpoints import llama_weights, make_checkpoint
 from tests.fakes.pickled import pack_view, state_of, write_pickled, write_zip
 
 
+def convert(folder: Path, target: Path, *, allow_pickle: bool = False) -> None:
+    order = Order("model", str(folder), str(target), allow_pickle=allow_pickle)
+    convert_model(order, lambda _done, _total: None)
+
+
 def test_the_file_made_of_a_pickle_is_that_made_of_safetensors(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "hf")
-    convert_model(folder, tmp_path / "a.gguf", "", lambda _done, _total: None)
+    convert(folder, tmp_path / "a.gguf")
     (folder / "model.safetensors").unlink()
     weights = llama_weights()
     turned = "model.layers.0.mlp.up_proj.weight"
@@ -29,9 +35,9 @@ def test_the_file_made_of_a_pickle_is_that_made_of_safetensors(tmp_path: Path) -
     (folder / "training_args.bin").write_bytes(b"PK\3\4")
     target = tmp_path / "b.gguf"
     with pytest.raises(BadCheckpoint, match="--allow-pickle"):
-        convert_model(folder, target, "", lambda _done, _total: None)
+        convert(folder, target)
     assert not target.exists()
-    convert_model(folder, target, "", lambda _done, _total: None, allow_pickle=True)
+    convert(folder, target, allow_pickle=True)
     assert target.read_bytes() == (tmp_path / "a.gguf").read_bytes()
 
 

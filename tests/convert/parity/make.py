@@ -17,6 +17,8 @@ import transformers
 
 from tests.convert.parity.cases import CASES, PROMPT_LENGTH, VOCAB, Case
 
+__all__ = ["main", "write_tokenizer"]
+
 N_GREEDY = 8
 
 
@@ -49,7 +51,7 @@ def _make(name: str, case: Case, target: Path) -> None:
         for key, parameter in model.named_parameters():
             _spread(key, parameter, case.spread)
     model.save_pretrained(target)
-    _write_tokenizer(target, case.tokenizer)
+    write_tokenizer(target, case.tokenizer)
     prompt = torch.randint(3, VOCAB - 64, (PROMPT_LENGTH,)).tolist()
     logits = _run(model, prompt)
     greedy = list(prompt)
@@ -77,7 +79,8 @@ def _run(model: Any, tokens: list[int]) -> np.ndarray[Any, Any]:
     return result
 
 
-def _write_tokenizer(folder: Path, kind: str) -> None:
+def write_tokenizer(folder: Path, kind: str) -> None:
+    """A tokenizer.json of bytes, words or pieces, in place of whatever is there."""
     for old in folder.glob("tokenizer*"):
         old.unlink()
     state = {"bytes": _bytes_tokenizer, "words": _words_tokenizer, "pieces": _pieces_tokenizer}[

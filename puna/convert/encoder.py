@@ -1,0 +1,202 @@
+"""The vision encoder of a checkpoint becomes tensors and keys of a projector's file.
+
+Facts: conversion spec, section 7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from puna.convert.assumed import assumed
+from puna.convert.config import Config, read_json
+from puna.convert.family import Named, Value
+from puna.convert.plan import (
+    FILE_TYPE_NUMBERS,
+    Output,
+    is_used,
+    missing_like,
+    of_encoder,
+    placed,
+    tensor_names,
+)
+from puna.convert.projector import Projector, Vision
+from puna.convert.projectors.registry import projectors
+from puna.convert.tensor import Tensor
+from puna.convert.tokenizer.special import Folder
+from puna.errors import BadCheckpoint, MissingTensor
+
+__all__ = ["Eye", "projector_of"]
+
+ARCHITECTURE = "clip"
+
+_BLOCK = re.compile(r"^v\.blk\.(\d+)\.")
+_ALWAYS_F32 = re.compile(r"^v\.(position_embd|class_embd|token_embd)")
+_NEVER_BF16 = re.compile(r"^(v\.patch_embd|mm\.patch_merger|mm\.input_projection)\.weight")
+"""Convolutions and transposed matrices: backends have no kernels for them in BF16."""
+
+_ACTIVATIONS: Mapping[str, Mapping[str, bool]] = {
+    "quick_gelu": {},
+    "gelu": {"use_gelu": True},
+    "gelu_new": {"use_gelu": True},
+    "gelu_fast": {"use_gelu": True},
+    "gelu_pytorch_tanh": {"use_gelu": True},
+    "silu": {"use_silu": True},
+    "swish": {"use_silu": True},
+}
+
+
+class Eye:
+    """A projector's family, and a checkpoint's encoder that is of it."""
+
+    architecture = ARCHITECTURE
+
+    def __init__(self, projector: Projector, vision: Vision) -> None:
+        self._projector = projector
+        self._vision = vision
+
+    def keys(self, kind: str) -> dict[str, Value]:
+        """The file's metadata in its order. Raises BadCheckpoint."""
+        own, images = self._vision.own, self._vision.images
+        pixels = self._projector.pixels
+        keys: dict[str, Value | None] = {
+            "general.architecture": ARCHITECTURE,
+            "general.type": "mmproj",
+            "general.file_type": FILE_TYPE_NUMBERS[kind],
+            "general.quantization_version": 2,
+        }
+        clip: dict[str, Value | None] = {
+            "has_vision_encoder": True,
+            "projector_type": self._projector.kind,
+            **_activation(own),
+            "vision.image_size": own.whole("image_size"),
+            "vision.patch_size": own.whole("patch_size"),
+            "vision.embedding_length": own.whole("width"),
+            "vision.feed_forward_length": own.whole("ffn"),
+            "vision.block_count": own.n_layers,
+            "vision.attention.head_count": own.n_heads,
+            "vision.attention.layer_norm_epsilon": own.real("norm_eps", self._projector.norm_eps),
+            "vision.projection_dim": self._vision.text_width,
+            "vision.image_mean": _colours(images, "image_mean", pixels.mean),
+            "vision.image_std": _colours(images, "image_std", pixels.std),
+            **self._projector.keys(self._vision),
+        }
+        keys |= {f"{ARCHITECTURE}.{key}": value for key, value in clip.items()}
+        return {key: value for key, value in keys.items() if value is not None}
+
+    def outputs(self, weights: Mapping[str, Tensor], kind: str) -> list[Output]:
+        """The file's tensors. Raises BadCheckpoint for one that is missing, of a wrong shape, or of
+        no use.
+        """
+        n_blocks = max(self._vision.own.n_layers, 4)  # also numbers the projector's layers
+        names = tensor_names(ARCHITECTURE, n_blocks)
+        owner = f"the projector {self._projector.kind}"
+        outputs = placed(
+            self._changed(weights),
+            lambda name: name if name.startswith(("v.", "mm.")) else names(name),
+            lambda name, tensor: _kind(name, tensor, kind),
+            owner,
+        )
+        wanted = self._projector.shapes(self._vision)
+        sources = {name: output.tensor for name, output in outputs.items()}
+        for name, shape in wanted.items():
+            if name not in outputs:
+                raise missing_like(name, sources) or _missing(name, weights)
+            if sources[name].shape != shape:
+                raise sources[name].bad(
+                    f"has shape {list(sources[name].shape)}, where {list(shape)} is expected"
+                )
+        for name, tensor in sources.items():
+            if name not in wanted:
+                raise BadCheckpoint(tensor.file, f"{owner} has no place for {name}", tensor.source)
+        return sorted(outputs.values(), key=_place)
+
+    def _changed(self, weights: Mapping[str, Tensor]) -> Iterable[Named]:
+        drop = re.compile(self._projector.drop) if self._projector.drop else None
+        for name, tensor in weights.items():
+            if of_encoder(name) and is_used(name) and not (drop and drop.search(name)):
+                yield from self._projector.weights(
+                    self._vision, name.removeprefix("model."), tensor
+                )
+        yield from self._projector.more(self._vision, weights)
+
+
+def projector_of(folder: Path, config: Config, weights: Mapping[str, Tensor]) -> Eye | None:
+    """What converts the checkpoint's encoder; None where it has none, or one of a kind that is not
+    converted. Raises BadCheckpoint.
+    """
+    part = config.top.get("vision_config")
+    if not isinstance(part, Mapping) or not any(map(of_encoder, weights)):
+        return None
+    own = _whole(part, str(config.top.get("model_type", "")))
+    for projector in projectors().get(config.architecture, ()):
+        if projector.suits(own):
+            files = Folder.read(folder, config)
+            vision = Vision(config, projector.settings(own), _images(folder), _added(files))
+            return Eye(projector, vision)
+    return None
+
+
+def _whole(part: Mapping[str, Any], model_type: str) -> Config:
+    return Config({**assumed(part, model_type), **_said(part)})
+
+
+def _said(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if value is not None}
+
+
+def _images(folder: Path) -> Config:
+    """How images are prepared, by either file; the newer one holds it in a part of its own."""
+    said: dict[str, Any] = {}
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        if (folder / name).is_file():
+            values = read_json(folder / name)
+            part = values.get("image_processor")
+            said |= values | (part if isinstance(part, dict) else {})
+    return Config(said)
+
+
+def _added(files: Folder) -> dict[str, int]:
+    """Ids by text, as far as either file of the tokenizer lists them."""
+    decoder = files.settings.get("added_tokens_decoder")
+    listed = files.tokenizer.get("added_tokens")
+    pairs: list[tuple[Any, Any]] = list(decoder.items()) if isinstance(decoder, dict) else []
+    if isinstance(listed, list):
+        pairs += [(token.get("id"), token) for token in listed if isinstance(token, dict)]
+    return {
+        str(token["content"]): int(number)
+        for number, token in pairs
+        if isinstance(token, dict) and "content" in token and str(number).isdecimal()
+    }
+
+
+def _activation(own: Config) -> Mapping[str, bool]:
+    name = own.text_of("hidden_act", "gelu")
+    if name not in _ACTIVATIONS:
+        raise own.bad("hidden_act", name, f"one of {', '.join(_ACTIVATIONS)}")
+    return _ACTIVATIONS[name]
+
+
+def _colours(images: Config, key: str, default: tuple[float, ...]) -> list[float]:
+    values = images.items(key) or default
+    if len(values) != 3 or any(type(value) not in (int, float) for value in values):
+        raise BadCheckpoint("preprocessor_config.json", f"{key!r} is not three numbers")
+    return [float(value) for value in values]
+
+
+def _kind(name: str, tensor: Tensor, kind: str) -> str:
+    if len(tensor.shape) < 2 or _ALWAYS_F32.search(name):
+        return "F32"
+    return "F32" if kind == "BF16" and _NEVER_BF16.search(name) else kind
+
+
+def _missing(name: str, weights: Mapping[str, Tensor]) -> MissingTensor:
+    file = next(tensor.file for source, tensor in weights.items() if of_encoder(source))
+    return MissingTensor(file, "the projector's tensor is missing", name)
+
+
+def _place(output: Output) -> tuple[int, str]:
+    found = _BLOCK.match(output.name)
+    return (int(found[1]) if found else -1, output.name)

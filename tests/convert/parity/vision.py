@@ -1,0 +1,160 @@
+"""Vision encoders: what projectors make of an image, compared with what transformers makes of it.
+
+python -m tests.convert.parity.vision make FOLDER [CASE…]      where torch and transformers are
+python -m tests.convert.parity.vision compare FOLDER [CASE…]   where Puna is
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+import zlib
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["main"]
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "conversion.md"
+BEGIN, END = "<!-- vision parity: begin -->", "<!-- vision parity: end -->"
+
+_TEXT = {
+    "vocab_size": 320,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 256,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 1,
+}
+_EYE = {
+    "hidden_size": 48,
+    "intermediate_size": 80,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 3,
+    "image_size": 56,
+    "patch_size": 14,
+}
+_MEAN, _STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model of transformers that sees, and the image it is shown: height and width in pixels."""
+
+    architecture: str
+    config: Mapping[str, Any]
+    text: Mapping[str, Any]
+    vision: Mapping[str, Any]
+    size: tuple[int, int] = (56, 56)
+    processor: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 5e-3
+
+
+CASES: Mapping[str, Case] = {
+    "gemma3": Case(
+        "Gemma3ForConditionalGeneration",
+        {"model_type": "gemma3", "mm_tokens_per_image": 4},
+        {**_TEXT, "model_type": "gemma3_text", "sliding_window": 8},
+        {**_EYE, "model_type": "siglip_vision_model"},
+    ),
+}
+
+
+def _make(folder: Path, wanted: list[str]) -> int:
+    torch = importlib.import_module("torch")
+    transformers = importlib.import_module("transformers")
+    write_tokenizer = importlib.import_module("tests.convert.parity.make").write_tokenizer
+    for name in wanted or CASES:
+        case = CASES[name]
+        target = folder / f"vision-{name}"
+        torch.manual_seed(zlib.crc32(name.encode()))
+        config = transformers.AutoConfig.for_model(
+            **{**case.config, "text_config": case.text, "vision_config": case.vision}
+        )
+        config.architectures = [case.architecture]
+        model = getattr(transformers, case.architecture)(config).to(torch.float32).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() > 1:
+                    scale = parameter.shape[1:].numel() ** 0.5
+                    parameter.normal_(0, 1.6 / scale)
+                else:
+                    parameter.add_(torch.randn_like(parameter) * 0.3)
+        model.save_pretrained(target)
+        write_tokenizer(target, "bytes")
+        settings = {"image_mean": _MEAN, "image_std": _STD, **case.processor}
+        (target / "preprocessor_config.json").write_text(json.dumps(settings))
+        pixels = np.random.default_rng(7).integers(0, 256, (*case.size, 3), np.uint8)
+        vectors = _features(torch, model, config, pixels)
+        np.savez(target / "expected.npz", pixels=pixels, vectors=vectors)
+    return 0
+
+
+def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any]) -> Any:
+    values = ((pixels / 255.0 - np.array(_MEAN)) / np.array(_STD)).astype(np.float32)
+    planes = torch.from_numpy(values.transpose(2, 0, 1).copy())
+    with torch.no_grad():
+        found = model.get_image_features(pixel_values=planes[None])
+    found = getattr(found, "pooler_output", found)
+    found = found[0] if isinstance(found, (list, tuple)) else found
+    return found.reshape(-1, found.shape[-1]).float().numpy()
+
+
+async def _convert(source: Path, target: Path, kind: str) -> None:
+    conversion = importlib.import_module("puna.convert.conversion")
+    work = conversion.Conversion("model", source, target, kind)
+    async with aclosing(conversion.convert(work)) as steps:
+        async for _ in steps:
+            pass
+
+
+def _difference(source: Path, kind: str) -> float:
+    """The largest difference, relative to the largest value."""
+    vectors_of = importlib.import_module("puna.convert.check").vectors_of
+    expected = np.load(source / "expected.npz")
+    target = source / f"{kind}.gguf"
+    asyncio.run(_convert(source, target, kind))
+    projector = target.with_name(f"{target.name}.projector")
+    found = vectors_of(target, projector, expected["pixels"])
+    wanted = expected["vectors"]
+    if found.shape != wanted.shape:
+        raise ValueError(f"shapes {found.shape} and {wanted.shape}")
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+
+def _compare(folder: Path, wanted: list[str]) -> int:
+    lines = ["| encoder | architecture | F32 | F16 |", "|---|---|---|---|"]
+    failed = False
+    for name in wanted or CASES:
+        case = CASES[name]
+        full, half = (_difference(folder / f"vision-{name}", kind) for kind in ("F32", "F16"))
+        failed = failed or full > case.tolerance or half > 4 * case.tolerance
+        sys.stdout.write(f"{name:20} f32 {full:.2e}  f16 {half:.2e}\n")
+        lines.append(f"| {name} | `{case.architecture}` | {full:.1e} | {half:.1e} |")
+    if not wanted:
+        before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        table = "\n".join(lines)
+        DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+    return int(failed)
+
+
+def main(arguments: list[str]) -> int:
+    """Read the command line; gives the exit status."""
+    what, folder, *wanted = arguments
+    return {"make": _make, "compare": _compare}[what](Path(folder), wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
