@@ -67,4 +67,4 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 def assumed(part: Mapping[str, Any], model_type: str = "") -> Mapping[str, Any]:
     """The defaults of a nested configuration, by its own `model_type` or else the one given."""
     name = part.get("model_type", model_type)
-    return _DEFAULTS.get(name, {}) if isinstance(name, str) else {}
+    return _DEFAULTS.get(name.removesuffix("_vision"), {}) if isinstance(name, str) else {}

@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from puna.convert.checkpoint import read_config, read_weights
 from puna.convert.config import Config
 from puna.convert.conversion import Conversion, Written
-from puna.errors import ConvertError
+from puna.convert.encoder import projector_of
+from puna.convert.family import Value
+from puna.convert.projector import CLIP_PIXELS
+from puna.errors import BadCheckpoint, ConvertError
 from puna.gguf.reader import read_header
 from puna.runner.llama.vision import Chunk, Picture, Projector, Vectors
 from puna.runner.pixels import read_pixels
 from tests.convert.test_conversion import run, values
+from tests.fakes.checkpoints import write_tokenizer
 from tests.fakes.projectors import make_image
-from tests.fakes.sighted import CHECKPOINTS, TEXT, Sighted, Weights
+from tests.fakes.sighted import BREAK, CHECKPOINTS, TEXT, Sighted, Weights
 from tests.runner.raw import RawEngine
 
 
@@ -33,7 +39,7 @@ class Converted:
     written: tuple[Written, ...]
 
 
-def projector_of(target: Path) -> Path:
+def projector_path(target: Path) -> Path:
     return Conversion("model", target, target).projector
 
 
@@ -46,7 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Converted]
         if name not in done:
             source, target = CHECKPOINTS[name], folder / f"{name}.gguf"
             said = run(source.write(folder / name), target, "F32")
-            done[name] = Converted(source, target, projector_of(target), said[-1].written)
+            done[name] = Converted(source, target, projector_path(target), said[-1].written)
         return done[name]
 
     return make
@@ -97,10 +103,143 @@ def test_gemma_3_counts_its_norm_from_one(made: Callable[[str], Converted]) -> N
     assert read_header(gemma.projector).metadata["clip.vision.projector.scale_factor"] == 2
 
 
+def test_pixtral_brings_the_token_between_rows(made: Callable[[str], Converted]) -> None:
+    mistral = made("mistral3")
+    source, written = mistral.source.weights(), values(mistral.projector)
+    row = source["language_model.model.embed_tokens.weight"][BREAK]
+    assert np.array_equal(written["v.token_embd.img_break"], row)
+
+
+def test_pixtral_goes_from_halves_to_neighbours(made: Callable[[str], Converted]) -> None:
+    mistral = made("mistral3")
+    source, written = mistral.source.weights(), values(mistral.projector)
+    for ours, theirs in (("attn_q", "q_proj"), ("attn_k", "k_proj")):
+        rows = source[f"vision_tower.transformer.layers.1.attention.{theirs}.weight"]
+        moved = np.stack([rows[0:6], rows[6:12]], 1).reshape(12, 24)  # the first of two heads
+        assert np.array_equal(written[f"v.blk.1.{ours}.weight"][:12], moved)
+
+
+def test_qwen_parts_its_frames_and_its_attention(made: Callable[[str], Converted]) -> None:
+    qwen = made("qwen2.5-vl")
+    source, written = qwen.source.weights(), values(qwen.projector)
+    frames = source["visual.patch_embed.proj.weight"]
+    assert np.array_equal(written["v.patch_embd.weight"], frames[:, :, 0])
+    assert np.array_equal(written["v.patch_embd.weight.1"], frames[:, :, 1])
+    for number, name in enumerate(("attn_q", "attn_k", "attn_v")):
+        part = slice(24 * number, 24 * (number + 1))
+        for kind in ("weight", "bias"):
+            whole = source[f"visual.blocks.1.attn.qkv.{kind}"]
+            assert np.array_equal(written[f"v.blk.1.{name}.{kind}"], whole[part])
+    assert read_header(qwen.projector).metadata["clip.vision.n_wa_pattern"] == 2
+
+
+def look(name: str, folder: Path, **changes: Any) -> dict[str, Value]:
+    """The keys of a checkpoint's projector, with another configuration; nothing is written."""
+    sighted = CHECKPOINTS[name]
+    own = {**sighted.config["vision_config"], **changes.pop("vision", {})}
+    told = {**sighted.config, "vision_config": own, **changes}
+    source = replace(sighted, config=told).write(folder)
+    weights = read_weights(source)
+    eye = projector_of(source, read_config(source), weights)
+    assert eye
+    eye.outputs(weights, "F16")
+    return eye.keys("F16")
+
+
+@pytest.mark.parametrize(
+    ("layer", "depths"), [(-2, None), (1, None), (-1, [2]), (2, [2]), ([-1], [2])]
+)
+def test_llava_reads_after_the_block_that_is_named(
+    tmp_path: Path, layer: object, depths: list[int] | None
+) -> None:
+    keys = look("llava", tmp_path, vision_feature_layer=layer)
+    assert keys.get("clip.vision.feature_layer") == depths
+
+
+SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "an activation": (
+        "llava",
+        {"vision": {"hidden_act": "relu"}},
+        "'hidden_act' is 'relu', not one of quick_gelu, gelu",
+    ),
+    "the class as a token": (
+        "llava",
+        {"vision_feature_select_strategy": "full"},
+        "'vision_feature_select_strategy' is 'full', not default",
+    ),
+    "a layer that is not there": (
+        "llava",
+        {"vision_feature_layer": 3},
+        "'vision_feature_layer' is '3', not rising, up to 2 layers",
+    ),
+    "a projector with another activation": (
+        "llava",
+        {"projector_hidden_act": "relu"},
+        "'projector_hidden_act' is 'relu', not gelu",
+    ),
+    "windows of another size": (
+        "qwen2.5-vl",
+        {"vision": {"window_size": 224}},
+        "'window_size' is '224', not 112",
+    ),
+    "blocks that see everything, without a rule": (
+        "qwen2.5-vl",
+        {"vision": {"fullatt_block_indexes": [0, 1, 5]}},
+        "'fullatt_block_indexes' is .* not every so many blocks",
+    ),
+    "another rotation": (
+        "mistral3",
+        {"vision": {"rope_theta": 5000.0}},
+        "'rope_theta' is '5000.0', not 10000.0",
+    ),
+    "tokens that are no square": (
+        "gemma3",
+        {"mm_tokens_per_image": 5},
+        "'mm_tokens_per_image' is '5', not a square",
+    ),
+    "more blocks than there are": (
+        "gemma3",
+        {"vision": {"num_hidden_layers": 3}},
+        r"layers\.2\..*is missing \(v\.blk\.2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "changes", "problem"), SETTINGS.values(), ids=SETTINGS)
+def test_settings_that_the_engine_does_not_compute_are_refused(
+    tmp_path: Path, name: str, changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(BadCheckpoint, match=problem):
+        look(name, tmp_path, **changes)
+
+
+def test_without_its_token_between_rows_pixtral_is_refused(tmp_path: Path) -> None:
+    source = CHECKPOINTS["mistral3"].write(tmp_path)
+    write_tokenizer(source)
+    weights = read_weights(source)
+    eye = projector_of(source, read_config(source), weights)
+    assert eye
+    with pytest.raises(BadCheckpoint, match=r"has no added token \[IMG_BREAK\]"):
+        eye.outputs(weights, "F16")
+
+
+def test_how_images_are_prepared_is_taken_from_either_file(tmp_path: Path) -> None:
+    assert look("llava", tmp_path)["clip.vision.image_mean"] == list(CLIP_PIXELS.mean)
+    older, newer = tmp_path / "preprocessor_config.json", tmp_path / "processor_config.json"
+    older.write_text(json.dumps({"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 1, 1]}))
+    newer.write_text(json.dumps({"image_processor": {"image_std": [0.5, 0.6, 0.7]}}))
+    keys = look("llava", tmp_path)
+    assert keys["clip.vision.image_mean"] == [0.1, 0.2, 0.3]
+    assert keys["clip.vision.image_std"] == [0.5, 0.6, 0.7]
+    newer.write_text(json.dumps({"image_mean": "grey"}))
+    with pytest.raises(BadCheckpoint, match="'image_mean' is 'grey', not a list"):
+        look("llava", tmp_path)
+
+
 def test_what_backends_cannot_compute_in_bfloat16_is_float32(tmp_path: Path) -> None:
     target = tmp_path / "a.gguf"
     run(CHECKPOINTS["gemma3"].write(tmp_path / "hf"), target, "BF16")
-    types = {t.name: t.type_name for t in read_header(projector_of(target)).tensors}
+    types = {t.name: t.type_name for t in read_header(projector_path(target)).tensors}
     assert types["v.blk.0.ffn_up.weight"] == "BF16"
     for name in ("v.patch_embd", "v.position_embd", "mm.input_projection", "v.post_ln"):
         assert types[f"{name}.weight"] == "F32"
@@ -120,6 +259,11 @@ FAULTS: dict[str, tuple[str, Fault, str]] = {
         "gemma3",
         lambda w: w.pop(MATRIX),
         r'tensor "mm\.input_projection\.weight": the projector\'s tensor is missing',
+    ),
+    "a matrix of LLaVA's projector is missing, which the engine would not mind": (
+        "llava",
+        lambda w: w.pop("multi_modal_projector.linear_2.weight"),
+        r'tensor "mm\.2\.weight": the projector\'s tensor is missing',
     ),
     "a wrong shape": (
         "gemma3",
@@ -159,7 +303,7 @@ def test_without_an_encoder_the_text_model_alone_is_written(tmp_path: Path) -> N
     target = tmp_path / "a.gguf"
     (written,) = run(CHECKPOINTS["gemma3"].write(tmp_path / "hf", text), target)[-1].written
     assert (written.role, written.architecture) == ("model", "gemma3")
-    assert not projector_of(target).exists()
+    assert not projector_path(target).exists()
 
 
 def test_what_a_nested_configuration_leaves_out_is_as_its_class_has_it() -> None:

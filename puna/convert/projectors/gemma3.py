@@ -53,7 +53,9 @@ def _weights(_vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
 
 
 PROJECTORS = {
-    "Gemma3ForConditionalGeneration": Projector(
-        "gemma3", _shapes, _keys, _weights, drop=r"vision_model\.head\.|vision_tower\.head\."
+    "Gemma3ForConditionalGeneration": (
+        Projector(
+            "gemma3", _shapes, _keys, _weights, drop=r"vision_model\.head\.|vision_tower\.head\."
+        ),
     )
 }

@@ -21,7 +21,8 @@ def projectors() -> Mapping[str, tuple[Projector, ...]]:
     package = import_module("puna.convert.projectors")
     known: dict[str, tuple[Projector, ...]] = {}
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        table: dict[str, Projector] = getattr(import_module(module.name), "PROJECTORS", {})
-        for name, projector in table.items():
-            known[name] = (*known.get(name, ()), projector)
+        table: Mapping[str, tuple[Projector, ...]]
+        table = getattr(import_module(module.name), "PROJECTORS", {})
+        for name, several in table.items():
+            known[name] = (*known.get(name, ()), *several)
     return MappingProxyType(known)

@@ -1,0 +1,84 @@
+"""Pixtral's, and Mistral Small's with it: images of any size, heads that rotate by row and column,
+a token between rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from puna.convert.config import Config
+from puna.convert.family import Keys, Named
+from puna.convert.projector import CLIP_PIXELS, Projector, Shapes, Vision
+from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
+from puna.convert.tensor import Tensor
+from puna.errors import BadCheckpoint
+
+_BREAK = "[IMG_BREAK]"
+_ROPE_BASE = 10000.0  # the engine knows no other
+
+
+def _merge(vision: Vision) -> int:
+    """Patches along a side of what becomes one token; 0 where there is no merging."""
+    return vision.whole.whole("spatial_merge_size", 0)
+
+
+def _keys(vision: Vision) -> Keys:
+    if vision.own.rope_base != _ROPE_BASE:
+        raise vision.own.bad("rope_theta", vision.own.rope_base, str(_ROPE_BASE))
+    vision.refuse("head_dim", vision.width // vision.own.n_heads)
+    return {"vision.spatial_merge_size": _merge(vision) or None}
+
+
+def _shapes(vision: Vision) -> Shapes:
+    text, width, merge = vision.text_width, vision.width, _merge(vision)
+    bias = vision.whole.flag("multimodal_projector_bias", not merge)
+    merger: Shapes = {
+        "mm.input_norm.weight": (width,),
+        "mm.patch_merger.weight": (width, width * merge**2),
+    }
+    return {
+        **patch_shapes(vision),
+        **norm("v.pre_ln", width, bias=False),
+        **block_shapes(vision, attention_bias=False, ffn_bias=False, norm_bias=False, gate=True),
+        **(merger if merge else {}),
+        **linear("mm.1", text, width, bias=bias),
+        **linear("mm.2", text, text, bias=bias),
+        "v.token_embd.img_break": (text,),
+    }
+
+
+def _weights(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+    if name.endswith(("q_proj.weight", "k_proj.weight")):
+        tensor = tensor.unrotated(vision.own.n_heads)
+    yield name, tensor
+
+
+def _break(vision: Vision, weights: Mapping[str, Tensor]) -> Iterable[Named]:
+    """The text model's embedding of the token that ends a row of patches."""
+    if _BREAK not in vision.tokens:
+        raise BadCheckpoint("tokenizer.json", f"has no added token {_BREAK}")
+    row = vision.tokens[_BREAK]
+    for name, tensor in weights.items():
+        if name.endswith("embed_tokens.weight"):
+            yield "v.token_embd.img_break", tensor.rows(row, row + 1).reshaped(-1)
+
+
+def _is_pixtral(own: Config) -> bool:
+    return own.text_of("model_type") == "pixtral"
+
+
+_PIXTRAL = Projector(
+    "pixtral",
+    _shapes,
+    _keys,
+    _weights,
+    _break,
+    norm_eps=1e-5,
+    pixels=CLIP_PIXELS,
+    suits=_is_pixtral,
+)
+
+PROJECTORS = {
+    "LlavaForConditionalGeneration": (_PIXTRAL,),
+    "Mistral3ForConditionalGeneration": (_PIXTRAL,),
+}

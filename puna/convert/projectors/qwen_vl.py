@@ -1,0 +1,100 @@
+"""Those of Qwen2-VL and Qwen2.5-VL: images of any size, pairs of frames, four neighbours merged; in
+2.5 most blocks look at a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from puna.convert.config import Config
+from puna.convert.family import Keys, Named
+from puna.convert.projector import CLIP_PIXELS, Projector, Shapes, Vision
+from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
+from puna.convert.tensor import Tensor
+
+_MERGE, _FRAMES, _WINDOW = 2, 2, 112  # what the engine computes, and nothing else
+_IMAGE_SIZE = 560  # pixels; a number that must be there, for images of any size
+
+
+def _keys(vision: Vision) -> Keys:
+    vision.refuse("spatial_merge_size", _MERGE)
+    vision.refuse("temporal_patch_size", _FRAMES)
+    return {"vision.spatial_merge_size": _MERGE}
+
+
+def _window_keys(vision: Vision) -> Keys:
+    """Every so many blocks one sees the whole image."""
+    vision.refuse("window_size", _WINDOW)
+    whole = list(vision.own.items("fullatt_block_indexes"))
+    every = whole[0] + 1 if whole and type(whole[0]) is int else 0
+    if every < 1 or whole != list(range(every - 1, vision.own.n_layers, every)):
+        raise vision.own.bad("fullatt_block_indexes", whole or None, "every so many blocks")
+    return {**_keys(vision), "vision.n_wa_pattern": every}
+
+
+def _around(vision: Vision) -> Shapes:
+    """What is before and after the blocks."""
+    merged = vision.width * _MERGE**2
+    return {
+        **patch_shapes(vision),
+        **patch_shapes(vision, "v.patch_embd.weight.1"),
+        **linear("mm.0", merged, merged),
+        **linear("mm.2", vision.text_width, merged),
+    }
+
+
+def _qwen2(vision: Vision) -> Shapes:
+    return {**_around(vision), **norm("v.post_ln", vision.width), **block_shapes(vision)}
+
+
+def _qwen25(vision: Vision) -> Shapes:
+    last = norm("v.post_ln", vision.width, bias=False)
+    return {**_around(vision), **last, **block_shapes(vision, norm_bias=False, gate=True)}
+
+
+def _weights(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+    if ".attn.qkv." in name:
+        width = vision.width
+        for letter, part in zip("qkv", tensor.split(width, width, width), strict=True):
+            yield name.replace(".qkv.", f".{letter}."), part
+    elif name.endswith("patch_embed.proj.weight"):
+        yield "v.patch_embd.weight", _frame(tensor, 0)
+        yield "v.patch_embd.weight.1", _frame(tensor, 1)
+    else:
+        yield name, tensor
+
+
+def _frame(tensor: Tensor, number: int) -> Tensor:
+    """The convolution of one of two frames."""
+    if len(tensor.shape) != 5 or tensor.shape[2] != _FRAMES:
+        raise tensor.bad(f"shape {list(tensor.shape)} is not a convolution of {_FRAMES} frames")
+    width, colours, _, height, length = tensor.shape
+    return tensor.changed((width, colours, height, length), lambda values: values[:, :, number])
+
+
+def _sized(own: Config) -> Config:
+    return Config({"image_size": _IMAGE_SIZE, **own.top})
+
+
+def _renamed(own: Config) -> Config:
+    """Qwen2-VL calls the text model's width `hidden_size`."""
+    width = own.whole("embed_dim")
+    ffn = int(width * own.real("mlp_ratio", 4.0))
+    return _sized(Config({**own.top, "hidden_size": width, "intermediate_size": ffn}))
+
+
+PROJECTORS = {
+    "Qwen2VLForConditionalGeneration": (
+        Projector("qwen2vl_merger", _qwen2, _keys, _weights, pixels=CLIP_PIXELS, settings=_renamed),
+    ),
+    "Qwen2_5_VLForConditionalGeneration": (
+        Projector(
+            "qwen2.5vl_merger",
+            _qwen25,
+            _window_keys,
+            _weights,
+            pixels=CLIP_PIXELS,
+            settings=_sized,
+        ),
+    ),
+}
