@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from puna.metrics import API, Level, Metrics
+from puna.gaps import GAP_SECONDS, gap_place, no_gaps
+from puna.metrics import API, FAMILIES, Level, Metrics
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -21,21 +22,48 @@ def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 def test_an_answer_is_counted_under_its_model_and_api() -> None:
     metrics = Metrics()
     token = API.set("openai")
-    metrics.first_token("m", 0.25)
-    metrics.answered("m", prompt=100, cached=60, output=5, seconds=1.0)
+    metrics.first_token("m", "chat", 0.25)
+    metrics.tokens("m", "chat", prompt=100, cached=60, output=5)
     API.reset(token)
     found = samples(metrics)
-    assert found["puna_prompt_tokens_total", ("openai", "m")] == 100
-    assert found["puna_cached_prompt_tokens_total", ("openai", "m")] == 60
-    assert found["puna_output_tokens_total", ("openai", "m")] == 5
-    assert found["puna_time_to_first_token_seconds_sum", ("openai", "m")] == 0.25
-    assert found["puna_time_per_output_token_seconds_sum", ("openai", "m")] == 0.2
+    labels = ("openai", "m", "chat")
+    assert found["puna_prompt_tokens_total", labels] == 100
+    assert found["puna_cached_prompt_tokens_total", labels] == 60
+    assert found["puna_output_tokens_total", labels] == 5
+    assert found["puna_time_to_first_token_seconds_sum", labels] == 0.25
 
 
-def test_an_answer_of_one_token_has_no_time_between_tokens() -> None:
-    metrics = Metrics()
-    metrics.answered("m", prompt=1, cached=0, output=1, seconds=1.0)
-    assert ("puna_time_per_output_token_seconds_sum", ("native", "m")) not in samples(metrics)
+def test_times_between_tokens_are_a_histogram() -> None:
+    metrics, counts = Metrics(), no_gaps()
+    for nanoseconds in (0, 1_000_000, 1_000_001, 30_000_000, 60_000_000_000):
+        counts[gap_place(nanoseconds)] += 1
+    for _ in range(2):
+        metrics.gaps("m", "chat", tuple(counts), 60.5)
+    metrics.gaps("m", "generate", (), 0.0)
+    families = text_string_to_metric_families(metrics.text().decode())
+    (family,) = [each for each in families if each.name == "puna_inter_token_seconds"]
+    buckets = {
+        float(sample.labels["le"]): sample.value
+        for sample in family.samples
+        if sample.name.endswith("_bucket")
+    }
+    assert list(buckets) == [*GAP_SECONDS, float("inf")]
+    assert (buckets[0.001], buckets[0.002], buckets[0.02], buckets[0.05]) == (4, 6, 6, 8)
+    assert (buckets[5.0], buckets[float("inf")]) == (8, 10)
+    found = samples(metrics)
+    assert found["puna_inter_token_seconds_count", ("native", "m", "chat")] == 10
+    assert found["puna_inter_token_seconds_sum", ("native", "m", "chat")] == 121
+    assert ("puna_inter_token_seconds_count", ("native", "m", "generate")) not in found
+
+
+def test_everything_is_told_of_under_one_beginning_with_a_help_text() -> None:
+    families = {
+        family.name: family for family in text_string_to_metric_families(Metrics().text().decode())
+    }
+    assert set(families) == {f"puna_{each.name}" for each in FAMILIES}
+    for each in FAMILIES:
+        shown = families[f"puna_{each.name}"]
+        assert (shown.type, shown.documentation) == (each.kind, each.about)
 
 
 def test_models_beyond_the_limit_share_a_label() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
 import click
 
 from puna.cli.main import COMMANDS, Root
 from puna.config import Settings
+from puna.metrics import FAMILIES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 OPERATIONS = DOCS / "operations.md"
@@ -24,6 +24,15 @@ def settings_table() -> str:
         if "env" in spec.metadata
     ]
     return "\n".join(["| variable | meaning |", "|---|---|", *sorted(rows)])
+
+
+def metrics_table() -> str:
+    """The table of what `/metrics` tells."""
+    rows = [
+        f"| `{each.full}` | {each.kind} | {', '.join(each.labels)} | {each.about} |"
+        for each in FAMILIES
+    ]
+    return "\n".join(["| metric | kind | labels | what it is |", "|---|---|---|---|", *rows])
 
 
 def help_pages() -> str:
@@ -49,12 +58,11 @@ def with_help(text: str) -> str:
 
 def with_tables(text: str) -> str:
     """The page with its generated parts made anew."""
-    return re.sub(
-        r"(<!-- settings -->\n).*?(<!-- end -->)",
-        lambda match: f"{match[1]}{settings_table()}\n{match[2]}",
-        text,
-        flags=re.S,
-    )
+    for name, table in (("settings", settings_table), ("metrics", metrics_table)):
+        start, end = f"<!-- {name} -->\n", "<!-- end -->"
+        before, rest = text.split(start)
+        text = f"{before}{start}{table()}\n{end}{rest.split(end, 1)[1]}"
+    return text
 
 
 if __name__ == "__main__":

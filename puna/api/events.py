@@ -108,7 +108,7 @@ class Done:
     `context` holds the tokens of prompt and answer where the route returns them, else None.
     `truncated`: something of the prompt or of the answer's beginning was dropped for room.
     `stop` is the stop word that ended the text, if one did. Of the `eval_tokens` about
-    `thinking_tokens` were thoughts.
+    `thinking_tokens` were thoughts. `gaps` are the times between them, by class (gaps.py).
     """
 
     reason: DoneReason
@@ -123,6 +123,7 @@ class Done:
     truncated: bool = False
     stop: str = ""
     thinking_tokens: int = 0
+    gaps: tuple[int, ...] = ()
 
 
 Event = Waiting | Content | Thinking | CallBegun | CallArguments | ToolCalls | Rendered | Done

@@ -337,8 +337,9 @@ class ProcessEngine:
                     self._info = replace(self._info, size=size, size_vram=size_vram)
             case Loading() | Ready() | Failed():
                 self._opening.put_nowait(message)
-            case Beat():
-                pass
+            case Beat(used, held):
+                if self._info is not None:
+                    self._info = replace(self._info, cells_used=used, cells_held=held)
 
     def _answered(self, id: int, answer: _Answer) -> None:
         """Deliver the last that comes for an id; its client may take its time to read it."""

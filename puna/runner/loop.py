@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from puna.api.events import Logprob
 from puna.errors import EngineError, PunaError
 from puna.fmt import SECOND
+from puna.gaps import gap_place
 from puna.runner.batch import Share, Want, discard_count
 from puna.runner.cells import Cells, Memory, memory_of
 from puna.runner.llama.context import Context, Decoded
@@ -98,6 +99,11 @@ class Loop:
     def n_used(self) -> int:
         """KV cells in use, by what runs and by what is held."""
         return self._cells.used
+
+    @property
+    def n_held(self) -> int:
+        """Those of them that are held for prompts to come."""
+        return self._cells.obtainable() - self._cells.free
 
     def admit(self, generation: Running) -> None:
         """Take a generation; it starts as soon as there is room."""
@@ -406,6 +412,8 @@ class Loop:
     def _sample(self, each: Running, index: int) -> StopReason | None:
         """Draw a token and say it; returns why the generation ends, if it does."""
         now = self._clock()
+        if each.n_output:
+            each.gaps[gap_place(now - each.last_ns)] += 1
         each.last_ns = now
         if each.max_tokens == 0:
             return "length"

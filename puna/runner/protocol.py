@@ -105,7 +105,11 @@ class EngineDevices(Struct, frozen=True, kw_only=True):
 
 
 class EngineInfo(Struct, frozen=True, kw_only=True):
-    """What a loaded model says about itself. Sizes in bytes."""
+    """What a loaded model says about itself. Sizes in bytes.
+
+    `cells_used` of the `n_cells` are those of requests under way, `cells_held` are kept for prompts
+    to come; both as of about a second ago.
+    """
 
     n_ctx: int
     n_ctx_train: int
@@ -113,6 +117,8 @@ class EngineInfo(Struct, frozen=True, kw_only=True):
     n_cells: int
     size: int
     size_vram: int
+    cells_used: int = 0
+    cells_held: int = 0
     bos: str = ""
     eos: str = ""
     adds_bos: bool = False
@@ -217,7 +223,8 @@ class Finished(Struct, frozen=True, kw_only=True):
 
     `cached_tokens` of the `prompt_tokens` were in the cache and not computed again. Of
     `drafted_tokens` that were guessed, `accepted_tokens` are part of the answer. `stop` is the stop
-    word that ended the text.
+    word that ended the text. `gaps` are the times between tokens, how many of each class
+    (gaps.py); together they are `eval_ns`.
     """
 
     reason: StopReason
@@ -231,6 +238,7 @@ class Finished(Struct, frozen=True, kw_only=True):
     truncated: bool = False
     stop: str = ""
     tokens: tuple[int, ...] | None = None
+    gaps: tuple[int, ...] = ()
 
 
 TokenEvent = Piece | Finished

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from puna.api.events import Logprob
 from puna.errors import BadRequest, ContextExceeded
+from puna.gaps import no_gaps
 from puna.runner.batch import prompt_limit
 from puna.runner.llama.sampler import Sampler
 from puna.runner.media import Media
@@ -77,6 +78,8 @@ class Running:
     started_ns: int = 0
     first_ns: int = 0
     last_ns: int = 0
+    gaps: list[int] = field(default_factory=no_gaps)
+    """Times between its tokens."""
 
     def __post_init__(self) -> None:
         self.n_prompt = len(self.tokens)
@@ -142,5 +145,6 @@ class Running:
             accepted_tokens=self.n_accepted,
             truncated=self.truncated,
             stop=self.text.stop,
+            gaps=tuple(self.gaps),
             tokens=tokens,
         )

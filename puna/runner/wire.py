@@ -134,7 +134,12 @@ class Resized(Struct, tag="resized", frozen=True):
 
 
 class Beat(Struct, tag="beat", frozen=True):
-    """The engine has ended a step: a sign of life, about once a second while it has work."""
+    """The engine has ended a step: a sign of life, about once a second while it has work, and when
+    there is none left. KV cells: those of requests under way, and those held for prompts to come.
+    """
+
+    cells_used: int = 0
+    cells_held: int = 0
 
 
 class Failed(Struct, tag="failed", frozen=True):

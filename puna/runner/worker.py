@@ -99,6 +99,7 @@ class Worker:
             self._n_ctx = min(plan.n_ctx, self._n_cells)
         self._n_allocations = LOG.n_allocations
         self._beat_at_ns = 0
+        self._was_idle = True
         self._grammars = Grammars(self._model)
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
         self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "images")
@@ -163,10 +164,12 @@ class Worker:
             self._beat()
 
     def _beat(self) -> None:
-        now = time.perf_counter_ns()
-        if now - self._beat_at_ns >= _BEAT_NS:
+        now, is_idle = time.perf_counter_ns(), self._is_idle
+        if now - self._beat_at_ns >= _BEAT_NS or (is_idle and not self._was_idle):
             self._beat_at_ns = now
-            self._wire.send(Beat())
+            held = self._loop.n_held if self._loop else 0
+            self._wire.send(Beat(self._loop.n_used - held if self._loop else 0, held))
+        self._was_idle = is_idle
 
     def _tell_size(self) -> None:
         self._n_allocations = LOG.n_allocations

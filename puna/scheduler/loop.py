@@ -70,18 +70,42 @@ launcher that itself never comes back: its place would be lost. At the default l
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The use of a loaded model. `load_ns` is the time from the request to the ready runner."""
+    """The use of a loaded model. Moments in seconds of the scheduler's clock.
+
+    From `loading_from` to `loading_until` it waited for the model to load; where it did not, the
+    two are one.
+    """
 
     engine: Engine
-    load_ns: int
+    asked_at: float
+    given_at: float
+    loading_from: float
+    loading_until: float
+
+    @property
+    def load_ns(self) -> int:
+        """The time from the request to the ready runner, in nanoseconds."""
+        return int((self.given_at - self.asked_at) * SECOND_NS)
+
+    @property
+    def load_seconds(self) -> float:
+        """What of it went by while the model was loaded."""
+        return self.loading_until - self.loading_from
+
+    @property
+    def queue_seconds(self) -> float:
+        """And what did not."""
+        return self.given_at - self.asked_at - self.load_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class _Grant:
-    """An admission on its way to the task that waits for it."""
+    """An admission on its way to the task that waits for it, and when the runner was loaded."""
 
     runner: RunnerId
     engine: Engine
+    began_at: float
+    loaded_at: float
 
 
 class Ticket:
@@ -94,11 +118,8 @@ class Ticket:
         asked_at: float,
         clock: Clock,
         queue: Callable[[], list[Waiting]],
-        metrics: Metrics,
     ) -> None:
         self._number = order.number
-        self._need = order.need
-        self._metrics = metrics
         self._answer = answer
         self._asked_at = asked_at
         self._clock = clock
@@ -107,9 +128,9 @@ class Ticket:
     async def lease(self) -> Lease:
         """Wait for the model. Raises as Scheduler.lease."""
         grant = await self._answer
-        waited = self._clock.now() - self._asked_at
-        self._metrics.waited(self._need.name, self._need.priority, waited)
-        return Lease(grant.engine, int(waited * SECOND_NS))
+        asked, now = self._asked_at, self._clock.now()
+        until = min(max(grant.loaded_at, asked), now)
+        return Lease(grant.engine, asked, now, min(max(grant.began_at, asked), until), until)
 
     async def news(self) -> AsyncIterator[Waiting]:
         """What the order waits for, at once and whenever that changes; ends when it is answered."""
@@ -171,6 +192,7 @@ class Scheduler:
         self._answers: dict[int, asyncio.Future[_Grant]] = {}
         self._engines: dict[RunnerId, Engine] = {}
         self._loads: dict[RunnerId, asyncio.Task[None]] = {}
+        self._loading: dict[RunnerId, tuple[float, float]] = {}  # when each began, and was ready
         self._work: asyncio.Queue[Load | Unload | Ring | Measure] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -203,7 +225,7 @@ class Scheduler:
         self._answers[order.number] = answer
         try:
             self._feed(Asked(order))
-            yield Ticket(order, answer, asked_at, self._clock, self.queue, self.metrics)
+            yield Ticket(order, answer, asked_at, self._clock, self.queue)
         except EngineDied:
             if (grant := _granted(answer)) is not None:
                 self._feed(Died(grant.runner))
@@ -255,7 +277,7 @@ class Scheduler:
             case Admit(order, runner):
                 answer = self._answers[order.number]
                 if not answer.done():
-                    answer.set_result(_Grant(runner, self._engines[runner]))
+                    answer.set_result(_Grant(runner, self._engines[runner], *self._loading[runner]))
             case Fail(order, error):
                 answer = self._answers[order.number]
                 if not answer.done():
@@ -295,6 +317,7 @@ class Scheduler:
             self._feed(LoadFailed(runner, StartFailed(str(cause))))
         else:
             self._engines[runner] = engine
+            self._loading[runner] = began, self._clock.now()
             self.metrics.loaded(name, self._clock.now() - began)
             self._feed(Loaded(runner, engine.info.size, engine.info.size_vram))
         finally:
@@ -334,7 +357,9 @@ class Scheduler:
         for name, runners in by_name.items():
             yield Level("model_bytes", sum(info.size for info in runners), name)
             yield Level("model_video_bytes", sum(info.size_vram for info in runners), name)
-            yield Level("model_cells", sum(info.n_cells for info in runners), name)
+            yield Level("kv_cells", sum(info.n_cells for info in runners), name)
+            yield Level("kv_cells_used", sum(info.cells_used for info in runners), name)
+            yield Level("kv_cells_held", sum(info.cells_held for info in runners), name)
 
     async def _measure(self) -> None:
         free = Free(None) if self._probe is None else await self._probe.free()
@@ -367,6 +392,7 @@ class Scheduler:
         except Exception:  # task owner: the others still have to be closed
             log.exception("closing %s", runner.key)
         self._engines.pop(runner, None)
+        self._loading.pop(runner, None)
 
     async def _ring(self, moment: float) -> None:
         await self._clock.sleep_until(moment)

@@ -178,7 +178,7 @@ def _join(
     aliases = Aliases(catalog, settings.model_aliases)
     inference = Inference(catalog, scheduler, clock, settings)
     embedding = Embed(catalog, scheduler, clock, settings)
-    texts = Texts(catalog, scheduler, settings)
+    texts = Texts(catalog, scheduler, clock, settings)
     listing = Listing(catalog, scheduler)
     management = Management(library)
     upkeep = Upkeep(library, scheduler.files)

@@ -15,12 +15,14 @@ from typing import Any, TypeAlias
 from puna.api.requests import EmbeddingsRequest, EmbedRequest, Tokens
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, quoted
+from puna.metrics import Operation
 from puna.runner.protocol import Embedding
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.service.catalog import Catalog, Entry, parse_reference
 from puna.service.prepare import check_priority, check_runnable, make_need, make_options, plan_load
 from puna.service.turn import Stopwatch
+from puna.service.work import Work
 from puna.threads import give_way
 
 __all__ = ["Embed", "Embedded", "Vector", "normalize", "read_inputs", "shorten"]
@@ -49,6 +51,7 @@ class _Use:
 
     lease: Lease
     n_ctx: int
+    work: Work
 
 
 class Embed:
@@ -70,7 +73,7 @@ class Embed:
             raise ModelNotFound(order.model)
         parse_reference(order.model)
         inputs = read_inputs(order.input)
-        async with self._model(await self._find(order.model), order) as use:
+        async with self._model(order, started, is_empty=not inputs) as use:
             if not inputs:
                 return Embedded([])
             texts = await _texts(use.lease, inputs)
@@ -87,13 +90,15 @@ class Embed:
                 vectors.append(shorten(normalize(array("f", raw)), order.dimensions))
                 if not number % _AT_ONCE:
                     await give_way()
+            use.work.read(sum(result.tokens))
             watch = Stopwatch(self._clock, started, use.lease.load_ns)
             return Embedded(vectors, watch.total_ns(), watch.load_ns, sum(result.tokens))
 
     async def embeddings(self, order: EmbeddingsRequest) -> Vector:
         """The vector of a prompt as the model gives it; without a prompt, load the model."""
+        started = self._clock.now()
         priority = check_priority(order.priority)
-        async with self._model(await self._find(order.model), order) as use:
+        async with self._model(order, started, is_empty=not order.prompt) as use:
             if not order.prompt:
                 return array("f")
             asked = Embedding(
@@ -105,6 +110,7 @@ class Embed:
             )
             try:
                 result = await use.lease.engine.embed(asked)
+                use.work.read(sum(result.tokens))
                 vector = array("f", result.vectors[0])
                 _length(vector)
             except BadRequest as error:  # here the reference's text has no blanks around it
@@ -122,14 +128,19 @@ class Embed:
 
     @asynccontextmanager
     async def _model(
-        self, entry: Entry, order: EmbedRequest | EmbeddingsRequest
+        self, order: EmbedRequest | EmbeddingsRequest, started: float, *, is_empty: bool
     ) -> AsyncIterator[_Use]:
         """Wait for the model. Any kind will do: one that generates can make vectors as well."""
+        entry = await self._find(order.model)
         options = make_options(entry, order.options)
         plan = plan_load(entry, options, self._settings)
-        async with self._scheduler.lease(make_need(entry, plan, order)) as lease:
-            loaded = lease.engine.info.n_ctx
-            yield _Use(lease, min(options.num_ctx or loaded, loaded))
+        need = make_need(entry, plan, order)
+        does: Operation = "load" if is_empty else "embed"
+        with Work(self._scheduler.metrics, self._clock, need, does, started) as work:
+            async with self._scheduler.lease(need) as lease:
+                work.leased(lease)
+                loaded = lease.engine.info.n_ctx
+                yield _Use(lease, min(options.num_ctx or loaded, loaded), work)
 
 
 async def _texts(lease: Lease, inputs: tuple[str | Tokens, ...]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
+from puna.metrics import Operation
 from puna.prompt.answer import AnswerParser
 from puna.prompt.assemble import (
     FittedPrompt,
@@ -36,7 +37,7 @@ from puna.prompt.outline import make_outline
 from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
-from puna.scheduler.state import SECOND_NS, Need
+from puna.scheduler.state import Need
 from puna.service.answers import known_level, make_parser, names_in_prompts
 from puna.service.catalog import Catalog, Entry
 from puna.service.prepare import (
@@ -57,6 +58,7 @@ from puna.service.templates import render_prompt, render_suffix
 from puna.service.thoughts import Budget
 from puna.service.tool_choice import read_tool_choice
 from puna.service.turn import Stopwatch, run_turn
+from puna.service.work import Work
 from puna.threads import in_thread
 
 __all__ = ["Inference"]
@@ -117,12 +119,14 @@ class Inference:
         entry = await self._catalog.find(order.model)
         check_runnable(entry, order.model)
         job = self._chat_job(order, entry, started)
-        async with self._scheduler.lease(job.need) as lease:
-            info = lease.engine.info
-            text, _, images = await self._chat_prompt(job, order, lease, fits=False)
-            has_bos = bool(info.bos) and text.startswith(info.bos)
-            count = len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
-            return count + sum(await _measure(lease, images))
+        with self._work(job, "count_tokens") as work:
+            async with self._scheduler.lease(job.need) as lease:
+                work.leased(lease)
+                info = lease.engine.info
+                text, _, images = await self._chat_prompt(job, order, lease, fits=False)
+                has_bos = bool(info.bos) and text.startswith(info.bos)
+                count = len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
+                return count + sum(await _measure(lease, images))
 
     def _chat_job(self, order: ChatRequest, entry: Entry, started: float) -> _Job:
         wanted = order.think
@@ -191,11 +195,27 @@ class Inference:
         self, job: _Job, prompt_of: Callable[[Lease], Awaitable[FittedPrompt]] | None
     ) -> AsyncGenerator[Event, None]:
         """Wait for the model, make the prompt and generate; without a prompt only load."""
+        does: Operation = "chat" if isinstance(job.order, ChatRequest) else "generate"
+        with self._work(job, does if prompt_of else "load") as work:
+            async with aclosing(self._worked(job, prompt_of, work)) as events:
+                async for event in events:
+                    yield event
+
+    def _work(self, job: _Job, operation: Operation) -> Work:
+        return Work(self._metrics, self._clock, job.need, operation, job.started)
+
+    async def _worked(
+        self,
+        job: _Job,
+        prompt_of: Callable[[Lease], Awaitable[FittedPrompt]] | None,
+        work: Work,
+    ) -> AsyncGenerator[Event, None]:
         async with self._scheduler.ask(job.need) as ticket:
             if job.order.progress and job.order.stream is not False:
                 async for news in ticket.news():
                     yield Waiting(news.position, news.reason)
             lease = await ticket.lease()
+            work.leased(lease)
             if prompt_of is None:
                 yield Done("load")
                 return
@@ -216,27 +236,12 @@ class Inference:
                 calls_once=_calls_once(job),
             )
             async with aclosing(turn) as events:
-                async for event in self._counted(job, events):
+                async for event in events:
+                    if isinstance(event, Done):
+                        work.done(event)
+                    else:
+                        work.said()
                     yield event
-
-    async def _counted(
-        self, job: _Job, events: AsyncGenerator[Event, None]
-    ) -> AsyncGenerator[Event, None]:
-        """The same events; what they say of time and tokens is counted."""
-        name, has_begun = job.entry.name.short, False
-        async for event in events:
-            if not has_begun:
-                has_begun = True
-                self._metrics.first_token(name, self._clock.now() - job.started)
-            if isinstance(event, Done):
-                self._metrics.answered(
-                    name,
-                    event.prompt_tokens,
-                    event.cached_tokens,
-                    event.eval_tokens,
-                    event.eval_ns / SECOND_NS,
-                )
-            yield event
 
     async def _chat_prompt(
         self, job: _Job, order: ChatRequest, lease: Lease, *, fits: bool = True

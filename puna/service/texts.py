@@ -14,10 +14,13 @@ from typing import Any
 from puna.api.texts import DetokenizeRequest, RerankRequest, TextRequest, TokenizeRequest
 from puna.config import Settings
 from puna.errors import BadRequest
+from puna.metrics import Operation
 from puna.runner.protocol import Embedding
+from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.service.catalog import Catalog
 from puna.service.prepare import check_priority, check_runnable, make_need, make_options, plan_load
+from puna.service.work import Work
 
 __all__ = ["Ranked", "Texts", "read_documents"]
 
@@ -34,9 +37,12 @@ class Ranked:
 class Texts:
     """Answers requests about texts."""
 
-    def __init__(self, catalog: Catalog, scheduler: Scheduler, settings: Settings) -> None:
+    def __init__(
+        self, catalog: Catalog, scheduler: Scheduler, clock: Clock, settings: Settings
+    ) -> None:
         self._catalog = catalog
         self._scheduler = scheduler
+        self._clock = clock
         self._settings = settings
 
     async def rerank(self, order: RerankRequest) -> Ranked:
@@ -47,7 +53,7 @@ class Texts:
             raise BadRequest("top_n must be at least 1")
         priority = check_priority(order.priority)
         documents = read_documents(order.documents)
-        async with self._model(order) as lease:
+        async with self._model(order, "rerank") as (lease, work):
             n_ctx = lease.engine.info.n_ctx
             asked = Embedding(
                 inputs=documents,
@@ -57,31 +63,38 @@ class Texts:
                 client=order.client,
             )
             read = await lease.engine.embed(asked)
+            work.read(sum(read.tokens))
         scores = [_score(array("f", raw)) for raw in read.vectors]
         best = sorted(enumerate(scores), key=lambda each: -each[1])[: order.top_n]
         return Ranked(best, documents, sum(read.tokens))
 
     async def tokenize(self, order: TokenizeRequest) -> list[int]:
         """The tokens of a text; control tokens that it spells are tokens."""
-        async with self._model(order) as lease:
+        async with self._model(order, "tokenize") as (lease, _):
             return await lease.engine.tokenize(order.text)
 
     async def detokenize(self, order: DetokenizeRequest) -> str:
         """The text of tokens. Raises BadRequest for one that the model does not have."""
-        async with self._model(order) as lease:
+        async with self._model(order, "detokenize") as (lease, _):
             return await lease.engine.detokenize(order.tokens)
 
     @asynccontextmanager
-    async def _model(self, order: TextRequest) -> AsyncIterator[Lease]:
+    async def _model(
+        self, order: TextRequest, operation: Operation
+    ) -> AsyncIterator[tuple[Lease, Work]]:
         """Wait for the model."""
+        started = self._clock.now()
         if not order.model.strip():
             raise BadRequest("model is required")
         entry = await self._catalog.find(order.model)
         check_runnable(entry, order.model)
         options = make_options(entry, order.options)
         plan = plan_load(entry, options, self._settings)
-        async with self._scheduler.lease(make_need(entry, plan, order)) as lease:
-            yield lease
+        need = make_need(entry, plan, order)
+        with Work(self._scheduler.metrics, self._clock, need, operation, started) as work:
+            async with self._scheduler.lease(need) as lease:
+                work.leased(lease)
+                yield lease, work
 
 
 def read_documents(value: Any) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 
 from msgspec.structs import replace
 
+from puna.gaps import added, gap_place, no_gaps
 from puna.prompt.parsers.family import Lead
 from puna.runner.protocol import Engine, Finished, Generation, Piece, TokenEvent
 
@@ -66,6 +67,8 @@ def _thinks(said: str, lead: Lead) -> bool:
 
 def _joined(first: Finished, last: Finished) -> Finished:
     """The end of both as one answer: the second one's prompt was read for the first."""
+    between = no_gaps()
+    between[gap_place(last.prompt_ns)] += 1
     return replace(
         last,
         prompt_tokens=first.prompt_tokens,
@@ -76,4 +79,5 @@ def _joined(first: Finished, last: Finished) -> Finished:
         drafted_tokens=first.drafted_tokens + last.drafted_tokens,
         accepted_tokens=first.accepted_tokens + last.accepted_tokens,
         truncated=first.truncated or last.truncated,
+        gaps=added(added(first.gaps, between), last.gaps),
     )

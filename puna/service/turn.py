@@ -122,4 +122,5 @@ def _done(end: Finished, watch: Stopwatch, thoughts: int, *, is_cut: bool) -> Do
         truncated=end.truncated or is_cut,
         stop=end.stop,
         thinking_tokens=min(thoughts, end.eval_tokens),
+        gaps=end.gaps,
     )

@@ -387,7 +387,6 @@ def test_loads_evictions_and_crashes_are_counted() -> None:
         assert lines['puna_failed_loads_total{model="c:latest"}'] == "1.0"
         assert lines['puna_runner_crashes_total{model="d:latest"}'] == "1.0"
         assert lines['puna_load_seconds_count{model="d:latest"}'] == "2.0"
-        assert lines['puna_wait_seconds_count{model="d:latest",priority="normal"}'] == "2.0"
         assert lines["puna_loaded_models"] == "1.0"
 
     play(scene, Stage(max_loaded=1))
