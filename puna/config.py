@@ -26,6 +26,7 @@ __all__ = [
     "read_settings",
     "server_environment",
     "service_environment",
+    "user_environment",
 ]
 
 
@@ -335,6 +336,11 @@ def server_environment(settings: Settings) -> dict[str, str]:
     if settings.kv_cache_dir is not None:
         folders["PUNA_KV_CACHE_DIR"] = str(settings.kv_cache_dir.absolute())
     return {**os.environ, **folders}  # noqa: TID251 - the one place
+
+
+def user_environment() -> dict[str, str]:
+    """This process's environment, for a program that the user runs through us."""
+    return dict(os.environ)  # noqa: TID251 - the one place
 
 
 def service_environment(settings: Settings) -> dict[str, str]:

@@ -90,7 +90,8 @@ class Command(click.Command):
 
     `completes` says what a shell offers for each word (`model`, `loaded`, `file`, `command`, or
     the words themselves, `on|off`); the last goes for all further ones when it ends in `*`.
-    `passes_through`: flags are words.
+    `passes_through`: flags are words. `takes_rest`: what stands behind `--` is no word but comes as
+    `rest`, None if there is no `--`.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Command(click.Command):
         aliases: Sequence[str] = (),
         completes: Sequence[str] = (),
         passes_through: bool = False,
+        takes_rest: bool = False,
         **more: Any,
     ) -> None:
         super().__init__(*args, **more)
@@ -111,6 +113,7 @@ class Command(click.Command):
         self.aliases = aliases
         self.completes = completes
         self.passes_through = passes_through
+        self.takes_rest = takes_rest
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the flags and count the words; `-h` prints the help and ends."""
@@ -118,7 +121,8 @@ class Command(click.Command):
         if self.passes_through:
             ctx.params = {"words": tuple(args)}
             return []
-        values, words = parse_flags(args, [flag_of(item) for item in options])
+        split = args.index("--") if self.takes_rest and "--" in args else None
+        values, words = parse_flags(args[:split], [flag_of(item) for item in options])
         if values.get("help"):
             click.echo(self.get_help(ctx), nl=False)
             ctx.exit()
@@ -127,6 +131,8 @@ class Command(click.Command):
         given = {name.replace("-", "_"): value for name, value in values.items() if name != "help"}
         defaults = {item.name: item.default for item in options if item is not HELP}
         ctx.params = {**defaults, **given, "words": words}
+        if self.takes_rest:
+            ctx.params["rest"] = None if split is None else tuple(args[split + 1 :])
         return []
 
     def options(self) -> list[click.Option]:

@@ -48,6 +48,7 @@ COMMANDS = {
     "update": "puna.cli.update",
     "prune": "puna.cli.prune",
     "verify": "puna.cli.verify",
+    "launch": "puna.cli.launch",
     "bench": "puna.cli.bench",
     "doctor": "puna.cli.doctor",
     "logs": "puna.cli.logs",

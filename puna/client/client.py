@@ -6,6 +6,13 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from types import TracebackType
 
+from puna.client.facts import (
+    ModelFacts,
+    Recommendation,
+    is_cloud_off,
+    parse_facts,
+    parse_recommendations,
+)
 from puna.client.replies import (
     Json,
     LoadedRow,
@@ -75,6 +82,22 @@ class Client:
     def models(self) -> list[ModelRow]:
         """The installed models, latest first."""
         return parse_models(self._transport.send("GET", "/api/tags"))
+
+    def facts(self) -> list[ModelFacts]:
+        """What the installed models can do."""
+        return parse_facts(self._transport.send("GET", "/api/tags"))
+
+    def recommendations(self) -> list[Recommendation]:
+        """The models that the server recommends."""
+        path = "/api/experimental/model-recommendations"
+        return parse_recommendations(self._transport.send("GET", path))
+
+    def is_cloud_off(self) -> bool:
+        """Whether the server says that it has no cloud; False where it does not say."""
+        try:
+            return is_cloud_off(self._transport.send("GET", "/api/status"))
+        except ClientError:
+            return False
 
     def loaded(self) -> list[LoadedRow]:
         """The models in memory."""

@@ -21,6 +21,8 @@ __all__ = [
     "ShowReply",
     "Tensor",
     "ToolCall",
+    "as_items",
+    "as_number",
     "as_object",
     "as_text",
     "parse_chat_piece",
@@ -159,12 +161,14 @@ def as_text(data: Mapping[str, object], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _whole(data: Mapping[str, object], key: str) -> int:
+def as_number(data: Mapping[str, object], key: str) -> int:
+    """The number under `key`, or 0."""
     value = data.get(key)
     return int(value) if isinstance(value, (int, float)) else 0
 
 
-def _items(value: object) -> list[object]:
+def as_items(value: object) -> list[object]:
+    """The value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 
@@ -179,12 +183,12 @@ def parse_moment(text: str) -> datetime | None:
 
 def parse_models(reply: Json) -> list[ModelRow]:
     """Read the answer of `/api/tags`."""
-    rows = [as_object(item) for item in _items(reply.get("models"))]
+    rows = [as_object(item) for item in as_items(reply.get("models"))]
     return [
         ModelRow(
             name=as_text(row, "name"),
             digest=as_text(row, "digest"),
-            size=_whole(row, "size"),
+            size=as_number(row, "size"),
             modified_at=parse_moment(as_text(row, "modified_at")),
             remote=bool(as_text(row, "remote_model")),
         )
@@ -194,14 +198,14 @@ def parse_models(reply: Json) -> list[ModelRow]:
 
 def parse_loaded(reply: Json) -> list[LoadedRow]:
     """Read the answer of `/api/ps`."""
-    rows = [as_object(item) for item in _items(reply.get("models"))]
+    rows = [as_object(item) for item in as_items(reply.get("models"))]
     return [
         LoadedRow(
             name=as_text(row, "name"),
             digest=as_text(row, "digest"),
-            size=_whole(row, "size"),
-            size_vram=_whole(row, "size_vram"),
-            context_length=_whole(row, "context_length"),
+            size=as_number(row, "size"),
+            size_vram=as_number(row, "size_vram"),
+            context_length=as_number(row, "context_length"),
             expires_at=parse_moment(as_text(row, "expires_at")),
         )
         for row in rows
@@ -211,8 +215,8 @@ def parse_loaded(reply: Json) -> list[LoadedRow]:
 def parse_show(reply: Json) -> ShowReply:
     """Read the answer of `/api/show`."""
     details = as_object(reply.get("details"))
-    messages = [as_object(item) for item in _items(reply.get("messages"))]
-    tensors = [as_object(item) for item in _items(reply.get("tensors"))]
+    messages = [as_object(item) for item in as_items(reply.get("messages"))]
+    tensors = [as_object(item) for item in as_items(reply.get("tensors"))]
     return ShowReply(
         license=as_text(reply, "license"),
         modelfile=as_text(reply, "modelfile"),
@@ -231,13 +235,13 @@ def parse_show(reply: Json) -> ShowReply:
         model_info=as_object(reply.get("model_info")),
         projector_info=as_object(reply.get("projector_info")),
         tensors=tuple(_tensor(item) for item in tensors),
-        capabilities=tuple(c for c in _items(reply.get("capabilities")) if isinstance(c, str)),
+        capabilities=tuple(c for c in as_items(reply.get("capabilities")) if isinstance(c, str)),
         requires=as_text(reply, "requires"),
     )
 
 
 def _tensor(item: Json) -> Tensor:
-    shape = tuple(int(n) for n in _items(item.get("shape")) if isinstance(n, (int, float)))
+    shape = tuple(int(n) for n in as_items(item.get("shape")) if isinstance(n, (int, float)))
     return Tensor(as_text(item, "name"), as_text(item, "type"), shape)
 
 
@@ -246,8 +250,8 @@ def parse_progress(line: Json) -> Progress:
     return Progress(
         as_text(line, "status"),
         as_text(line, "digest"),
-        _whole(line, "total"),
-        _whole(line, "completed"),
+        as_number(line, "total"),
+        as_number(line, "completed"),
     )
 
 
@@ -266,16 +270,16 @@ def _piece(line: Json, content: str, said: Json) -> Piece:
     return Piece(
         content=content,
         thinking=as_text(said, "thinking"),
-        tool_calls=tuple(_tool_call(item) for item in _items(said.get("tool_calls"))),
+        tool_calls=tuple(_tool_call(item) for item in as_items(said.get("tool_calls"))),
         done=line.get("done") is True,
         done_reason=as_text(line, "done_reason"),
         metrics=Metrics(
-            total_duration=_whole(line, "total_duration"),
-            load_duration=_whole(line, "load_duration"),
-            prompt_eval_count=_whole(line, "prompt_eval_count"),
-            prompt_eval_duration=_whole(line, "prompt_eval_duration"),
-            eval_count=_whole(line, "eval_count"),
-            eval_duration=_whole(line, "eval_duration"),
+            total_duration=as_number(line, "total_duration"),
+            load_duration=as_number(line, "load_duration"),
+            prompt_eval_count=as_number(line, "prompt_eval_count"),
+            prompt_eval_duration=as_number(line, "prompt_eval_duration"),
+            eval_count=as_number(line, "eval_count"),
+            eval_duration=as_number(line, "eval_duration"),
         ),
     )
 

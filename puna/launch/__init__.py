@@ -1,1 +1,1 @@
-"""Set up other tools to use Puna: one file per tool."""
+"""Set up other programs to use Puna and start them: one file per program in integrations/."""

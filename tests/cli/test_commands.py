@@ -228,7 +228,7 @@ def test_help_lists_commands_in_their_order(tmp_path: Path) -> None:
     lines = done.stdout.split("Available Commands:\n")[1].split("\n\n")[0].splitlines()
     assert " ".join(line.split()[0] for line in lines) == (
         "serve create import quantize show run stop pull push signin signout login logout list ps "
-        "cp rm update prune verify bench doctor logs service completion help"
+        "cp rm update prune verify launch bench doctor logs service completion help"
     )
     assert lines[0] == "  serve        Start the server"
     assert done.stdout == puna(env=environment(tmp_path)).stdout

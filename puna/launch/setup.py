@@ -1,0 +1,74 @@
+"""Writing the files of an integration, and putting back what was in them before."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from puna.launch.documents import read_document
+from puna.launch.files import Change, Originals, apply, read_file, write_changes
+from puna.launch.integration import ConfigFile, Console, Integration, Order
+from puna.launch.place import Place
+from puna.launch.process import LaunchError
+
+__all__ = ["restore", "set_up"]
+
+
+def set_up(integration: Integration, order: Order) -> None:
+    """Bring every file of the integration up to date; nothing is written if one is unreadable.
+
+    Raises BadRequest and OSError.
+    """
+    changes = [change for file in integration.files if (change := _plan(file, order)) is not None]
+    if not changes:
+        return
+    originals = Originals.read(_originals_path(integration, order.place))
+    write_changes(changes, _backups(integration, order.place), originals, time.time())
+
+
+def restore(integration: Integration, place: Place, console: Console) -> None:
+    """Put back what the files held before Puna changed them; what was changed since stays.
+
+    Raises LaunchError where there is nothing that could be restored, BadRequest and OSError.
+    """
+    if not integration.files and not integration.cleans_up(place):
+        raise LaunchError(f"{integration.name} does not support --restore")
+    originals = Originals.read(_originals_path(integration, place))
+    changes = originals.restored()
+    for change in changes:
+        if change.before != change.after:
+            apply(change, _backups(integration, place), time.time())
+    for path in integration.cleans_up(place):
+        path.unlink(missing_ok=True)
+    originals.path.unlink(missing_ok=True)
+    if changes or integration.restored:
+        console.say(integration.restored or f"{integration.title} is as it was before.")
+    else:
+        console.say(f"Puna has changed nothing of {integration.title}.")
+
+
+def _plan(file: ConfigFile, order: Order) -> Change | None:
+    path = file.path(order.place)
+    before = read_file(path)
+    start = before
+    for seed in file.seeds(order.place):
+        if start is None:
+            start = read_file(seed)
+    if start is None and file.only_if_there:
+        return None
+    document = read_document(path, file.form, start)
+    old = document.copy()
+    file.edit(document, order)
+    if before is not None and document.root == old.root:
+        return Change(path, file.form, before, before, file.mode)
+    if document.root is None:
+        return None
+    return Change(path, file.form, before, document.bytes(), file.mode)
+
+
+def _originals_path(integration: Integration, place: Place) -> Path:
+    return place.own_folder / "launch" / "originals" / f"{integration.name}.json"
+
+
+def _backups(integration: Integration, place: Place) -> Path:
+    return place.own_folder / "backup" / integration.name
