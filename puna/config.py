@@ -33,7 +33,7 @@ __all__ = [
 def env(name: str, read: Callable[[str], Any], default: Any, about: str) -> Any:
     """A field of Settings that comes from the environment variable `name`."""
     about_it = {"env": name, "read": read, "about": about}
-    return field(default=default, repr=read is not values.token, metadata=about_it)
+    return field(default=default, repr=read not in values.SECRET, metadata=about_it)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +215,13 @@ class Settings:
         256 << 20,
         "the most that stored responses may take; 0: none are stored (default 256MiB)",
     )
+    api_keys: tuple[str, ...] = env(
+        "PUNA_API_KEY",
+        values.keys,
+        (),
+        "keys, by commas, of which the server wants one with every request; "
+        "commands send the first (default: none is wanted)",
+    )
     model_aliases: tuple[str, ...] = env(
         "PUNA_MODEL_ALIASES",
         values.model_aliases,
@@ -253,6 +260,12 @@ class Settings:
     def models_dir(self) -> Path:
         """The folder of the model store."""
         return self.models if self.models is not None else self.home / "models"
+
+    @property
+    def api_key(self) -> str:
+        """The key that commands send, "" for none; what no header can hold is not sent."""
+        key = self.api_keys[0] if self.api_keys else ""
+        return key if key.isascii() and key.isprintable() else ""
 
     @property
     def server_log(self) -> Path:
@@ -312,7 +325,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             found[spec.name] = spec.metadata["read"](text)
         except ValueError:
-            shown = "…" if spec.metadata["read"] is values.token else text
+            shown = text if spec.repr else "…"
             warnings.append(
                 f"invalid environment variable, using default: {name}={shown} "
                 f"default={spec.default}"
@@ -344,8 +357,8 @@ def user_environment() -> dict[str, str]:
 
 
 def service_environment(settings: Settings) -> dict[str, str]:
-    """What is set of our variables, for a server that the system starts: no secrets, no relative
-    paths, and nothing that is for commands only.
+    """What is set of our variables, for a server that the system starts: no tokens, no relative
+    paths, and nothing that is for commands only. The keys that it is to ask for are among them.
     """
     names = {
         spec.metadata["env"]

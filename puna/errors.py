@@ -10,6 +10,7 @@ PunaError            500
 ├─ ConvertError      400   QuantError · UnsupportedArchitecture · BadCheckpoint · MissingTensor ·
 │                          TokenizerError · ConverterFailed (500)
 ├─ SignedOut         401
+├─ KeyWanted         401   (both sides)
 ├─ Forbidden         403   ReadOnlyModel · CloudDisabled
 ├─ NotFound          404   ModelNotFound · BlobNotFound · ResponseNotFound
 ├─ Cancelled         499
@@ -57,6 +58,7 @@ __all__ = [
     "InvalidField",
     "InvalidName",
     "InvalidOption",
+    "KeyWanted",
     "MissingTensor",
     "ModelNotFound",
     "ModelfileError",
@@ -226,6 +228,19 @@ class SignedOut(PunaError, PermissionError):
     """Something that needs an account of the cloud."""
 
     status = 401
+
+
+class KeyWanted(PunaError, PermissionError):
+    """A request without a key that the server knows; the command line raises it, too."""
+
+    status = 401
+    code = "invalid_api_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server wants an API key, as Authorization: Bearer KEY or X-Api-Key: KEY "
+            "(puna's commands take it from PUNA_API_KEY)"
+        )
 
 
 class NotFound(PunaError, LookupError):

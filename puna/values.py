@@ -10,6 +10,7 @@ from puna.fmt import SECOND, BadDuration, parse_duration
 
 __all__ = [
     "FOREVER",
+    "SECRET",
     "BadValue",
     "endpoint",
     "flag",
@@ -19,6 +20,7 @@ __all__ = [
     "image_hosts",
     "items",
     "keep_alive",
+    "keys",
     "level",
     "limit",
     "limit_or_none",
@@ -123,6 +125,11 @@ def token(value: str) -> str:
     return value
 
 
+def keys(value: str) -> tuple[str, ...]:
+    """Keys by commas. Never fails: a server that cannot read them would otherwise be open."""
+    return tuple(filter(None, (key.strip() for key in value.split(",")))) or (value,)
+
+
 def speculation(value: str) -> str:
     """One of `on`, `lookup`, `off`."""
     if value.lower() not in {"on", "lookup", "off"}:
@@ -182,3 +189,7 @@ def folder(value: str) -> Path:
 def folder_or_none(value: str) -> Path | None:
     """A path, or one of the words for none."""
     return None if value.lower() in {"off", "0", "false"} else folder(value)
+
+
+SECRET = frozenset({token, keys})
+"""Those of which nothing is shown."""

@@ -125,6 +125,12 @@ VALUES: dict[str, tuple[str, str, str, object]] = {
     "no second store": ("PUNA_SECOND_STORE", "OFF", "second_store", None),
     "a mirror": ("HF_ENDPOINT", "http://h:1/hf/", "hf_endpoint", "http://h:1/hf"),
     "a token": ("HF_TOKEN", "hf_secret", "hf_token", "hf_secret"),
+    "keys": ("PUNA_API_KEY", " a, b c,, ", "api_keys", ("a", "b c")),
+    "no key at all is no open door": ("PUNA_API_KEY", ",", "api_keys", (",",)),
+    "the key of commands": ("PUNA_API_KEY", "a,b", "api_key", "a"),
+    "a key for no header": ("PUNA_API_KEY", "a\nb", "api_key", ""),
+    "a key of other letters": ("PUNA_API_KEY", "schlüssel", "api_key", ""),
+    "no key": ("PUNA_API_KEY", "", "api_key", ""),
     "aliases": (
         "PUNA_MODEL_ALIASES",
         "gpt-*=a, claude-3:1=b/c:d",
@@ -179,7 +185,8 @@ def test_a_token_is_never_shown() -> None:
     settings = read_settings({"HF_TOKEN": "hf secret"})
     assert settings.hf_token == ""
     assert "secret" not in str(settings.warnings)
-    assert "hf_x" not in repr(read_settings({"HF_TOKEN": "hf_x"}))
+    shown = repr(read_settings({"HF_TOKEN": "hf_x", "PUNA_API_KEY": "pk_x"}))
+    assert "_x" not in shown
 
 
 @given(st.one_of(st.text(), st.from_regex(r"https?://[^\s]{1,20}", fullmatch=True)))

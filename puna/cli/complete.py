@@ -82,7 +82,8 @@ def _words(kind: str, group: click.Group, ctx: click.Context) -> Iterator[str]:
 def _models(*, loaded: bool) -> list[str]:
     """Names of models, without `:latest`."""
     try:
-        with Client(read_settings().host) as client:
+        settings = read_settings()
+        with Client(settings.host, settings.api_key) as client:
             names = [row.name for row in (client.loaded() if loaded else client.models())]
     except (PunaError, OSError):
         return []

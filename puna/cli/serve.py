@@ -31,6 +31,7 @@ VARIABLES = (
     "PUNA_KV_CACHE_DIR",
     "PUNA_LOG_FORMAT",
     "PUNA_HOSTS",
+    "PUNA_API_KEY",
 )
 """The reference's order, without those that mean nothing here; then our own."""
 

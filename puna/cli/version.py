@@ -28,7 +28,8 @@ def print_versions(*, as_json: bool = False) -> None:
 
 def server_version() -> str:
     """The version of the server, "" where none answers: Puna's if it is one."""
-    transport = Transport(read_settings().host)
+    settings = read_settings()
+    transport = Transport(settings.host, settings.api_key)
     try:
         answer = transport.send("GET", "/api/version")
     except ClientError:

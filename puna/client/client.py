@@ -48,11 +48,12 @@ __all__ = ["Client"]
 class Client:
     """A server at `host`.
 
-    Every method raises Unreachable when no server answers and ClientError for an error it answers.
+    `key` is the one that the server wants, if it wants one. Every method raises Unreachable when no
+    server answers, KeyWanted where it wants another key, and ClientError for any other error.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._transport = Transport(host)
+    def __init__(self, host: Host, key: str = "") -> None:
+        self._transport = Transport(host, key)
         self.host = host
 
     def __enter__(self) -> Client:

@@ -33,7 +33,7 @@ def connect(settings: Settings) -> Client:
 
     Raises Unreachable if there is none and none can be started.
     """
-    client = Client(settings.host)
+    client = Client(settings.host, settings.api_key)
     if client.answers():
         return client
     if settings.no_start or settings.host.port == 0 or not is_this_machine(settings.host):

@@ -17,7 +17,7 @@ from puna import __version__
 from puna.client.loopback import Reply, exchange, is_refusal
 from puna.client.replies import Json, as_object, as_text
 from puna.config import Host
-from puna.errors import ClientError, Unreachable
+from puna.errors import ClientError, KeyWanted, Unreachable
 
 if TYPE_CHECKING:
     from puna.client.web import Web
@@ -49,15 +49,18 @@ def user_agent() -> str:
 
 
 class Transport:
-    """One server's HTTP connections.
+    """One server's HTTP connections; `key` goes to it and to no other, wherever it redirects.
 
-    Every method raises Unreachable when no server answers and ClientError for an error it answers.
+    Every method raises Unreachable when no server answers, KeyWanted where it wants another key,
+    and ClientError for any other error it answers.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, key: str = "") -> None:
         self.host = host.connectable()
         self._is_local = is_this_machine(host)
         self._headers = {"User-Agent": user_agent(), "Content-Type": "application/json"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
         self._opened: Web | None = None
 
     def close(self) -> None:
@@ -182,7 +185,7 @@ def _decode(raw: bytes) -> Json:
     return value
 
 
-def _error(reply: Reply, *, with_status: bool) -> ClientError:
+def _error(reply: Reply, *, with_status: bool) -> ClientError | KeyWanted:
     """What an error answer says; streams name the status line before it (CLI spec, section 1.2)."""
     body: Json = {}
     try:
@@ -190,6 +193,9 @@ def _error(reply: Reply, *, with_status: bool) -> ClientError:
         message = as_text(body, "error")
     except ValueError:
         message = reply.body.decode("utf-8", "replace").strip()
+    wanted = KeyWanted()
+    if reply.status == wanted.status and message == str(wanted):
+        return wanted
     line = f"{reply.status} {reply.reason}".strip()
     if with_status:
         message = line if reply.status == 401 or not message else f"{line}: {message}"

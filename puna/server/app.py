@@ -21,7 +21,8 @@ from puna.server.access import ROUTE, AccessLog
 from puna.server.bodies import ACCOUNT, Account, Bodies
 from puna.server.checks import Guard, HostRules, OriginRules, adding
 from puna.server.drain import Drain
-from puna.server.faults import CLOSING, NATIVE, Fault, attempt, envelope_for
+from puna.server.faults import CLOSING, KEY_WANTED, NATIVE, Fault, attempt, envelope_for
+from puna.server.keys import Keys
 from puna.server.patience import patient
 from puna.server.routes import (
     audio,
@@ -119,25 +120,35 @@ def make_app(
     read_timeout: float = FOREVER,
     bodies: Bodies | None = None,
     drain: Drain | None = None,
+    keys: Keys | None = None,
 ) -> ASGIApp:
     """Make the server's app. Set `closing` to end every running answer; `read_timeout` is how many
     seconds a client may send nothing of its body, `bodies` what all of them may take; `drain`
-    counts the answers under way.
+    counts the answers under way; `keys` are those of which one is wanted.
     """
     kit = Kit(services, closing, now)
-    dispatch = _Dispatch(Table(ROUTES), kit, read_timeout, bodies or Bodies(), drain or Drain())
+    dispatch = _Dispatch(
+        Table(ROUTES), kit, read_timeout, bodies or Bodies(), drain or Drain(), keys or Keys(())
+    )
     return AccessLog(Guard(dispatch, origins, hosts), services.metrics.request)
 
 
 class _Dispatch:
     def __init__(
-        self, table: Table, kit: Kit, read_timeout: float, bodies: Bodies, drain: Drain
+        self,
+        table: Table,
+        kit: Kit,
+        read_timeout: float,
+        bodies: Bodies,
+        drain: Drain,
+        keys: Keys,
     ) -> None:
         self._table = table
         self._kit = kit
         self._read_timeout = read_timeout
         self._bodies = bodies
         self._drain = drain
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         receive = patient(receive, self._read_timeout)
@@ -147,6 +158,9 @@ class _Dispatch:
             send = adding(((name, number.encode()),), send)
         if self._drain.begun:
             await _fault_reply(CLOSING, scope["path"])(scope, receive, send)
+            return
+        if not self._keys.admit(scope["path"], scope["headers"]):
+            await _fault_reply(KEY_WANTED, scope["path"])(scope, receive, send)
             return
         account = scope[ACCOUNT] = Account(self._bodies)
         try:
@@ -199,6 +213,8 @@ def _fault_reply(fault: Fault, path: str) -> Response:
     headers = {"content-type": JSON.decode()}
     if fault.retry_after:
         headers["retry-after"] = str(fault.retry_after)
+    if fault is KEY_WANTED:
+        headers["www-authenticate"] = "Bearer"
     if fault.status in {408, 413} or fault is CLOSING:
         headers["connection"] = "close"  # the rest of the body is not worth reading
     return Response(envelope.body(fault), fault.status, headers)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from puna.errors import Busy, EngineError, PunaError
+from puna.errors import Busy, EngineError, KeyWanted, PunaError
 from puna.log import REQUEST_ID, fields
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "CLOSING",
     "ENVELOPES",
     "INTERNAL",
+    "KEY_WANTED",
     "NATIVE",
     "OPENAI",
     "Envelope",
@@ -52,6 +53,7 @@ class Fault:
 BUSY_SECONDS = 5
 """When to try again where too many wait."""
 INTERNAL = Fault(500, "internal server error")
+KEY_WANTED = Fault(KeyWanted.status, str(KeyWanted()), KeyWanted.code)
 CLOSING = Fault(503, "server is shutting down", retry_after=10)
 
 
@@ -138,7 +140,11 @@ ANTHROPIC = Envelope(
     _anthropic_body, _anthropic_event, AnthropicFault, b"request-id", api="anthropic"
 )
 
-_OPENAI_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
+_OPENAI_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    404: "not_found_error",
+}
 
 
 def _openai_body(fault: Fault) -> bytes:

@@ -20,6 +20,7 @@ from puna.server.app import make_app
 from puna.server.checks import HostRules, parse_origins
 from puna.server.compose import open_services
 from puna.server.drain import Drain
+from puna.server.keys import Keys
 from puna.server.listen import address_of, bind, is_local, is_loopback
 from puna.server.protocol import bounded
 from puna.server.services import Services
@@ -66,7 +67,13 @@ async def run(settings: Settings, listener: socket.socket, open_services: OpenSe
     origins = parse_origins(settings.origins)
     async with open_services(settings) as services:
         app = make_app(
-            services, origins, hosts, closing, read_timeout=settings.read_timeout, drain=drain
+            services,
+            origins,
+            hosts,
+            closing,
+            read_timeout=settings.read_timeout,
+            drain=drain,
+            keys=Keys(settings.api_keys),
         )
         config = uvicorn.Config(
             app,
@@ -123,11 +130,11 @@ class _Server(uvicorn.Server):
 
 def _announce(settings: Settings, listener: socket.socket) -> None:
     values = {
-        str(spec.metadata["env"]): getattr(settings, spec.name)
+        str(spec.metadata["env"]): _shown(getattr(settings, spec.name), is_secret=not spec.repr)
         for spec in fields_of(settings)
         if "env" in spec.metadata
     }
-    shown = " ".join(f"{name}:{_shown(value)}" for name, value in sorted(values.items()))
+    shown = " ".join(f"{name}:{text}" for name, text in sorted(values.items()))
     log.info("server config", extra=fields(env=f"map[{shown}]"))
     for warning in settings.warnings:
         log.warning(warning)
@@ -135,7 +142,9 @@ def _announce(settings: Settings, listener: socket.socket) -> None:
     log.info(f"Listening on {address_of(listener)} (version {__version__})")
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, *, is_secret: bool) -> str:
+    if is_secret:
+        return "…" if value else ""
     match value:
         case None:
             return ""

@@ -50,10 +50,11 @@ def test_other_systems_have_none() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
 def test_a_dry_run_shows_everything_and_does_nothing(tmp_path: Path) -> None:
-    env = environment(tmp_path, OLLAMA_KEEP_ALIVE="9m", HF_TOKEN="secret")
+    env = environment(tmp_path, OLLAMA_KEEP_ALIVE="9m", HF_TOKEN="secret", PUNA_API_KEY="k")
     said = puna("service", "install", "--dry-run", env=env).stdout
     assert 'Environment="OLLAMA_KEEP_ALIVE=9m"' in said
     assert "secret" not in said
+    assert 'Environment="PUNA_API_KEY=k"' in said  # without it the service would be open
     assert "PUNA_NO_START" not in said
     assert said.endswith("would run systemctl --user enable --now puna.service\n")
     assert list(tmp_path.iterdir()) == []

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from puna.client.client import Client
 from puna.client.replies import parse_moment
 from puna.client.transport import LINE_LIMIT, is_this_machine, split_lines
+from puna.client.web import Web
 from puna.config import parse_host
-from puna.errors import ClientError, Unreachable
+from puna.errors import ClientError, KeyWanted, Unreachable
 from tests.fakes.http_server import Reply, ScriptedServer
 
 HOSTS = {
@@ -100,6 +101,32 @@ def test_closing_a_stream_hangs_up(server: ScriptedServer, client: Client) -> No
     assert next(pieces).content == "a"
     pieces.close()
     assert server.script.hung_up.wait(5)
+
+
+def test_the_key_goes_to_the_server_and_not_where_it_redirects(server: ScriptedServer) -> None:
+    with Client(parse_host(server.url), "k") as client, ScriptedServer() as other:
+        server.script.replies["GET /api/tags"] = Reply({"models": []})
+        client.models()
+        server.script.replies["POST /api/chat"] = Reply(lines=[])
+        list(client.chat({"model": "m"}))
+        keys = [seen.headers.get("Authorization") for seen in server.script.seen]
+        assert keys == ["Bearer k", "Bearer k"]
+        away = Reply(b"", 307, location=f"{other.url}/api/tags")
+        server.script.replies["GET /api/tags"] = away
+        headers = {"Authorization": "Bearer k"}
+        web = Web(parse_host(server.url), headers, 5.0, is_local=False)  # as of a server elsewhere
+        web.request("GET", "/api/tags", None, {})
+        web.close()
+        assert server.script.seen[-1].headers["Authorization"] == "Bearer k"
+        assert "authorization" not in {name.lower() for name in other.script.seen[-1].headers}
+
+
+def test_a_key_that_is_wanted_is_told_of(server: ScriptedServer, client: Client) -> None:
+    wanted = Reply({"error": str(KeyWanted())}, 401)
+    server.script.replies = {"GET /api/tags": wanted, "POST /api/chat": wanted}
+    for ask in (client.models, lambda: list(client.chat({"model": "m"}))):
+        with pytest.raises(KeyWanted):
+            ask()
 
 
 def test_nobody_there() -> None:

@@ -21,6 +21,7 @@ class Reply:
     lines: Sequence[Json] | None = None
     hold: bool = False
     pause: float = 0.0
+    location: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         self.send_response(reply.status)
         self.send_header("Content-Length", str(len(raw)))
+        if reply.location:
+            self.send_header("Location", reply.location)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(raw)

@@ -25,6 +25,7 @@ from puna.metrics import Metrics
 from puna.server.app import make_app
 from puna.server.bodies import Bodies
 from puna.server.checks import HostRules, IPAddress, parse_origins
+from puna.server.keys import Keys
 from puna.server.services import Services
 from puna.service.embedding import Embedded, Vector
 from puna.service.response_store import ResponseStore
@@ -213,6 +214,7 @@ def client(
     closing: asyncio.Event | None = None,
     host: str = "127.0.0.1:11434",
     bodies: Bodies | None = None,
+    keys: Keys | None = None,
     **doors: Any,
 ) -> Client:
     """A client of an app; `doors` replace single services."""
@@ -223,6 +225,7 @@ def client(
         closing or asyncio.Event(),
         now=lambda: NOON,
         bodies=bodies,
+        keys=keys,
     )
     return Client(app, host)
 

@@ -207,7 +207,15 @@ async def open_services(settings):
     yield NOBODY
     print("closed")
 
-serve(Settings(host=Host(port=int(sys.argv[1])), warnings=("odd setting",)), open_services)
+serve(
+    Settings(
+        host=Host(port=int(sys.argv[1])),
+        warnings=("odd setting",),
+        hf_token="hf-secret",
+        api_keys=("key-secret",),
+    ),
+    open_services,
+)
 """
 
 
@@ -228,6 +236,9 @@ def test_serve_announces_itself_and_exits_with_0(number: signal.Signals) -> None
         said.append(server.stderr.readline())
     assert 'msg="server config" env="map[' in said[0]
     assert f"OLLAMA_HOST:http://127.0.0.1:{port} " in said[0]
+    assert "HF_TOKEN:… " in said[0]
+    assert "PUNA_API_KEY:… " in said[0]
+    assert "secret" not in said[0]
     assert "level=WARN" in said[1]
     assert said[-1].endswith(f'msg="Listening on 127.0.0.1:{port} (version {__version__})"\n')
     assert run(ask(port, "GET", "/")).endswith(b"Ollama is running")

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from puna import __version__
 from puna.server.faults import ANTHROPIC, ENVELOPES, OPENAI, Envelope, envelope_for
+from puna.server.keys import OPEN_PATHS
 from puna.server.openapi.native import NATIVE
 from puna.server.openapi.operation import (
     JSON_TYPE,
@@ -42,11 +43,18 @@ _TAGS = {
 }
 _ABOUT = (
     "Puna answers on Ollama's native API and on those of OpenAI and Anthropic. Fields that are not "
-    "named are ignored, `null` is the same as leaving a field out, keys may be in any case. Keys "
-    "and tokens that clients send are not checked: they only tell one client from another. A "
-    "request from a web page of a foreign origin, or under a name that is not this machine's, is "
-    "refused with 403 and no body. Once a stream has begun, an error is its last piece."
+    "named are ignored, `null` is the same as leaving a field out, keys may be in any case. API "
+    "keys are checked where the server has some (PUNA_API_KEY); else they only tell one client "
+    "from another. A request from a web page of a foreign origin, or under a name that is not this "
+    "machine's, is refused with 403 and no body. Once a stream has begun, an error is its last "
+    "piece."
 )
+
+
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+}
 
 
 @cache
@@ -67,9 +75,9 @@ def document() -> Schema:
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
-        "security": [],
+        "security": [{}, *({name: []} for name in _KEYS)],
         "paths": paths,
-        "components": {"schemas": components.schemas},
+        "components": {"schemas": components.schemas, "securitySchemes": _KEYS},
     }
 
 
@@ -103,6 +111,11 @@ def _operation(method: str, path: str, operation: Operation, components: Compone
     }
     if operation.text:
         out["description"] = operation.text
+    errors = {403, *operation.errors}
+    if path in OPEN_PATHS:
+        out["security"] = []
+    else:
+        errors.add(401)
     if parameters := [*_places(path), *_headers(operation)]:
         out["parameters"] = parameters
     if operation.body or operation.media:
@@ -110,7 +123,7 @@ def _operation(method: str, path: str, operation: Operation, components: Compone
     replies = {
         str(answer.status): _answer(answer, envelope, components) for answer in operation.answers
     }
-    for status in sorted({403, *operation.errors}):
+    for status in sorted(errors):
         replies[str(status)] = _error(status, envelope, components, has_body=method != "HEAD")
     return out | {"responses": replies}
 

@@ -38,7 +38,7 @@ SSE = EVENT_STREAM.decode()
 
 REASONS = {
     400: "The request cannot be understood, or this model cannot do it",
-    401: "Nobody is signed in: there is no cloud here",
+    401: "No API key, where the server wants one; of routes for accounts: nobody is signed in",
     403: "Refused: a foreign origin or host (no body), or a model that is only read",
     404: "No such model or blob, here or in its registry",
     408: "The body came too slowly",

@@ -1,6 +1,6 @@
 """POST /v1/messages and /v1/messages/count_tokens, of the Anthropic API.
 
-Keys and versions in the headers are taken as they come.
+Versions in the headers are taken as they come.
 """
 
 from __future__ import annotations
