@@ -21,7 +21,7 @@ PunaError            500
 ├─ BadToolCall       500
 ├─ ClientError       500   Unreachable (the command line's side)
 ├─ NotBuilt          501
-└─ Busy              503   WaitedTooLong · TooManyBodies
+└─ Busy              503   WaitedTooLong · TooManyBodies · Closing
 
 The texts are those that clients of the reference compare (API spec, section 21).
 """
@@ -44,6 +44,7 @@ __all__ = [
     "Busy",
     "Cancelled",
     "ClientError",
+    "Closing",
     "CloudDisabled",
     "ContextExceeded",
     "ConvertError",
@@ -449,6 +450,13 @@ class Busy(PunaError):
 
     def __init__(self) -> None:
         super().__init__("server busy, please try again.  maximum pending requests exceeded")
+
+
+class Closing(Busy):
+    """The server ends."""
+
+    def __init__(self) -> None:
+        PunaError.__init__(self, "server is shutting down")
 
 
 class TooManyBodies(Busy):

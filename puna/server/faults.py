@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from puna.errors import Busy, EngineError, KeyWanted, PunaError
+from puna.errors import Busy, Closing, EngineError, KeyWanted, PunaError
 from puna.log import REQUEST_ID, fields
 
 __all__ = [
@@ -54,7 +54,7 @@ BUSY_SECONDS = 5
 """When to try again where too many wait."""
 INTERNAL = Fault(500, "internal server error")
 KEY_WANTED = Fault(KeyWanted.status, str(KeyWanted()), KeyWanted.code)
-CLOSING = Fault(503, "server is shutting down", retry_after=10)
+CLOSING = Fault(Closing.status, str(Closing()), retry_after=10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,11 @@ import base64
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Protocol
 
+from starlette.types import Receive
+
 from puna.api.images import kind_of_image
-from puna.errors import FetchRefused, InvalidField
+from puna.errors import Cancelled, Closing, FetchRefused, InvalidField
+from puna.server.until import Ending, until_unwanted
 
 __all__ = ["IMAGE_TYPES", "FetchImage", "fill_images", "with_images"]
 
@@ -29,17 +32,22 @@ class _Message(Protocol):
     content: Any
 
 
-async def fill_images(messages: Sequence[_Message], fetch: FetchImage | None) -> None:
-    """Put the images of messages in place of their addresses. Raises InvalidField."""
-    contents = await with_images([each.content for each in messages], fetch)
+async def fill_images(
+    messages: Sequence[_Message], fetch: FetchImage | None, receive: Receive, closing: asyncio.Event
+) -> None:
+    """Put the images of messages in place of their addresses. Raises what with_images does."""
+    contents = await with_images([each.content for each in messages], fetch, receive, closing)
     for message, content in zip(messages, contents, strict=True):
         message.content = content
 
 
-async def with_images(value: Any, fetch: FetchImage | None) -> Any:
+async def with_images(
+    value: Any, fetch: FetchImage | None, receive: Receive, closing: asyncio.Event
+) -> Any:
     """`value` with the images in place of their addresses; without `fetch` as it is.
 
-    Messages, items and blocks are looked through at any depth. Raises InvalidField.
+    Messages, items and blocks are looked through at any depth. Nothing is fetched any more once the
+    client hangs up. Raises InvalidField, Cancelled, and Closing where the server ends.
     """
     urls = dict.fromkeys(_urls(value)) if fetch is not None else {}
     if fetch is None or not urls:
@@ -58,9 +66,16 @@ async def with_images(value: Any, fetch: FetchImage | None) -> Any:
         except FetchRefused as cause:
             failures.append(cause)
 
-    async with asyncio.TaskGroup() as group:
-        for url in urls:
-            group.create_task(get(url))
+    async def get_all() -> None:
+        async with asyncio.TaskGroup() as group:
+            for url in urls:
+                group.create_task(get(url))
+
+    match await until_unwanted(get_all(), receive, closing):
+        case Ending.HUNG_UP:
+            raise Cancelled
+        case Ending.CLOSING:
+            raise Closing
     if failures:
         raise failures[0]
     return _replaced(value, found)

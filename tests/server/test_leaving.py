@@ -14,6 +14,8 @@ from puna.api.events import Content
 from tests.server.scripted import Held, client, run
 
 HI = [{"role": "user", "content": "Hi"}]
+URL = "https://pictures.example/a.png"
+SOURCE = {"type": "url", "url": URL}
 ROUTES: dict[str, dict[str, Any]] = {
     "/api/generate": {"prompt": "Hi"},
     "/api/chat": {"messages": HI},
@@ -22,6 +24,57 @@ ROUTES: dict[str, dict[str, Any]] = {
     "/v1/responses": {"input": "Hi"},
     "/v1/messages": {"messages": HI, "max_tokens": 9},
 }
+
+
+IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": (
+        "/v1/chat/completions",
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": URL}]}]},
+    ),
+    "responses": (
+        "/v1/responses",
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": URL}]}]},
+    ),
+    "messages": (
+        "/v1/messages",
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "image", "source": SOURCE}]},
+            ],
+            "max_tokens": 9,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["hang-up", "the server ends"])
+@pytest.mark.parametrize(("path", "body"), IMAGES.values(), ids=IMAGES)
+def test_images_are_fetched_no_longer_than_somebody_waits(
+    path: str, body: dict[str, Any], *, closes: bool
+) -> None:
+    begun, ended, closing = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def fetch(url: str) -> bytes:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async def leave() -> int:
+        app = client(fetch_image=fetch, closing=closing)
+        async with app.open("POST", path, {"model": "m"} | body) as call:
+            await begun.wait()
+            if closes:
+                closing.set()
+            else:
+                call.hang_up()
+            async with asyncio.timeout(5):
+                await ended.wait()
+        return call.status
+
+    assert run(leave()) == (503 if closes else 499)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

@@ -29,7 +29,7 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
     asked = decode(MessagesRequest, await read_body(request))
     check(asked)
-    await fill_images(asked.messages, kit.services.fetch_image)
+    await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
     order = to_chat(asked)
     order.model = await kit.services.local_name(asked.model)
     sign(order, request)
@@ -41,7 +41,7 @@ async def count_tokens(request: Request, kit: Kit) -> ASGIApp:
     """Say how long a conversation is."""
     asked = decode(MessagesRequest, await read_body(request))
     check(asked, counts=True)
-    await fill_images(asked.messages, kit.services.fetch_image)
+    await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
     order = to_chat(asked)
     order.model = await kit.services.local_name(asked.model)
 

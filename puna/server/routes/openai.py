@@ -65,7 +65,7 @@ class _Row(Struct):
 async def chat(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
     asked = decode(ChatCompletionRequest, await read_body(request))
-    await fill_images(asked.messages, kit.services.fetch_image)
+    await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
     model = await kit.services.local_name(asked.model)
     answers = []
     for order in chat_orders(asked):

@@ -40,7 +40,9 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     client, stored = client_of(request), kit.services.stored
     items = await resolved(stored, client, read_input(order.input))
     earlier = await earlier_items(stored, client, order.previous_response_id)
-    shown = await with_images([earlier, items], kit.services.fetch_image)
+    shown = await with_images(
+        [earlier, items], kit.services.fetch_image, request.receive, kit.closing
+    )
     asked = read_request(order, *shown)
     asked.order.model = await kit.services.local_name(order.model)
     asked.order.priority = order.priority
@@ -91,7 +93,10 @@ async def input_tokens(request: Request, kit: Kit) -> ASGIApp:
     client, stored = client_of(request), kit.services.stored
     items = await resolved(stored, client, read_input(order.input))
     earlier = await earlier_items(stored, client, order.previous_response_id)
-    asked = read_request(order, earlier, items)
+    shown = await with_images(
+        [earlier, items], kit.services.fetch_image, request.receive, kit.closing
+    )
+    asked = read_request(order, *shown)
     asked.order.model = await kit.services.local_name(order.model)
 
     async def body() -> bytes:
