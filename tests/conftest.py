@@ -17,6 +17,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--rewrite` takes what programs print now for what they should print."""
+    parser.addoption("--rewrite", action="store_true", help="write golden files anew")
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Tests with clients of others are read only when they are asked for."""
     is_asked_for = config.getoption("markexpr") == "clients"

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol, TextIO
 
 from puna.fmt import SECOND, format_duration, human_bytes
-from puna.term.width import text_width
+from puna.term.width import cut_text, text_width
 
 __all__ = ["Bar", "Progress", "Spinner", "make_frame"]
 
@@ -170,7 +170,7 @@ class Progress:
         if self._end():
             for state in self._states:
                 state.stop()
-            self._draw()
+            self._draw(is_last=True)
             if self._drawn:
                 self._out.write("\n")
             self._out.flush()
@@ -196,12 +196,14 @@ class Progress:
             self._draw()
             self._ended.wait(TICK_SECONDS)
 
-    def _draw(self) -> None:
+    def _draw(self, *, is_last: bool = False) -> None:
         size = shutil.get_terminal_size((DEFAULT_COLUMNS, 24))
         with self._lock:
             lines = [state.line(size.columns) for state in self._states][-size.lines :]
             if not lines:
                 return
+            if not is_last:  # a line that goes on in the next row would be counted as one
+                lines = [cut_text(line, size.columns - 1) for line in lines]
             self._out.write(make_frame(lines, self._drawn))
             self._out.flush()
             self._drawn = len(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["char_width", "text_width"]
+__all__ = ["char_width", "cut_text", "text_width"]
 
 _ZERO_WIDTH = {"Mn", "Me", "Cf", "Cc"}
 
@@ -21,3 +21,15 @@ def char_width(char: str) -> int:
 def text_width(text: str) -> int:
     """Columns of a text without newlines."""
     return len(text) if text.isascii() else sum(map(char_width, text))
+
+
+def cut_text(text: str, columns: int) -> str:
+    """As much of a text without newlines as fits into so many columns."""
+    if text_width(text) <= columns:
+        return text
+    used = 0
+    for end, char in enumerate(text):
+        used += char_width(char)
+        if used > columns:
+            return text[:end]
+    return text

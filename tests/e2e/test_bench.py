@@ -27,17 +27,6 @@ def test_every_length_and_number_of_users_is_measured(server: Server) -> None:
         assert speed["prefill_rate"] > 0
 
 
-def test_the_table(server: Server) -> None:
-    done = puna(
-        "bench", "tiny", "--prompt-tokens", "40", "--concurrency", "2", "--tokens=4", env=server.env
-    )
-    assert done.returncode == 0, done.stderr
-    header, row = done.stdout.splitlines()
-    assert header.split() == ["PROMPT", "USERS", "FIRST", "TOKEN", "PREFILL", "DECODE", "EACH"]
-    assert row.split()[1] == "2"
-    assert row.split()[3] == "ms"
-
-
 ERRORS = {
     "no numbers": (["tiny", "--concurrency", "1,x"], "invalid value for --concurrency"),
     "none": (["tiny", "--prompt-tokens", ""], "invalid value for --prompt-tokens"),

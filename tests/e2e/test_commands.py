@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from puna import __version__
 from tests.cli.support import environment, puna
 from tests.e2e.server import Server, end_processes, free_port, processes, until
 from tests.service.world import tiny
@@ -42,23 +41,6 @@ def ok(server: Server, *args: str, stdin: bytes = b"") -> str:
     done = puna(*args, env=server.env, stdin=stdin)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_create_and_show(server: Server, mine: str) -> None:
-    lines = [line.split() for line in ok(server, "show", mine).splitlines()]
-    for row in (
-        ["architecture", "llama"],
-        ["context", "length", "512"],
-        ["num_predict", "5"],
-        ["completion"],
-        ["Free."],
-    ):
-        assert row in lines
-    assert ok(server, "show", mine, "--system") == "Be\nkind."
-    assert ok(server, "show", mine, "--license").strip() == "Free."
-    modelfile = ok(server, "show", mine, "--modelfile")
-    for line in ("# FROM mine:latest", 'SYSTEM "Be', "MESSAGE assistant Yes?"):
-        assert line in modelfile.splitlines()
 
 
 def test_run_prints_the_vector_of_a_text(server: Server, bert: str) -> None:
@@ -107,18 +89,6 @@ def stored_digests(server: Server, name: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_list(server: Server, mine: str) -> None:
-    header, *rows = ok(server, "list").splitlines()
-    assert header.split() == ["NAME", "ID", "SIZE", "MODIFIED"]
-    names = [row.split()[0] for row in rows]
-    assert names[0] == "mine:latest"
-    assert "tiny:latest" in names
-    digest = server.get("/api/tags").json["models"][0]["digest"]
-    assert rows[0].split()[1] == digest[:12]
-    assert len(ok(server, "ls", "MI").splitlines()) == 2
-    assert len(ok(server, "list", "nothing-like-it").splitlines()) == 1
-
-
 def test_run(server: Server, mine: str) -> None:
     said = ok(server, "run", mine, "the", "dog")
     assert said.endswith("\n\n")
@@ -143,32 +113,6 @@ def test_ps_and_stop(server: Server, mine: str) -> None:
     assert len(ok(server, "ps", "mine").splitlines()) == 1
 
 
-def test_copy_and_remove(server: Server, mine: str) -> None:
-    assert ok(server, "cp", mine, "yours:v1") == "copied 'mine' to 'yours:v1'\n"
-    assert ok(server, "rm", "yours:v1") == "deleted 'yours:v1'\n"
-    assert "yours" not in ok(server, "list")
-
-
-FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
-    "show": (("show", "nope"), "model 'nope:latest' not found"),
-    "rm": (("rm", "nope", "tiny"), "model 'nope' not found"),
-    "cp": (("cp", "nope", "x"), 'model "nope" not found'),
-    "stop": (("stop", "nope"), 'couldn\'t find model "nope" to stop'),
-    "create": (("create", "bad name"), "invalid model name: bad name"),
-    "think": (("run", "tiny", "hi", "--think"), '"tiny" does not support thinking'),
-}
-
-
-@pytest.mark.parametrize(("args", "error"), FAILURES.values(), ids=FAILURES)
-def test_errors(server: Server, args: tuple[str, ...], error: str) -> None:
-    done = puna(*args, env=server.env)
-    assert (done.returncode, done.stdout) == (1, "")
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("Error: ")
-    assert last.endswith(error)
-    assert "tiny:latest" in ok(server, "list")
-
-
 def test_create_says_what_is_wrong_with_the_file(server: Server, tmp_path: Path) -> None:
     before = server.files()
     (tmp_path / "Modelfile").write_text("FROM ./broken.gguf\n")
@@ -177,11 +121,6 @@ def test_create_says_what_is_wrong_with_the_file(server: Server, tmp_path: Path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: ")
     assert [name for name in server.files() - before if "manifests" in name] == []
-
-
-def test_versions(server: Server) -> None:
-    said = ok(server, "--version")
-    assert said == f"puna version is {__version__}\n"
 
 
 def test_without_a_server(tmp_path: Path) -> None:
@@ -211,12 +150,3 @@ def test_a_command_starts_a_server(tmp_path: Path, tiny_gguf: Path) -> None:
     finally:
         end_processes(tmp_path, "serve")
     until(lambda: not processes(tmp_path, "puna."), "the server and its runner are gone")
-
-
-def test_a_busy_port(server: Server, tmp_path: Path) -> None:
-    done = puna("serve", env={**server.env, "HOME": str(tmp_path)})
-    assert done.returncode == 1
-    address = f"127.0.0.1:{server.port}"
-    assert (
-        done.stderr.splitlines()[-1] == f"Error: listen tcp {address}: bind: address already in use"
-    )

@@ -7,6 +7,7 @@ import io
 import pytest
 
 from puna.term.progress import Bar, Progress, Spinner, make_frame, time_left
+from puna.term.width import cut_text
 from tests.term.screen import seen
 
 
@@ -102,3 +103,22 @@ def test_elsewhere_lines_are_plain() -> None:
         progress.add(Spinner("writing manifest"))
         progress.add(Bar("copying", 2000))
     assert out.getvalue() == "writing manifest\ncopying 2 KB\n"
+
+
+def test_long_lines_are_whole_in_the_last_frame_only() -> None:
+    """One that went on in the next row would leave its beginning behind with every frame."""
+    out = Terminal()
+    long = "using existing layer 日本 " + "x" * 90
+    with Progress(out) as progress:
+        progress.add(Spinner(long))
+        progress.add(Spinner("success"))
+        until_drawn = len(out.getvalue())
+        while len(out.getvalue()) <= until_drawn:
+            pass
+        assert seen(out.getvalue(), 80)[0] == long[:77]
+    assert "".join(seen(out.getvalue(), 80)) == f"{long} success "
+
+
+@pytest.mark.parametrize(("text", "cut"), [("abcd", "abc"), ("ab日", "ab"), ("a日", "a日")])
+def test_texts_are_cut_between_characters(text: str, cut: str) -> None:
+    assert cut_text(text, 3) == cut
