@@ -3,6 +3,7 @@ Puna. Facts: compatibility spec, sections 8 and 9.7."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,6 +244,19 @@ def test_counting_is_what_the_answer_says(client: anthropic.Anthropic) -> None:
     )
     reply = ask(client, question, system="Be brief.", tools=[WEATHER])
     assert plain.input_tokens < with_tool.input_tokens == _total(reply.usage)
+
+
+def test_a_file_is_part_of_the_message(client: anthropic.Anthropic) -> None:
+    data = base64.b64encode(b"The secret word is plum.").decode()
+    source: Any = {"type": "base64", "media_type": "text/markdown", "data": data}
+    file: Any = {"type": "document", "title": "notes.md", "source": source}
+    asked: Any = {"role": "user", "content": [file, {"type": "text", "text": "Hello!"}]}
+    same = user("notes.md\nThe secret word is plum.\n\nHello!")
+    counts = [client.messages.count_tokens(model="cria", messages=[m]) for m in (asked, same)]
+    assert counts[0] == counts[1]
+    source["media_type"] = "application/pdf"
+    with pytest.raises(anthropic.BadRequestError, match="send their text"):
+        ask(client, asked)
 
 
 def test_models(client: anthropic.Anthropic) -> None:

@@ -106,6 +106,17 @@ CONTENT: dict[str, tuple[str, object, list[tuple[str, ...]]]] = {
         ],
         [("user", "T\nwords\n\na")],
     ),
+    "a document of bytes": (
+        "user",
+        [
+            {
+                "type": "document",
+                "title": "a.csv",
+                "source": {"type": "base64", "media_type": "text/csv", "data": "MSwy"},
+            }
+        ],
+        [("user", "a.csv\n1,2\n\n")],
+    ),
     "a document of blocks": (
         "user",
         [{"type": "document", "source": {"type": "content", "content": [text("b")]}}],
@@ -401,7 +412,7 @@ BAD_BLOCKS: dict[str, tuple[dict[str, Any], str]] = {
             "type": "document",
             "source": {"type": "base64", "media_type": "application/pdf", "data": ""},
         },
-        'documents of type "application/pdf" are not supported: send their text',
+        'files of type "application/pdf" are not supported, only texts in UTF-8: send their text',
     ),
 }
 BLOCK_REFUSALS = {

@@ -196,7 +196,7 @@ REFUSED = [
     pytest.param(content({}), "messages.0.content", "type: map[string]interface {}", id="object"),
     pytest.param(content(["x"]), "messages.0.content", "invalid message format", id="no part"),
     pytest.param(part(type="text"), "messages.0.content", "invalid message format", id="no text"),
-    pytest.param(part(type="file"), "messages.0.content", 'of type "file"', id="file"),
+    pytest.param(part(type="file"), "messages.0.content", "send file_data", id="file"),
     pytest.param(part(type="input_audio"), "messages.0.content", "audio input", id="audio"),
     pytest.param(image("https://x/y.png"), "messages.0.content", "image URLs are not", id="2.3"),
     pytest.param(

@@ -10,6 +10,7 @@ from puna.api.decode import read_value
 from puna.api.fields import ImageData
 from puna.api.requests import FunctionCall, Message, ToolCall
 from puna.errors import BadRequest, quoted
+from puna.server.text_files import read_text_file, shown_name
 
 __all__ = ["read_blocks", "read_messages", "text_of"]
 
@@ -96,7 +97,7 @@ def _add(block: Block, message: Message) -> None:
         case "image":
             message.images.append(_image(block.source, "image"))
         case "document":
-            message.content += _titled(block.title, _document(block.source))
+            message.content += _titled(shown_name(block.title), _document(block.source))
         case "tool_reference":
             message.content += f"{block.tool_name}\n"
         case "search_result":
@@ -147,8 +148,9 @@ def _document(source: Any) -> str:
             return read.data
         case "content":
             return text_of(read.content)
-    kind = read.media_type or read.type
-    raise BadRequest(f"documents of type {quoted(kind)} are not supported: send their text")
+        case "base64":
+            return read_text_file(read.data, "source", read.media_type)
+    raise BadRequest(f"documents of type {quoted(read.type)} are not supported: send their text")
 
 
 def _titled(title: str, text: str) -> str:

@@ -12,6 +12,7 @@ from puna.api.fields import ImageData
 from puna.api.openai import ChatMessage, MessageToolCall
 from puna.api.requests import FunctionCall, Message, ToolCall
 from puna.errors import BadRequest, InvalidField, quoted
+from puna.server.text_files import read_text_file, shown_name
 
 __all__ = ["read_image", "read_messages"]
 
@@ -89,6 +90,13 @@ def _read_part(part: Any, param: str) -> str | ImageData:
             return text
         case {"type": "image_url", "image_url": {"url": str(url)} | str(url)}:
             return read_image(url, param)
+        case {"type": "file", "file": {"file_data": str(data)} as file}:
+            name = shown_name(file.get("filename"))
+            text = read_text_file(data, param)
+            return f"{name}\n{text}" if name else text
+        case {"type": "file"}:
+            message = "files are not kept here or fetched: send file_data"
+            raise InvalidField(message, param, "unsupported_value")
         case {"type": "input_audio"}:
             raise InvalidField("audio input is not supported", param, "unsupported_value")
         case {"type": str(kind)} if kind not in {"text", "image_url"}:

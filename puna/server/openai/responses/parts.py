@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from puna.api.fields import ImageData
 from puna.errors import InvalidField
 from puna.server.openai.messages import read_image
+from puna.server.text_files import read_text_file, shown_name
 
 __all__ = ["read_content"]
 
 _TEXTS = {"input_text", "output_text", "text", "summary_text", "reasoning_text"}
-_MOST_FILE_BYTES = 8 * 1024 * 1024
 
 
 def read_content(value: Any, place: str, name: str) -> tuple[str, list[ImageData]]:
@@ -59,22 +57,13 @@ def _read_part(part: Any, place: str, param: str) -> str | ImageData | None:
 
 def _read_file(part: dict[str, Any], place: str, param: str) -> str:
     """A text file becomes text under its name."""
-    match part:
-        case {"file_data": str(data)} if data.startswith("data:text/") or ":" not in data[:40]:
-            pass
-        case _:
-            raise InvalidField(
-                f"{place}: file inputs are not currently supported, except texts in file_data",
-                param,
-                "unsupported_value",
-            )
-    if len(data) > _MOST_FILE_BYTES * 4 // 3:
-        raise InvalidField(f"{place}: a file has at most {_MOST_FILE_BYTES} bytes", param)
-    try:
-        raw = base64.b64decode(data.partition(",")[2] or data, validate=True)
-        text = raw.decode()
-    except (binascii.Error, ValueError):
-        message = f"{place}: file_data is no text in UTF-8, as base64"
-        raise InvalidField(message, param, "unsupported_value") from None
-    name = part.get("filename")
-    return f"{name}\n{text}\n" if isinstance(name, str) and name else text
+    data = part.get("file_data")
+    if not isinstance(data, str):
+        raise InvalidField(
+            f"{place}: files are not kept here or fetched: send file_data",
+            param,
+            "unsupported_value",
+        )
+    text = read_text_file(data, param)
+    name = shown_name(part.get("filename"))
+    return f"{name}\n{text}\n" if name else text
