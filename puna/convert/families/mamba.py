@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from puna.convert.config import Config
-from puna.convert.family import Family, Keys, Named
+from puna.convert.family import Family, Keys, Named, Value
 from puna.convert.keys import no_rope
 from puna.convert.kinds import Array
 from puna.convert.tensor import Tensor
+from puna.errors import ConvertError
 
-__all__ = ["FAMILIES", "decay"]
+__all__ = ["FAMILIES", "decay", "hybrid_keys", "need_doubled", "recurrent", "state_space"]
 
 
 def decay(logarithms: Array) -> Array:
@@ -70,22 +71,50 @@ def _mamba2(config: Config) -> Keys:
 
 
 def _weights(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    yield recurrent(name, tensor)
+
+
+def recurrent(name: str, tensor: Tensor) -> Named:
+    """A tensor of a Mamba layer as the engine has it; any other as it is."""
     if name.endswith(".A_log"):
         tensor = tensor.computed(decay)
     if name.endswith("conv1d.weight"):
         tensor = tensor.reshaped(tensor.shape[0], -1)
-    yield name, tensor
+    return name, tensor
+
+
+def need_doubled(config: Config) -> None:
+    """Raise ConvertError for states that the engine has no graph for."""
+    if (expand := config.real("mamba_expand", 2.0)) != 2:
+        raise ConvertError(f"config.json: 'mamba_expand' is {expand:g}; the engine knows 2 alone")
+
+
+def hybrid_keys(config: Config) -> dict[str, Value | None]:
+    """What describes the Mamba 2 layers of hybrids whose settings begin with `mamba_`."""
+    inner = int(config.real("mamba_expand", 2.0) * config.whole("width"))
+    return {
+        "ssm.conv_kernel": config.whole("mamba_d_conv", 4),
+        "ssm.inner_size": config.whole("mamba_d_ssm", inner),
+        "ssm.state_size": config.whole("mamba_d_state"),
+        "ssm.time_step_rank": config.whole("mamba_n_heads"),
+        "ssm.group_count": config.whole("mamba_n_groups", 1),
+    }
 
 
 def _weights2(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
     name = name.removeprefix("model.") if name.startswith("model.") else name
+    yield state_space(name, tensor, config.whole("n_groups", 1))
+
+
+def state_space(name: str, tensor: Tensor, n_groups: int) -> Named:
+    """A tensor of a Mamba 2 layer as the engine has it; any other as it is."""
     if name.endswith((".A_log", ".D")):
         tensor = tensor.reshaped(-1, 1)
-    if name.endswith(".mixer.norm.weight"):
-        tensor = tensor.reshaped(config.whole("n_groups", 1), -1)
+    if name.endswith((".mixer.norm.weight", ".mamba.norm.weight")):
+        tensor = tensor.reshaped(n_groups, -1)
     if name.endswith(".dt_bias"):
         name = name.replace(".dt_bias", ".dt_proj.bias")
-    yield from _weights(config, name, tensor)
+    return recurrent(name, tensor)
 
 
 _MAMBA = Family("mamba", _mamba, _weights)

@@ -7,49 +7,13 @@ experts that differ in number from those used.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
 
-__all__ = ["CASES", "PROMPT_LENGTH", "VOCAB", "Case"]
+from tests.convert.parity.case import BASE, VOCAB, WINDOW, Case, but, case
+from tests.convert.parity.hybrids import HYBRIDS
 
-VOCAB = 320
-PROMPT_LENGTH = 41
-WINDOW = 8
+__all__ = ["CASES"]
 
-
-@dataclass(frozen=True)
-class Case:
-    """A model of transformers: its `model_type`, its class, and what its
-    configuration differs in.
-    """
-
-    model_type: str
-    architecture: str
-    config: Mapping[str, Any] = field(default_factory=dict)
-    tokenizer: str = "bytes"
-    tolerance: float = 1e-3
-    half_tolerance: float = 2e-2
-    spread: float = 1.6
-    """How large random matrices are: their standard deviation times the root of the width."""
-
-    excuse: str = ""
-    """Why the engine computes something else, whatever the conversion does."""
-
-
-_BASE = {
-    "vocab_size": VOCAB,
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "pad_token_id": 1,
-    "tie_word_embeddings": False,
-}
 _LLAMA3 = {
     "rope_type": "llama3",
     "rope_theta": 500000.0,
@@ -87,44 +51,36 @@ _DELTA = {
     "layer_types": ["linear_attention"] * 3 + ["full_attention"],
 }
 _ENCODER = {
-    **_BASE,
+    **BASE,
     "num_key_value_heads": None,
     "type_vocab_size": 1,
     "hidden_act": "gelu",
 }
 
 
-def _but(case: Case, **changes: Any) -> Case:
-    return replace(case, **changes)
-
-
-def _case(model_type: str, architecture: str, **config: Any) -> Case:
-    return Case(model_type, architecture, {**_BASE, **config})
-
-
 CASES: Mapping[str, Case] = MappingProxyType(
     {
-        "llama": _case("llama", "LlamaForCausalLM", rope_parameters=_LLAMA3),
-        "llama, tied, wide heads": _case(
+        "llama": case("llama", "LlamaForCausalLM", rope_parameters=_LLAMA3),
+        "llama, tied, wide heads": case(
             "llama", "LlamaForCausalLM", tie_word_embeddings=True, head_dim=32
         ),
-        "mistral": _case("mistral", "MistralForCausalLM", sliding_window=None),
-        "mixtral": _case(
+        "mistral": case("mistral", "MistralForCausalLM", sliding_window=None),
+        "mixtral": case(
             "mixtral", "MixtralForCausalLM", num_local_experts=4, num_experts_per_tok=2
         ),
-        "qwen2": _case("qwen2", "Qwen2ForCausalLM"),
-        "qwen3": _case("qwen3", "Qwen3ForCausalLM", head_dim=32),
-        "qwen2-moe": _case(
+        "qwen2": case("qwen2", "Qwen2ForCausalLM"),
+        "qwen3": case("qwen3", "Qwen3ForCausalLM", head_dim=32),
+        "qwen2-moe": case(
             "qwen2_moe",
             "Qwen2MoeForCausalLM",
             shared_expert_intermediate_size=80,
             **_MOE,
         ),
-        "qwen3-moe": _case(
+        "qwen3-moe": case(
             "qwen3_moe", "Qwen3MoeForCausalLM", head_dim=32, norm_topk_prob=True, **_MOE
         ),
-        "gemma": _case("gemma", "GemmaForCausalLM", head_dim=32, tie_word_embeddings=True),
-        "gemma2": _case(
+        "gemma": case("gemma", "GemmaForCausalLM", head_dim=32, tie_word_embeddings=True),
+        "gemma2": case(
             "gemma2",
             "Gemma2ForCausalLM",
             head_dim=16,
@@ -132,7 +88,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             sliding_window=WINDOW,
             tie_word_embeddings=True,
         ),
-        "gemma3": _case(
+        "gemma3": case(
             "gemma3_text",
             "Gemma3ForCausalLM",
             head_dim=16,
@@ -141,9 +97,9 @@ CASES: Mapping[str, Case] = MappingProxyType(
             sliding_window=WINDOW,
             tie_word_embeddings=True,
         ),
-        "smollm3": _case("smollm3", "SmolLM3ForCausalLM", num_hidden_layers=5),
-        "arcee": _case("arcee", "ArceeForCausalLM", hidden_act="relu2"),
-        "granite": _case(
+        "smollm3": case("smollm3", "SmolLM3ForCausalLM", num_hidden_layers=5),
+        "arcee": case("arcee", "ArceeForCausalLM", hidden_act="relu2"),
+        "granite": case(
             "granite",
             "GraniteForCausalLM",
             attention_multiplier=0.2,
@@ -151,7 +107,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             residual_multiplier=0.5,
             logits_scaling=2.0,
         ),
-        "granite-moe": _case(
+        "granite-moe": case(
             "granitemoe",
             "GraniteMoeForCausalLM",
             num_local_experts=4,
@@ -161,7 +117,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             residual_multiplier=0.5,
             logits_scaling=2.0,
         ),
-        "granite-moe-shared": _case(
+        "granite-moe-shared": case(
             "granitemoeshared",
             "GraniteMoeSharedForCausalLM",
             num_local_experts=4,
@@ -169,8 +125,8 @@ CASES: Mapping[str, Case] = MappingProxyType(
             shared_intermediate_size=80,
             attention_multiplier=0.2,
         ),
-        "cohere": _case("cohere", "CohereForCausalLM", logit_scale=0.25, tie_word_embeddings=True),
-        "cohere2": _case(
+        "cohere": case("cohere", "CohereForCausalLM", logit_scale=0.25, tie_word_embeddings=True),
+        "cohere2": case(
             "cohere2",
             "Cohere2ForCausalLM",
             logit_scale=0.25,
@@ -178,19 +134,19 @@ CASES: Mapping[str, Case] = MappingProxyType(
             sliding_window=WINDOW,
             num_hidden_layers=5,
         ),
-        "olmo": _case("olmo", "OlmoForCausalLM", clip_qkv=1.0),
-        "olmo2": _case("olmo2", "Olmo2ForCausalLM"),
-        "olmo3": _case("olmo3", "Olmo3ForCausalLM", sliding_window=WINDOW, num_hidden_layers=5),
-        "olmoe": _case(
+        "olmo": case("olmo", "OlmoForCausalLM", clip_qkv=1.0),
+        "olmo2": case("olmo2", "Olmo2ForCausalLM"),
+        "olmo3": case("olmo3", "Olmo3ForCausalLM", sliding_window=WINDOW, num_hidden_layers=5),
+        "olmoe": case(
             "olmoe",
             "OlmoeForCausalLM",
             num_experts=4,
             num_experts_per_tok=2,
             num_key_value_heads=4,
         ),
-        "phi2": _case("phi", "PhiForCausalLM", num_key_value_heads=4),
-        "phi3": _case("phi3", "Phi3ForCausalLM"),
-        "phi3, long": _case(
+        "phi2": case("phi", "PhiForCausalLM", num_key_value_heads=4),
+        "phi3": case("phi3", "Phi3ForCausalLM"),
+        "phi3, long": case(
             "phi3",
             "Phi3ForCausalLM",
             original_max_position_embeddings=32,
@@ -207,7 +163,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             "phimoe",
             "PhimoeForCausalLM",
             {
-                **_BASE,
+                **BASE,
                 "num_local_experts": 4,
                 "num_experts_per_tok": 2,
                 "lm_head_bias": True,
@@ -215,23 +171,23 @@ CASES: Mapping[str, Case] = MappingProxyType(
             },
             excuse="the engine weighs experts by softmax, the original by its own SparseMixer",
         ),
-        "gpt2": _case("gpt2", "GPT2LMHeadModel", **_NO_INNER, n_embd=64, n_head=4, n_layer=3),
-        "gpt-bigcode": _case(
+        "gpt2": case("gpt2", "GPT2LMHeadModel", **_NO_INNER, n_embd=64, n_head=4, n_layer=3),
+        "gpt-bigcode": case(
             "gpt_bigcode", "GPTBigCodeForCausalLM", **_NO_INNER, n_embd=64, n_head=4, n_layer=3
         ),
-        "gpt-neox": _case("gpt_neox", "GPTNeoXForCausalLM", rotary_pct=0.5),
-        "bloom": _case(
+        "gpt-neox": case("gpt_neox", "GPTNeoXForCausalLM", rotary_pct=0.5),
+        "bloom": case(
             "bloom", "BloomForCausalLM", **_NO_INNER, n_head=4, n_layer=3, tie_word_embeddings=True
         ),
-        "falcon, one key": _case("falcon", "FalconForCausalLM", **_NO_INNER, multi_query=True),
-        "falcon, groups": _case(
+        "falcon, one key": case("falcon", "FalconForCausalLM", **_NO_INNER, multi_query=True),
+        "falcon, groups": case(
             "falcon",
             "FalconForCausalLM",
             **_NO_INNER,
             new_decoder_architecture=True,
             num_kv_heads=2,
         ),
-        "mpt": _case(
+        "mpt": case(
             "mpt",
             "MptForCausalLM",
             **_NO_INNER,
@@ -240,17 +196,17 @@ CASES: Mapping[str, Case] = MappingProxyType(
             n_layers=3,
             tie_word_embeddings=True,
         ),
-        "starcoder2": _case("starcoder2", "Starcoder2ForCausalLM"),
-        "stablelm": _case("stablelm", "StableLmForCausalLM"),
-        "nemotron": _case("nemotron", "NemotronForCausalLM"),
-        "exaone4": _case(
+        "starcoder2": case("starcoder2", "Starcoder2ForCausalLM"),
+        "stablelm": case("stablelm", "StableLmForCausalLM"),
+        "nemotron": case("nemotron", "NemotronForCausalLM"),
+        "exaone4": case(
             "exaone4",
             "Exaone4ForCausalLM",
             sliding_window=None,
             sliding_window_pattern=4,
             layer_types=["full_attention"] * 3,
         ),
-        "exaone4, window": _case(
+        "exaone4, window": case(
             "exaone4",
             "Exaone4ForCausalLM",
             hidden_size=32,
@@ -258,10 +214,10 @@ CASES: Mapping[str, Case] = MappingProxyType(
             sliding_window=WINDOW,
             sliding_window_pattern=4,
         ),
-        "seed-oss": _case("seed_oss", "SeedOssForCausalLM", head_dim=16),
-        "glm": _case("glm", "GlmForCausalLM", head_dim=16),
-        "glm4": _case("glm4", "Glm4ForCausalLM", head_dim=16),
-        "glm4-moe": _case(
+        "seed-oss": case("seed_oss", "SeedOssForCausalLM", head_dim=16),
+        "glm": case("glm", "GlmForCausalLM", head_dim=16),
+        "glm4": case("glm4", "Glm4ForCausalLM", head_dim=16),
+        "glm4-moe": case(
             "glm4_moe",
             "Glm4MoeForCausalLM",
             head_dim=16,
@@ -273,8 +229,8 @@ CASES: Mapping[str, Case] = MappingProxyType(
             topk_group=1,
             first_k_dense_replace=1,
         ),
-        "ernie4.5": _case("ernie4_5", "Ernie4_5ForCausalLM", head_dim=16),
-        "ernie4.5-moe": _case(
+        "ernie4.5": case("ernie4_5", "Ernie4_5ForCausalLM", head_dim=16),
+        "ernie4.5-moe": case(
             "ernie4_5_moe",
             "Ernie4_5_MoeForCausalLM",
             moe_num_experts=4,
@@ -284,7 +240,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             moe_layer_start_index=1,
             moe_layer_interval=1,
         ),
-        "gpt-oss": _case(
+        "gpt-oss": case(
             "gpt_oss",
             "GptOssForCausalLM",
             rope_parameters={
@@ -300,10 +256,10 @@ CASES: Mapping[str, Case] = MappingProxyType(
             num_experts_per_tok=2,
             sliding_window=WINDOW,
         ),
-        "deepseek2": _case("deepseek_v2", "DeepseekV2ForCausalLM", **_MLA, topk_method="greedy"),
-        "deepseek3": _case("deepseek_v3", "DeepseekV3ForCausalLM", **_MLA),
-        "glm4-moe-lite": _case("glm4_moe_lite", "Glm4MoeLiteForCausalLM", **_MLA),
-        "dots1": _case(
+        "deepseek2": case("deepseek_v2", "DeepseekV2ForCausalLM", **_MLA, topk_method="greedy"),
+        "deepseek3": case("deepseek_v3", "DeepseekV3ForCausalLM", **_MLA),
+        "glm4-moe-lite": case("glm4_moe_lite", "Glm4MoeLiteForCausalLM", **_MLA),
+        "dots1": case(
             "dots1",
             "Dots1ForCausalLM",
             head_dim=16,
@@ -316,13 +272,13 @@ CASES: Mapping[str, Case] = MappingProxyType(
             topk_group=1,
             first_k_dense_replace=1,
         ),
-        "lfm2": _case(
+        "lfm2": case(
             "lfm2",
             "Lfm2ForCausalLM",
             layer_types=["conv", "full_attention", "conv"],
             tie_word_embeddings=True,
         ),
-        "lfm2-moe": _case(
+        "lfm2-moe": case(
             "lfm2_moe",
             "Lfm2MoeForCausalLM",
             layer_types=["conv", "full_attention", "conv"],
@@ -331,11 +287,11 @@ CASES: Mapping[str, Case] = MappingProxyType(
             use_expert_bias=True,
             **_MOE,
         ),
-        "mamba": _case("mamba", "MambaForCausalLM", intermediate_size=128, state_size=16),
-        "falcon-mamba": _case(
+        "mamba": case("mamba", "MambaForCausalLM", intermediate_size=128, state_size=16),
+        "falcon-mamba": case(
             "falcon_mamba", "FalconMambaForCausalLM", intermediate_size=128, state_size=16
         ),
-        "mamba2": _case(
+        "mamba2": case(
             "mamba2",
             "Mamba2ForCausalLM",
             **_NO_INNER,
@@ -344,7 +300,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             state_size=16,
             n_groups=2,
         ),
-        "llama4": _case(
+        "llama4": case(
             "llama4_text",
             "Llama4ForCausalLM",
             num_hidden_layers=4,
@@ -356,7 +312,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             interleave_moe_layer_step=2,
             attention_chunk_size=8192,
         ),
-        "ministral3": _case(
+        "ministral3": case(
             "ministral3",
             "Ministral3ForCausalLM",
             head_dim=16,
@@ -372,8 +328,8 @@ CASES: Mapping[str, Case] = MappingProxyType(
                 "llama_4_scaling_beta": 0.1,
             },
         ),
-        "hunyuan": _case("hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", head_dim=16),
-        "hunyuan-moe": _case(
+        "hunyuan": case("hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", head_dim=16),
+        "hunyuan-moe": case(
             "hunyuan_v1_moe",
             "HunYuanMoEV1ForCausalLM",
             head_dim=16,
@@ -382,7 +338,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             moe_intermediate_size=[96, 96, 96],
             num_shared_expert=[1, 1, 1],
         ),
-        "qwen3-next": _case(
+        "qwen3-next": case(
             "qwen3_next",
             "Qwen3NextForCausalLM",
             num_hidden_layers=4,
@@ -392,11 +348,11 @@ CASES: Mapping[str, Case] = MappingProxyType(
             **_DELTA,
             **_MOE,
         ),
-        "qwen3.5": _case(
+        "qwen3.5": case(
             "qwen3_5_text", "Qwen3_5ForCausalLM", num_hidden_layers=4, head_dim=64, **_DELTA
         ),
-        "qwen3.5 with experts": _but(
-            _case(
+        "qwen3.5 with experts": but(
+            case(
                 "qwen3_5_moe_text",
                 "Qwen3_5MoeForCausalLM",
                 num_hidden_layers=4,
@@ -407,8 +363,8 @@ CASES: Mapping[str, Case] = MappingProxyType(
             ),
             half_tolerance=0.1,
         ),
-        "gemma3n": _but(
-            _case(
+        "gemma3n": but(
+            case(
                 "gemma3n_text",
                 "Gemma3nForCausalLM",
                 num_hidden_layers=25,
@@ -426,8 +382,8 @@ CASES: Mapping[str, Case] = MappingProxyType(
             spread=0.5,
             excuse="differs from this release of transformers; why is not known yet",
         ),
-        "gemma4": _but(
-            _case(
+        "gemma4": but(
+            case(
                 "gemma4_text",
                 "Gemma4ForCausalLM",
                 num_hidden_layers=10,
@@ -443,6 +399,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             spread=0.5,
             tolerance=1e-2,
         ),
+        **HYBRIDS,
         "roberta": Case("roberta", "RobertaModel", _ENCODER, tolerance=5e-3),
         "xlm-roberta": Case("xlm-roberta", "XLMRobertaModel", _ENCODER, tolerance=5e-3),
         "distilbert": Case(
@@ -458,7 +415,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             {**_ENCODER, "local_attention": 16, "num_hidden_layers": 4, "bos_token_id": 0},
             tolerance=5e-3,
         ),
-        "eurobert": Case("eurobert", "EuroBertModel", {**_BASE, "num_key_value_heads": 2}),
+        "eurobert": Case("eurobert", "EuroBertModel", {**BASE, "num_key_value_heads": 2}),
         "nomic-bert": Case(
             "nomic_bert", "NomicBertModel", {**_ENCODER, "hidden_act": "silu"}, "words"
         ),
@@ -480,7 +437,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
         "bert": Case(
             "bert",
             "BertModel",
-            {**_BASE, "num_key_value_heads": None, "type_vocab_size": 2, "hidden_act": "gelu"},
+            {**BASE, "num_key_value_heads": None, "type_vocab_size": 2, "hidden_act": "gelu"},
             tokenizer="words",
             tolerance=5e-3,
         ),

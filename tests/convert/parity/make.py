@@ -15,7 +15,8 @@ import numpy as np
 import torch
 import transformers
 
-from tests.convert.parity.cases import CASES, PROMPT_LENGTH, VOCAB, Case
+from tests.convert.parity.case import PROMPT_LENGTH, VOCAB, Case
+from tests.convert.parity.cases import CASES
 
 __all__ = ["main", "write_tokenizer"]
 

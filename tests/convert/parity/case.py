@@ -1,0 +1,57 @@
+"""What a row of the table of tiny models says, and what most of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+__all__ = ["BASE", "PROMPT_LENGTH", "VOCAB", "WINDOW", "Case", "but", "case"]
+
+VOCAB = 320
+PROMPT_LENGTH = 41
+WINDOW = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model of transformers: its `model_type`, its class, and what its
+    configuration differs in.
+    """
+
+    model_type: str
+    architecture: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    tokenizer: str = "bytes"
+    tolerance: float = 1e-3
+    half_tolerance: float = 2e-2
+    spread: float = 1.6
+    """How large random matrices are: their standard deviation times the root of the width."""
+
+    excuse: str = ""
+    """Why the engine computes something else, whatever the conversion does."""
+
+
+BASE: Mapping[str, Any] = {
+    "vocab_size": VOCAB,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 1,
+    "tie_word_embeddings": False,
+}
+
+
+def but(row: Case, **changes: Any) -> Case:
+    """The row with other tolerances, or a note."""
+    return replace(row, **changes)
+
+
+def case(model_type: str, architecture: str, **config: Any) -> Case:
+    """A row whose configuration is the common one, but for `config`."""
+    return Case(model_type, architecture, {**BASE, **config})
