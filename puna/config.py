@@ -151,6 +151,13 @@ class Settings:
     log_format: Literal["text", "json"] = env(
         "PUNA_LOG_FORMAT", values.log_format, "text", "log lines as text or as json (default text)"
     )
+    log_requests: bool = env(
+        "OLLAMA_DEBUG_LOG_REQUESTS",
+        values.flag,
+        False,
+        "keep the bodies of requests for models, and scripts that send them again, in a folder "
+        "that the log names",
+    )
     max_sequences: int = env(
         "PUNA_MAX_SEQUENCES",
         values.whole,

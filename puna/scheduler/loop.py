@@ -14,6 +14,7 @@ from typing import NoReturn, assert_never
 
 from puna.discover.hardware import Free, Probe
 from puna.errors import EngineDied, PunaError, StartFailed
+from puna.log import fields
 from puna.metrics import Level, Metrics
 from puna.runner.protocol import Engine, EngineInfo, Launcher, LoadPlan
 from puna.scheduler.clock import Clock
@@ -275,14 +276,17 @@ class Scheduler:
     def _act(self, action: Action) -> None:
         match action:
             case Admit(order, runner):
+                log.debug("admitted", extra=fields(model=order.need.name, order=order.number))
                 answer = self._answers[order.number]
                 if not answer.done():
                     answer.set_result(_Grant(runner, self._engines[runner], *self._loading[runner]))
             case Fail(order, error):
+                log.debug("not admitted", extra=fields(model=order.need.name, why=error))
                 answer = self._answers[order.number]
                 if not answer.done():
                     answer.set_exception(error)
             case Load() | Unload() | Ring() | Measure():
+                log.debug("to do", extra=fields(action=action))
                 self._work.put_nowait(action)
             case _:
                 assert_never(action)

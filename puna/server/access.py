@@ -1,21 +1,22 @@
-"""One log line per request: status, time taken, client, method, path.
-
-Never the query or the body.
+"""What is known of each request from outside: its id, and at its end one log line with status, time
+taken, client, method and path. Never the query or the body.
 """
 
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from puna.fmt import format_duration
-from puna.log import fields
+from puna.log import REQUEST_ID, fields
 from puna.server.faults import envelope_for
 
-__all__ = ["ROUTE", "AccessLog"]
+__all__ = ["ROUTE", "AccessLog", "request_id"]
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,18 @@ HUNG_UP = 499
 ROUTE = "puna.route"
 """Where the scope has the path of the route table that a request came to."""
 _NO_ROUTE = "other"
+_ID_HEADER = b"x-request-id"
+_MOST_ID = 128
+_UNFIT = re.compile(rb"[^A-Za-z0-9._~:/+=@-]")
+
+
+def request_id(scope: Scope) -> str:
+    """The id that the client gave its request, as far as it is fit for headers and log lines, else
+    one of ours.
+    """
+    given = next((value for name, value in scope["headers"] if name == _ID_HEADER), b"")
+    fit = _UNFIT.sub(b"", given[: 4 * _MOST_ID])[:_MOST_ID]
+    return fit.decode() or f"req_{secrets.token_hex(12)}"
 
 
 class AccessLog:
@@ -44,13 +57,17 @@ class AccessLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and write its line when it is over."""
         started = self._clock()
-        status = HUNG_UP
+        status, number = HUNG_UP, request_id(scope)
+        names = {_ID_HEADER, envelope_for(scope["path"]).id_header}
+        ids = [(name, number.encode()) for name in sorted(names)]
+        token = REQUEST_ID.set(number)
 
         def noting(message: Message) -> Awaitable[None]:
             # not a coroutine of its own: this runs once per token
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *ids]
             return send(message)
 
         try:
@@ -70,3 +87,4 @@ class AccessLog:
                     path=scope["path"],
                 ),
             )
+            REQUEST_ID.reset(token)

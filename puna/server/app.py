@@ -5,7 +5,6 @@ dispatch.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from urllib.parse import quote
@@ -15,11 +14,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from puna.config import FOREVER
-from puna.log import REQUEST_ID
 from puna.metrics import API
 from puna.server.access import ROUTE, AccessLog
 from puna.server.bodies import ACCOUNT, Account, Bodies
-from puna.server.checks import Guard, HostRules, OriginRules, adding
+from puna.server.checks import Guard, HostRules, OriginRules
 from puna.server.drain import Drain
 from puna.server.faults import CLOSING, KEY_WANTED, NATIVE, Fault, attempt, envelope_for
 from puna.server.keys import Keys
@@ -152,10 +150,6 @@ class _Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         receive = patient(receive, self._read_timeout)
-        number = f"req_{secrets.token_hex(12)}"
-        REQUEST_ID.set(number)
-        if name := envelope_for(scope["path"]).id_header:
-            send = adding(((name, number.encode()),), send)
         if self._drain.begun:
             await _fault_reply(CLOSING, scope["path"])(scope, receive, send)
             return

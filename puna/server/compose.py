@@ -16,6 +16,8 @@ from puna.client.outside import Outside
 from puna.client.transport import user_agent
 from puna.config import Settings
 from puna.errors import StoreError
+from puna.fmt import human_bytes_binary
+from puna.log import fields
 from puna.models.library import Library
 from puna.models.registry.auth import Authority
 from puna.models.registry.key import KeyStore
@@ -91,7 +93,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         running = [
             tasks.create_task(scheduler.run(), name="scheduler"),
             tasks.create_task(stored.tidy(), name="stored responses"),
-            tasks.create_task(probe.engine(), name="devices"),  # nobody waits for it yet
+            tasks.create_task(_tell_devices(probe), name="devices"),  # nobody waits for it yet
         ]
         try:
             registries = Registries(_authority(transport, settings), settings)
@@ -148,6 +150,33 @@ async def _probe() -> AsyncIterator[MachineProbe]:
         yield probe
     finally:
         await in_thread(probe.close)
+
+
+async def _tell_devices(probe: MachineProbe) -> None:
+    """A log line for each device to compute on (serving spec, section 8.1)."""
+    free = await probe.free()
+    for card in free.cards:
+        facts = fields(
+            id=card.id or card.index,
+            library=card.library,
+            compute=card.compute,
+            name=card.name,
+            description=card.description,
+            driver=card.driver,
+            type="integrated" if card.is_integrated else "discrete",
+            total=human_bytes_binary(card.total),
+            available=human_bytes_binary(card.free),
+        )
+        log.info("inference compute", extra=facts)
+    if free.host is not None and not free.cards:
+        total, available = free.host.total, free.host.available
+        facts = fields(
+            id="cpu",
+            library="cpu",
+            total=human_bytes_binary(total),
+            available=human_bytes_binary(available),
+        )
+        log.info("inference compute", extra=facts)
 
 
 def _library(settings: Settings) -> Library:

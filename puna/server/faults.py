@@ -67,7 +67,7 @@ class Envelope:
     body: Callable[[Fault], bytes]
     piece: Callable[[Fault], bytes]
     kind: type[Struct]
-    id_header: bytes = b""
+    id_header: bytes = b"x-request-id"
     api: str = "native"
 
 
@@ -157,7 +157,7 @@ def _openai_piece(fault: Fault) -> bytes:
     return b"data: %b\n\n" % _openai_body(fault)
 
 
-OPENAI = Envelope(_openai_body, _openai_piece, OpenAIFault, b"x-request-id", api="openai")
+OPENAI = Envelope(_openai_body, _openai_piece, OpenAIFault, api="openai")
 
 ENVELOPES = (("/v1/messages", ANTHROPIC), ("/v1/", OPENAI), ("/", NATIVE))
 """Path prefix to envelope; the first row that fits counts, so longer prefixes come first."""

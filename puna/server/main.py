@@ -17,6 +17,7 @@ from puna import __version__
 from puna.config import Host, Settings
 from puna.log import fields, setup_logging
 from puna.server.app import make_app
+from puna.server.capture import Capture
 from puna.server.checks import HostRules, parse_origins
 from puna.server.compose import open_services
 from puna.server.drain import Drain
@@ -24,6 +25,7 @@ from puna.server.keys import Keys
 from puna.server.listen import address_of, bind, is_local, is_loopback
 from puna.server.protocol import bounded
 from puna.server.services import Services
+from puna.threads import in_thread
 
 __all__ = ["OpenServices", "run", "serve"]
 
@@ -75,6 +77,8 @@ async def run(settings: Settings, listener: socket.socket, open_services: OpenSe
             drain=drain,
             keys=Keys(settings.api_keys),
         )
+        if settings.log_requests:
+            app = await in_thread(Capture, app)
         config = uvicorn.Config(
             app,
             http=bounded(settings.read_timeout),

@@ -6,6 +6,7 @@ Facts: API spec, sections 7 and 8. Errors of the request are raised before the f
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
 from puna.errors import BadRequest, ModelNotFound, Unsupported, quoted
+from puna.log import TRACE, fields
 from puna.metrics import Operation
 from puna.prompt.answer import AnswerParser
 from puna.prompt.assemble import (
@@ -62,6 +64,8 @@ from puna.service.work import Work
 from puna.threads import in_thread
 
 __all__ = ["Inference"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,8 @@ class Inference:
             if job.order.debug_render_only:
                 yield Rendered(prompt, len(images))
                 return
+            if log.isEnabledFor(TRACE):
+                log.log(TRACE, "prompt", extra=fields(model=job.need.name, prompt=prompt))
             parser = make_parser(job.entry, job.order, job.think, prompt)
             generation = _generation(job, prompt, images, parser, job.n_ctx(lease))
             watch = Stopwatch(self._clock, job.started, lease.load_ns)

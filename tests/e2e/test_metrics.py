@@ -1,4 +1,4 @@
-"""What the real server tells Prometheus, read with Prometheus' own parser."""
+"""What the real server tells Prometheus, read with Prometheus' own parser, and what its log has."""
 
 from __future__ import annotations
 
@@ -64,3 +64,9 @@ def test_cells_are_told_of_while_they_are_used_and_held(server: Server, chatty: 
         until(lambda: cells("_used") > 10, "cells are in use")
         assert cells() > cells("_used")
     until(lambda: cells("_used") == 0 and cells("_held") > 10, "cells are held")
+
+
+def test_the_log_tells_what_there_is_to_compute_with_and_names_requests(server: Server) -> None:
+    until(lambda: 'msg="inference compute"' in server.log, "devices are told of")
+    server.request("GET", "/api/tags", headers={"X-Request-Id": "mine-7"})
+    until(lambda: "request=mine-7" in server.log, "the request's line")

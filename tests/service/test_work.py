@@ -4,6 +4,7 @@ ended."""
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from puna.api.decode import read_value
 from puna.api.texts import RerankRequest, TokenizeRequest
 from puna.errors import BadRequest, Busy, EngineError, ModelNotFound, PunaError
 from puna.gaps import gap_place, no_gaps
+from puna.log import TRACE
 from puna.runner.fake import Hold
 from puna.runner.protocol import Finished
 from puna.service.texts import Texts
@@ -160,3 +162,21 @@ def test_a_name_that_is_not_installed_is_no_label(tmp_path: Path) -> None:
         assert 'model="M' not in text, "names are those of the store"
 
     play(tmp_path, scene)
+
+
+def test_prompts_are_logged_where_that_is_asked_for_and_nowhere_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(w: World) -> None:
+        await w.chat(messages=[{"role": "user", "content": "a secret"}])
+
+    def told(level: int) -> str:
+        caplog.clear()
+        with caplog.at_level(level):
+            play(tmp_path / str(level), scene)
+        return "".join(str(vars(record)) for record in caplog.records)
+
+    debug, trace = told(logging.DEBUG), told(TRACE)
+    assert "admitted" in debug
+    assert "secret" not in debug
+    assert "a secret" in trace
