@@ -14,7 +14,7 @@ from typing import Protocol
 from puna.client.client import Client
 from puna.client.facts import ModelFacts
 from puna.errors import ClientError
-from puna.launch.install import ensure_installed
+from puna.launch.install import ensure_installed, ensure_supported
 from puna.launch.integration import Console, Integration, Kind, Launch, Order, refuse
 from puna.launch.models import Choice, is_cloud_name, is_old, make_choices
 from puna.launch.place import Place
@@ -71,6 +71,7 @@ def launch(session: Session, integration: Integration, request: Request) -> None
     """
     if integration.unsupported:
         raise LaunchError(integration.unsupported)
+    ensure_supported(integration, session.place)
     console = session.console
     if console.answers_yes and not console.is_terminal and not request.model:
         raise LaunchError(f"headless --yes launch for {integration.name} requires --model <model>")
@@ -83,13 +84,11 @@ def launch(session: Session, integration: Integration, request: Request) -> None
     if not models:
         return
     order = _order(session, models, request.extra)
-    if integration.kind is not Kind.RUNS:
-        set_up(integration, order)
+    is_early = request.configure_only or integration.prepare is None
+    if integration.kind is not Kind.RUNS and is_early:
+        _set_up(session, integration, order, saved.onboarded)
     onboarded = True if integration.kind is Kind.MANAGED else None
     choices.save(integration, models, onboarded=onboarded)
-    if integration.after_setup is not None:
-        program = ensure_installed(integration, session.place, console)
-        integration.after_setup(_launch(session, integration, order, program, saved.onboarded))
     if request.configure_only and not _goes_on(integration, console):
         return
     _run(session, integration, order, is_first=not saved.onboarded)
@@ -107,12 +106,10 @@ def _run(session: Session, integration: Integration, order: Order, *, is_first: 
     program = ensure_installed(integration, session.place, session.console)
     started = _launch(session, integration, order, program, not is_first)
     if integration.prepare is not None:
-        prepared = integration.prepare(started)
-        if prepared != order and integration.kind is not Kind.RUNS:
-            set_up(integration, prepared)
-        started = _launch(session, integration, prepared, program, not is_first)
-    if integration.kind is Kind.RUNS:
-        set_up(integration, started.order)
+        order = integration.prepare(started)
+        started = _launch(session, integration, order, program, not is_first)
+    if integration.kind is Kind.RUNS or integration.prepare is not None:
+        _set_up(session, integration, order, not is_first)
     if integration.run is not None:
         status = integration.run(started)
     else:
@@ -122,6 +119,14 @@ def _run(session: Session, integration: Integration, order: Order, *, is_first: 
         raise LaunchError(f"signal: {signal.strsignal(-status) or -status}".lower())
     if status:
         raise LaunchError(f"exit status {status}")
+
+
+def _set_up(session: Session, integration: Integration, order: Order, was_before: bool) -> None:
+    """Write its files, and let it know."""
+    set_up(integration, order)
+    if integration.after_setup is not None:
+        program = ensure_installed(integration, session.place, session.console)
+        integration.after_setup(_launch(session, integration, order, program, was_before))
 
 
 def _launch(

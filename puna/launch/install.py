@@ -10,7 +10,7 @@ from puna.launch.integration import Console, Integration
 from puna.launch.place import Place
 from puna.launch.process import LaunchError, run_program
 
-__all__ = ["ensure_installed", "ensure_supported"]
+__all__ = ["ensure_installed", "ensure_supported", "systems"]
 
 SYSTEMS = {"darwin": "macOS", "linux": "Linux", "win32": "Windows"}
 
@@ -19,8 +19,12 @@ def ensure_supported(integration: Integration, place: Place) -> None:
     """Raise LaunchError if the integration is not for this system."""
     if integration.is_for(place.system):
         return
-    names = " and ".join(SYSTEMS.get(name, name) for name in integration.systems)
-    raise LaunchError(f"{integration.title} launch is only supported on {names}")
+    raise LaunchError(f"{integration.title} launch is only supported on {systems(integration)}")
+
+
+def systems(integration: Integration) -> str:
+    """The systems that an integration is for, in words."""
+    return " and ".join(SYSTEMS.get(name, name) for name in integration.systems)
 
 
 def ensure_installed(integration: Integration, place: Place, console: Console) -> Path:

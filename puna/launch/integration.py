@@ -116,7 +116,8 @@ class Launch:
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
     """A file that launching writes. `edit` changes what is in it; where there is no file, it begins
-    with the content of the first of `seeds` that is there.
+    with the content of the first of `seeds` that is there, or with `only_if_there` none is written.
+    One that `may_be_unreadable` is then left alone.
     """
 
     path: Callable[[Place], Path]
@@ -125,6 +126,7 @@ class ConfigFile:
     mode: int = SHARED
     seeds: Callable[[Place], Sequence[Path]] = lambda place: ()
     only_if_there: bool = False
+    may_be_unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +180,8 @@ class Integration:
     After its files were written, `after_setup` is called; before it starts, `prepare`, which raises
     LaunchError for what cannot work and may know more than the order did; `run`, where there is
     one, takes the place of starting `program` with `arguments` and returns its status. `cleans_up`
-    names files that --restore deletes even if somebody else wrote them; `restored` is what it says
-    then.
+    names files that --restore deletes, and `on_restore` what it changes, even if somebody else
+    wrote them; `restored` is what it says then. Where `unsupported` is set, no more can be done.
     """
 
     name: str
@@ -203,6 +205,7 @@ class Integration:
     prepare: Callable[[Launch], Order] | None = None
     run: Callable[[Launch], int] | None = None
     cleans_up: Callable[[Place], Sequence[Path]] = lambda place: ()
+    on_restore: Callable[[Place], Sequence[ConfigFile]] = lambda place: ()
     restored: str = ""
     unsupported: str = ""
 

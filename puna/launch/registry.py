@@ -11,16 +11,24 @@ __all__ = ["NAMES", "ORDER", "all_integrations", "find_integration"]
 
 ORDER = (
     "claude",
+    "chatgpt",
+    "hermes",
+    "openclaw",
     "opencode",
+    "hermes-desktop",
+    "codex",
     "copilot",
+    "omp",
     "cline",
     "droid",
+    "dsh",
+    "pi",
     "pool",
     "qwen",
 )
 """Those that are shown, in this order."""
 
-NAMES = (*ORDER, "kimi")
+NAMES = (*ORDER, "claude-desktop", "kimi", "muse", "vscode")
 """All of them."""
 
 

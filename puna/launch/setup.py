@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from puna.errors import BadRequest
 from puna.launch.documents import read_document
 from puna.launch.files import Change, Originals, apply, read_file, write_changes
+from puna.launch.install import systems
 from puna.launch.integration import ConfigFile, Console, Integration, Order
 from puna.launch.place import Place
 from puna.launch.process import LaunchError
@@ -31,10 +33,17 @@ def restore(integration: Integration, place: Place, console: Console) -> None:
 
     Raises LaunchError where there is nothing that could be restored, BadRequest and OSError.
     """
-    if not integration.files and not integration.cleans_up(place):
+    if not integration.files and not integration.restored:
         raise LaunchError(f"{integration.name} does not support --restore")
+    if not integration.is_for(place.system):
+        raise LaunchError(
+            f"{integration.title} restore is only supported on {systems(integration)}"
+        )
     originals = Originals.read(_originals_path(integration, place))
     changes = originals.restored()
+    nothing = Order(place, ())
+    plans = [_plan(file, nothing) for file in integration.on_restore(place)]
+    changes += [change for change in plans if change is not None]
     for change in changes:
         if change.before != change.after:
             apply(change, _backups(integration, place), time.time())
@@ -56,7 +65,12 @@ def _plan(file: ConfigFile, order: Order) -> Change | None:
             start = read_file(seed)
     if start is None and file.only_if_there:
         return None
-    document = read_document(path, file.form, start)
+    try:
+        document = read_document(path, file.form, start)
+    except BadRequest:
+        if file.may_be_unreadable:
+            return None
+        raise
     old = document.copy()
     file.edit(document, order)
     if before is not None and document.root == old.root:
@@ -67,7 +81,8 @@ def _plan(file: ConfigFile, order: Order) -> Change | None:
 
 
 def _originals_path(integration: Integration, place: Place) -> Path:
-    return place.own_folder / "launch" / "originals" / f"{integration.name}.json"
+    """One for each program: two integrations may be the same program's."""
+    return place.own_folder / "launch" / "originals" / f"{integration.program}.json"
 
 
 def _backups(integration: Integration, place: Place) -> Path:

@@ -15,7 +15,7 @@ class Case:
     before: dict[str, str] = field(default_factory=dict)
     extra: tuple[str, ...] = ("fix it",)
     answers: dict[str, str] = field(default_factory=dict)
-    others: tuple[str, ...] = ()
+    secrets: dict[str, str] = field(default_factory=dict)
 
 
 def pretty(value: object) -> str:
@@ -67,6 +67,91 @@ CASES = [
                 }
             ),
             ".config/opencode/opencode.json": '{"theme": "mine"}',
+        },
+    ),
+    Case(
+        "codex",
+        "codex",
+        {
+            ".codex/config.toml": (
+                '# mine\nprofile = "ollama-launch"  # gone\nmodel = "gpt-5"\n\n'
+                '[profiles.ollama-launch]\nmodel = "old"\n\n[tools]\nweb = true # stays\n'
+            )
+        },
+        answers={"--version": "codex-cli 0.140.0"},
+    ),
+    Case(
+        "pi",
+        "pi",
+        {
+            ".pi/agent/models.json": pretty(
+                {
+                    "providers": {
+                        "ollama": {
+                            "baseUrl": "http://elsewhere/v1",
+                            "models": [{"id": "mine"}, {"id": "gone", "_launch": True}],
+                        }
+                    }
+                }
+            ),
+            ".pi/agent/settings.json": pretty({"theme": "dark"}),
+        },
+    ),
+    Case(
+        "omp",
+        "omp",
+        {
+            ".omp/agent/models.yml": (
+                "# mine\nproviders:\n  ollama:\n    models:\n    - id: mine # stays\n"
+                "    - id: seer\n      note: kept\n  other:\n    api: x\n"
+            )
+        },
+    ),
+    Case("dsh", "dsh"),
+    Case(
+        "hermes",
+        "hermes",
+        {
+            ".hermes/config.yaml": (
+                "# mine\nmodel: gpt\nproviders:\n  ollama:\n    key: kept\n"
+                "custom_providers:\n- name: Ollama\n- name: other # stays\n"
+                "toolsets: hermes-cli, files\n"
+            )
+        },
+        answers={"gateway status": "Gateway is running (pid 1)"},
+    ),
+    Case("hermes-desktop", "hermes", answers={"--version": "Hermes Agent v0.15.2"}),
+    Case("muse", "muse", {".config/muse/settings.json": pretty({"skills": ["mine"]})}),
+    Case(
+        "openclaw",
+        "openclaw",
+        {
+            ".openclaw/openclaw.json": pretty(
+                {
+                    "models": {"providers": {"ollama": {"models": [{"id": "seer", "mine": 1}]}}},
+                    "channels": {"telegram": {"token": "x"}},
+                }
+            ),
+            ".openclaw/agents/main/sessions/sessions.json": pretty(
+                {"a": {"modelOverride": "gpt", "providerOverride": "x", "model": "gpt"}, "b": 1}
+            ),
+        },
+        extra=("status",),
+        secrets={"OPENAI_API_KEY": "secret"},
+    ),
+    Case(
+        "vscode",
+        "code",
+        {
+            ".config/Code/User/chatLanguageModels.json": pretty(
+                [{"vendor": "other"}, {"vendor": "ollama", "url": "old"}]
+            ),
+            ".config/Code/User/settings.json": '{\n  // mine\n  "a": 1\n}\n',
+        },
+        extra=("--wait",),
+        answers={
+            "--version": "1.112.0",
+            "--list-extensions --show-versions": "github.copilot-chat@0.41.0",
         },
     ),
     Case(

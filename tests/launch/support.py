@@ -27,6 +27,8 @@ MODELS: list[Json] = [
 REPLIES: dict[str, Reply | list[Reply]] = {
     "GET /api/tags": Reply({"models": MODELS}),
     "POST /api/show": Reply({"capabilities": ["tools"]}),
+    "POST /api/generate": Reply(lines=[{"done": True}]),
+    "GET /api/ps": Reply({"models": [{"name": "seer:latest", "context_length": 4096}]}),
     "GET /api/status": Reply({"cloud": {"disabled": True}}),
     "GET /api/experimental/model-recommendations": Reply(
         {
@@ -47,6 +49,10 @@ answers = json.loads({answers!r})
 words = " ".join(sys.argv[1:])
 if words in answers:
     print(answers[words])
+if words == "gateway run --force":
+    import socket, time
+    with socket.create_server(("127.0.0.1", int(os.environ["FAKE_PORT"]))):
+        time.sleep(60)
 sys.exit(int(os.environ.get("FAKE_STATUS", "0")))
 """
 
@@ -100,13 +106,32 @@ class Machine:
             path.write_text(text)
 
     def files(self) -> dict[str, str]:
-        """What is in the home, but for what is Puna's own."""
+        """What is in the home, but for what Puna has for itself alone."""
+        found = [path for path in sorted(self.home.rglob("*")) if path.is_file()]
+        names = {str(path.relative_to(self.home)): path for path in found}
+        shown = ("puna/launch/dsh/", "puna/launch/muse-config/")
         return {
-            str(path.relative_to(self.home)): path.read_text()
-            for path in sorted(self.home.rglob("*"))
-            if path.is_file() and self.home / "puna" not in path.parents
+            name: path.read_text()
+            for name, path in names.items()
+            if name.startswith(shown) or not name.startswith("puna/")
         }
 
     def own_files(self, folder: str) -> list[str]:
         """The names of files in a folder of Puna's."""
         return sorted(path.name for path in (self.home / "puna" / folder).rglob("*.*"))
+
+
+class Silent:
+    """A user who is not there; `said` is what was told."""
+
+    is_terminal = False
+    answers_yes = True
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def ask(self, question: str, *, yes: str = "", no: str = "", default: bool = True) -> bool:
+        return True
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
