@@ -10,6 +10,7 @@ import click
 from puna.cli.main import COMMANDS, Root
 from puna.config import Settings
 from puna.metrics import FAMILIES
+from tools.make_dashboard import DASHBOARD, written
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 OPERATIONS = DOCS / "operations.md"
@@ -68,3 +69,4 @@ def with_tables(text: str) -> str:
 if __name__ == "__main__":
     OPERATIONS.write_text(with_tables(OPERATIONS.read_text()))
     CLI.write_text(with_help(CLI.read_text()))
+    DASHBOARD.write_text(written())
