@@ -224,6 +224,7 @@ def test_ctrl_c_while_a_model_is_loaded(start: Start, server: ScriptedServer) ->
     child.expect_exact(PROMPT)
     child.send("hi" + ENTER)
     child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
     leave(child)
     [asked] = server.requests("/api/chat")
     assert asked == {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -336,6 +337,7 @@ def test_load_changes_the_model_or_nothing(start: Start, server: ScriptedServer)
     child.expect_exact(PROMPT)
     child.send("hi" + ENTER)
     child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
     leave(child)
     assert server.requests("/api/chat") == [
         {"model": "other", "messages": [{"role": "user", "content": "hi"}], "think": True}

@@ -141,6 +141,8 @@ def test_a_runner_that_stands_still_is_ended_and_another_serves(tiny: Path) -> N
             async with engine.generate(endless()) as events, asyncio.TaskGroup() as tasks:
                 await anext(events)
                 os.kill(engine.info.pid, signal.SIGSTOP)
+                how = os.WSTOPPED | os.WNOWAIT
+                await asyncio.to_thread(os.waitid, os.P_PID, engine.info.pid, how)
                 tasks.create_task(never_answered(engine))
                 with pytest.raises(EngineDied, match=r"unexpectedly stopped.*did not end a step"):
                     [event async for event in events]
