@@ -123,6 +123,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.convert_speed
 	$(BIN)/python -m bench.runner_cost
 	$(BIN)/python -m bench.stream_gap
+	$(BIN)/python -m bench.schedule
 ifneq ($(PEER),)
 	$(BIN)/python -m bench.peer --peer "$(PEER)"
 	$(BIN)/python -m bench.peer --peer "$(PEER)" --model 1B --rounds 3

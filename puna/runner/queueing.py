@@ -13,7 +13,7 @@ __all__ = ["Turns", "victim", "weight"]
 _RANKS: dict[Priority, int] = {"high": 0, "normal": 1, "low": 2}
 _WEIGHTS: dict[Priority, int] = {"high": 4, "normal": 2, "low": 1}
 RISE_NS = 10_000_000_000
-"""Who has waited this long counts as one rank higher; twice as long, two."""
+"""In a runner, who has waited this long counts as one rank higher; twice as long, two."""
 
 
 class Ranked(Protocol):
@@ -33,9 +33,12 @@ R = TypeVar("R", bound=Ranked)
 
 
 class Turns:
-    """Who was served when: how long a client has waited counts from there."""
+    """Who was served when: how long a client has waited counts from there. In `rise_ns` who waits
+    rises by one rank.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, rise_ns: int = RISE_NS) -> None:
+        self._rise_ns = rise_ns
         self._served: dict[str, int] = {}
 
     def serve(self, client: str, now_ns: int) -> None:
@@ -51,7 +54,7 @@ class Turns:
         other clients.
         """
         queues: dict[str, deque[R]] = {}
-        for each in sorted(waiting, key=lambda each: _turn(each, now_ns)):
+        for each in sorted(waiting, key=lambda each: self._turn(each, now_ns)):
             queues.setdefault(each.client, deque()).append(each)
         loads = Counter(each.client for each in running)
         served = self._served = {key: self._served[key] for key in queues if key in self._served}
@@ -62,7 +65,7 @@ class Turns:
 
         def standing(client: str) -> tuple[float, int, int]:
             head = queues[client][0]
-            rises = max(0, now_ns - since[client]) // RISE_NS
+            rises = max(0, now_ns - since[client]) // self._rise_ns
             load = loads[client] / weight(head.priority)
             return max(0.0, load - rises), _RANKS[head.priority] - rises, since[client]
 
@@ -74,10 +77,9 @@ class Turns:
             loads[client] += 1
             since[client] = now_ns
 
-
-def _turn(each: Ranked, now_ns: int) -> tuple[int, int]:
-    waited = max(0, now_ns - each.arrived_ns)
-    return _RANKS[each.priority] - waited // RISE_NS, each.arrived_ns
+    def _turn(self, each: Ranked, now_ns: int) -> tuple[int, int]:
+        waited = max(0, now_ns - each.arrived_ns)
+        return _RANKS[each.priority] - waited // self._rise_ns, each.arrived_ns
 
 
 def victim(running: Sequence[R]) -> R:

@@ -55,7 +55,7 @@ def decide(state: State, event: Event, now: float) -> list[Action]:
     actions += serve(state, now)
     make_room(state, now)
     actions += close_idle(state, now)
-    actions += set_alarm(state)
+    actions += set_alarm(state, now)
     if not state.waiting:
         state.free = None  # whoever comes next looks anew: others use memory, too
     return actions
@@ -131,7 +131,7 @@ def _loaded(state: State, event: Loaded, now: float) -> list[Action]:
         entry.phase = Phase.READY if entry.admits_until is None else Phase.DRAINING
         state.free = None
         entry.load_took = now - entry.used_at
-        entry.used_at = now
+        entry.used_at = entry.ready_at = now
         _correct(state, entry, event)
     return []
 

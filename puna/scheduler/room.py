@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from puna.scheduler.fit import Fitted, fit, given_back
+from puna.scheduler.hold import homeless, urgent, yielding
 from puna.scheduler.state import Entry, Need, Phase, State
 
 __all__ = ["FOREVER", "MEMORY", "PLACE", "drain", "fit_alone", "fit_without", "make_room"]
@@ -16,35 +17,47 @@ MEMORY = "another model needs the memory"
 
 def make_room(state: State, now: float) -> None:
     """Ask runners to go: as many as there are models without a place, and so many that the model
-    which is next has the memory. Idle ones first.
+    which is next has the memory. Idle ones first; held ones (hold.py) for urgent orders only.
 
-    A runner that is leaving counts as gone unless its own model wants it back. A busy one that
-    is leaving may take long, so that idle ones are asked in spite of it; busy ones are not.
+    A runner that is leaving counts as gone, unless it does for its own model's sake. A busy one
+    that is leaving may take long, so that idle ones are asked in spite of it; busy ones are not.
     """
+    _make_places(state, len(urgent(state)), _soonest(state, now))
+    _make_places(state, len(homeless(state)), yielding(state, _ready(state, now), now))
+    cramped = state.waiting.get(state.cramped) if state.cramped is not None else None
+    if cramped is not None:
+        is_urgent = cramped.priority == "high"
+        ready = _soonest(state, now) if is_urgent else yielding(state, _ready(state, now), now)
+        _make_memory(state, cramped.need, ready)
+
+
+def _make_places(state: State, shortage: int, ready: Sequence[Entry]) -> None:
+    """Ask of these as many to go as there are places short."""
     wanted = {order.need.key for order in state.waiting.values()}
-    homeless = wanted - {entry.need.key for entry in state.entries.values()}
-    if not homeless:
-        return
-    shortage = len(homeless)
-    spare = [e for e in state.entries.values() if e.leaving and e.need.key not in wanted]
-    ready = _ready(state, now)
+    spare = [
+        entry
+        for entry in state.entries.values()
+        if entry.leaving and (entry.need.key not in wanted or entry.reason in (PLACE, MEMORY))
+    ]
     idle = [entry for entry in ready if entry.idle]
     busy = [entry for entry in ready if not entry.idle]
-    places = state.limits.max_loaded - len(state.entries)
-    soon = sum(not entry.leases for entry in spare) + max(0, places)
+    places = max(0, state.limits.max_loaded - len(state.entries))
+    soon = sum(not entry.leases for entry in spare) + places
     going = idle[: max(0, shortage - soon)]
-    going += busy[: max(0, shortage - max(0, places) - len(spare) - len(going))]
+    going += busy[: max(0, shortage - places - len(spare) - len(going))]
     for entry in going:
         drain(entry, PLACE)
-    cramped = next((n.need for n in state.waiting.values() if n.number == state.cramped), None)
-    if cramped is not None:
-        _make_memory(state, cramped, now)
 
 
 def _ready(state: State, now: float) -> list[Entry]:
     """Those that could be asked, the one that is missed least first."""
     ready = (entry for entry in state.entries.values() if entry.phase is Phase.READY)
     return sorted(ready, key=lambda entry: _worth(entry, now))
+
+
+def _soonest(state: State, now: float) -> list[Entry]:
+    """The same, but the one that has least to finish first."""
+    return sorted(_ready(state, now), key=lambda entry: len(entry.leases))
 
 
 def _worth(entry: Entry, now: float) -> tuple[bool, bool, float, str]:
@@ -55,9 +68,9 @@ def _worth(entry: Entry, now: float) -> tuple[bool, bool, float, str]:
     return not entry.is_replica, is_kept, -entry.idle_worth(now), entry.runner.key
 
 
-def _make_memory(state: State, need: Need, now: float) -> None:
-    """Ask idle runners to go, one by one, until the model would fit as well as alone; then busy
-    ones.
+def _make_memory(state: State, need: Need, ready: Sequence[Entry]) -> None:
+    """Ask idle runners of these to go, one by one, until the model would fit as well as alone; then
+    busy ones.
 
     Those that would not have been needed after all are spared.
     """
@@ -65,7 +78,6 @@ def _make_memory(state: State, need: Need, now: float) -> None:
     alone = fit_alone(state, need)
     if alone is None or _fits_without(state, need, going, alone):
         return
-    ready = _ready(state, now)
     asked: list[Entry] = []
     for entry in [each for each in ready if each.idle] + [each for each in ready if not each.idle]:
         asked.append(entry)

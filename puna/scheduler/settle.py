@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from puna.errors import OutOfMemory
 from puna.scheduler.events import Action, Admit, Fail, Ring, Unload
 from puna.scheduler.fit import Fitted, Use, given_back, refusal
+from puna.scheduler.hold import ends
 from puna.scheduler.plans import mismatch
 from puna.scheduler.replicas import choose, load, measure, note_client, replicate
 from puna.scheduler.room import FOREVER, drain, fit_alone, fit_without
@@ -52,6 +53,7 @@ def _admit(state: State, entry: Entry, order: Order, now: float) -> Action:
     state.running[order.number] = order
     state.turns.serve(order.client, int(now * SECOND_NS))
     entry.leases.add(order.number)
+    entry.served += 1
     entry.used_at = now
     note_client(state, entry, order.client)
     if order.need.keep_alive is not None:
@@ -94,8 +96,8 @@ def close_idle(state: State, now: float) -> list[Action]:
     return actions
 
 
-def set_alarm(state: State) -> list[Action]:
-    """Ring for the next end of a keep-alive, of a load's time or of somebody's patience.
+def set_alarm(state: State, now: float) -> list[Action]:
+    """Ring for the next end of a keep-alive, of a hold, of a load's time or of somebody's patience.
 
     An alarm that rings too early is left: it does no harm, and most requests only move the end on.
     """
@@ -105,6 +107,7 @@ def set_alarm(state: State) -> list[Action]:
         if entry.phase is Phase.LOADING or (entry.phase is Phase.READY and entry.idle)
     ]
     moments += [order.gives_up_at for order in state.waiting.values()]
+    moments += ends(state, now)
     first = min(moments, default=FOREVER)
     if first == FOREVER or (state.alarm is not None and state.alarm <= first):
         return []

@@ -17,6 +17,7 @@ __all__ = ["SECOND_NS", "Entry", "Limits", "Need", "Order", "Phase", "RunnerId",
 
 SECOND_NS = 1_000_000_000
 _REPLICA_SECONDS = 60.0  # that a runner which is one of several stays idle
+_RISE_NS = 60 * SECOND_NS  # as long as a model may be held: else all who wait for one would rise
 _LEAST_RELOAD = 1.0  # seconds: what loads faster is no better kept than that
 
 
@@ -116,8 +117,9 @@ class Entry:
     `plan` is how it is loaded: its need's, with what was left open decided. `use` is the memory it
     takes, as it was estimated and, once loaded, as its runner says; `is_seen`: the last measurement
     was made when it had it. `used_at` is when it was loaded, taken or released last; `load_took`
-    the seconds from its order to its being ready. `admits_until` is the number of the
-    last order it may still take when somebody asked for its unload. `awaits` are runners that
+    the seconds from its order to its being ready, at `ready_at`; it was taken `served` times.
+    `admits_until` is the number of the last order it may still take when somebody asked for its
+    unload. `awaits` are runners that
     must close before a load that ran out of memory is tried again. `clients` are those that it
     served while its model had several runners; with `is_last` it gets no further one beside it.
     """
@@ -131,6 +133,8 @@ class Entry:
     use: Use = field(default_factory=Use)
     is_seen: bool = False
     load_took: float = 0.0
+    ready_at: float = 0.0
+    served: int = 0
     phase: Phase = Phase.LOADING
     leases: set[int] = field(default_factory=set)
     admits_until: int | None = None
@@ -191,7 +195,7 @@ class State:
     entries: dict[str, Entry] = field(default_factory=dict)
     waiting: dict[int, Order] = field(default_factory=dict)
     running: dict[int, Order] = field(default_factory=dict)
-    turns: Turns = field(default_factory=Turns)
+    turns: Turns = field(default_factory=lambda: Turns(_RISE_NS))
     free: Free | None = None
     is_measuring: bool = False
     scales: dict[str, float] = field(default_factory=dict)

@@ -29,7 +29,7 @@ def test_the_important_ones_go_first() -> None:
 def test_who_waits_long_enough_rises() -> None:
     world = full_world()
     world.ask("a", max_sequences=1, priority="low")
-    world.now += 60
+    world.now += 180
     world.ask("a", max_sequences=1, priority="high")
     assert world.released("a", 1) == "admit 2 a1"
 
