@@ -147,6 +147,8 @@ class Command(click.Command):
         if self.aliases:
             lines += ["", "Aliases:", f"  {', '.join([self.name or '', *self.aliases])}"]
         lines += ["", "Flags:", *describe_flags(self.options(), self.name or "")]
+        if self.epilog:
+            lines += ["", self.epilog]
         if self.variables:
             lines += ["", "Environment Variables:", *describe_variables(self.variables)]
         return "\n".join(lines) + "\n"

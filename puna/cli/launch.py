@@ -6,6 +6,7 @@ Facts: CLI spec, section 4.1.
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 
 import click
@@ -30,6 +31,7 @@ __all__ = ["COMMAND"]
     variables=("OLLAMA_HOST", "PUNA_HOME"),
     completes=("|".join(NAMES),),
     takes_rest=True,
+    epilog="Integrations:\n" + textwrap.indent(textwrap.fill(", ".join(NAMES), 76), "  "),
     help="Launch the menu, or another program with a model",
 )
 @option("--model", help="Model to use")

@@ -89,8 +89,10 @@ def launch(session: Session, integration: Integration, request: Request) -> None
         _set_up(session, integration, order, saved.onboarded)
     onboarded = True if integration.kind is Kind.MANAGED else None
     choices.save(integration, models, onboarded=onboarded)
-    if request.configure_only and not _goes_on(integration, console):
-        return
+    if request.configure_only:
+        console.say(f"{integration.title} is set up to use {order.model}.")
+        if not _goes_on(integration, console):
+            return
     _run(session, integration, order, is_first=not saved.onboarded)
 
 

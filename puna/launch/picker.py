@@ -9,6 +9,7 @@ from prompt_toolkit.utils import is_dumb_terminal
 from puna.launch.ask import Declined
 from puna.launch.models import Choice
 from puna.launch.process import LaunchError
+from puna.term.checklist import pick_several
 from puna.term.picker import Row, pick
 
 __all__ = ["TerminalPicker"]
@@ -19,19 +20,30 @@ class TerminalPicker:
 
     def one(self, title: str, choices: Sequence[Choice], current: str) -> str:
         """Pick one model; `current` is marked first. Raises Declined if the user leaves."""
-        if is_dumb_terminal():
-            raise LaunchError("this terminal cannot show a list; use --model")
+        _ensure_lists()
         picked = pick(title, rows_of(choices), _position(choices, current), by_typing=True)
         if picked is None:
             raise Declined
         return choices[picked.row].name
 
     def several(self, title: str, choices: Sequence[Choice], checked: Sequence[str]) -> list[str]:
-        """Pick the model to begin with; those of last time stay behind it. Raises Declined if the
-        user leaves.
+        """Pick models, the one to begin with first; `checked` are those of last time.
+
+        Raises Declined if the user leaves.
         """
-        first = self.one(title, choices, checked[0] if checked else "")
-        return [first, *(name for name in checked if name != first)]
+        _ensure_lists()
+        names = [one.name for one in choices]
+        known = [name.removesuffix(":latest") for name in checked]
+        positions = [names.index(name) for name in known if name in names]
+        picked = pick_several(title, rows_of(choices), positions)
+        if picked is None:
+            raise Declined
+        return [names[position] for position in picked]
+
+
+def _ensure_lists() -> None:
+    if is_dumb_terminal():
+        raise LaunchError("this terminal cannot show a list; use --model")
 
 
 def rows_of(choices: Sequence[Choice]) -> list[Row]:
@@ -44,7 +56,7 @@ def rows_of(choices: Sequence[Choice]) -> list[Row]:
 def _position(choices: Sequence[Choice], current: str) -> int:
     """Where the model of last time is, however it is tagged; else the beginning."""
     names = [one.name for one in choices]
-    if current in names:
-        return names.index(current)
+    if current.removesuffix(":latest") in names:
+        return names.index(current.removesuffix(":latest"))
     near = (n for n, name in enumerate(names) if current and name.startswith(f"{current}:"))
     return next(near, 0)

@@ -19,7 +19,7 @@ from prompt_toolkit.layout.controls import FormattedTextControl
 from puna.term.safe import safe_text
 from puna.term.screen import make_output
 
-__all__ = ["Picked", "Row", "pick"]
+__all__ = ["GREY", "Picked", "Row", "Shown", "bind_moves", "pick", "show"]
 
 SHOWN = 10
 GREY = "fg:ansibrightblack"
@@ -50,12 +50,18 @@ def pick(title: str, rows: Sequence[Row], at: int = 0, *, by_typing: bool = Fals
     With `by_typing` letters choose which rows are shown. Without it `j` and `k` move, the arrow to
     the right and `l` take a row in another way, and `q` leaves.
     """
-    shown = _Shown(title, rows, at)
+    shown = Shown(title, rows, at)
     keys = KeyBindings()
-    _bind_moves(keys, shown, by_typing=by_typing)
+    bind_moves(keys, shown, by_typing=by_typing)
     _bind_ends(keys, shown, by_typing=by_typing)
+    found = show(shown, keys)
+    return found if isinstance(found, Picked) else None
+
+
+def show(shown: Shown, keys: KeyBindings) -> object:
+    """Show a list until a key ends it; its result, None if the terminal is gone."""
     control = FormattedTextControl(shown.lines, focusable=True, show_cursor=False)
-    app: Application[Picked | None] = Application(
+    app: Application[object] = Application(
         Layout(Window(control, dont_extend_height=True)),
         key_bindings=keys,
         erase_when_done=True,
@@ -63,17 +69,18 @@ def pick(title: str, rows: Sequence[Row], at: int = 0, *, by_typing: bool = Fals
     )
     try:
         return app.run()
-    except EOFError:  # the terminal is gone
+    except EOFError:
         return None
 
 
-class _Shown:
+class Shown:
     """The rows that hold what was typed, and which of them is marked."""
 
     def __init__(self, title: str, rows: Sequence[Row], at: int) -> None:
         self._title = title
         self._rows = rows
         self.typed = ""
+        self.hint = ""
         self._found = list(range(len(rows)))
         self._at = at if 0 <= at < len(rows) else 0
 
@@ -93,6 +100,10 @@ class _Shown:
         self._found = [n for n, row in enumerate(self._rows) if wanted in row.text.casefold()]
         self._at = 0
 
+    def label(self, number: int) -> str:
+        """How a row is written."""
+        return safe_text(self._rows[number].text)
+
     def lines(self) -> StyleAndTextTuples:
         """What the terminal shows."""
         first = max(0, min(self._at - SHOWN // 2, len(self._found) - SHOWN))
@@ -104,7 +115,7 @@ class _Shown:
                 heading = row.heading
                 lines.append((GREY, f"  {heading}\n"))
             is_marked = number == self.marked
-            text = f"{'>' if is_marked else ' '} {safe_text(row.text)}"
+            text = f"{'>' if is_marked else ' '} {self.label(number)}"
             lines.append(("bold" if is_marked else "", text))
             if is_marked and row.remark:
                 lines.append((GREY, f" {safe_text(row.remark)}"))
@@ -114,10 +125,10 @@ class _Shown:
             lines.append((GREY, f"  ... and {more} more\n"))
         if not self._found:
             lines.append((GREY, "  (no matches)\n"))
-        return lines
+        return lines + ([(GREY, f"\n{self.hint}\n")] if self.hint else [])
 
 
-def _bind_moves(keys: KeyBindings, shown: _Shown, *, by_typing: bool) -> None:
+def bind_moves(keys: KeyBindings, shown: Shown, *, by_typing: bool) -> None:
     """The keys that mark another row, or show other rows."""
     steps = {"up": -1, "down": 1, "c-p": -1, "c-n": 1, "pageup": -SHOWN, "pagedown": SHOWN}
     if not by_typing:
@@ -141,7 +152,7 @@ def _bind_moves(keys: KeyBindings, shown: _Shown, *, by_typing: bool) -> None:
         shown.type(shown.typed[:-1])
 
 
-def _bind_ends(keys: KeyBindings, shown: _Shown, *, by_typing: bool) -> None:
+def _bind_ends(keys: KeyBindings, shown: Shown, *, by_typing: bool) -> None:
     """The keys that take a row, or leave."""
 
     def take(event: KeyPressEvent) -> None:

@@ -11,7 +11,7 @@ from tests.cli.support import puna
 from tests.fakes.http_server import Reply
 from tests.launch.support import Machine
 
-ENTER, DOWN, ESCAPE = "\r", "\x1b[B", "\x1b"
+ENTER, TAB, DOWN, ESCAPE = "\r", "\t", "\x1b[B", "\x1b"
 CONFIRM = "requires confirmation; re-run with --yes to continue"
 REFUSED = {
     "an unknown name": (("nosuch",), "unknown integration: nosuch (there are claude, "),
@@ -134,8 +134,7 @@ def test_the_models_of_before_stay_behind_a_new_one(machine: Machine) -> None:
     theirs = {"integrations": {"droid": {"models": ["seer"], "aliases": {"a": "b"}}}, "x": 1}
     machine.write({".ollama/config.json": json.dumps(theirs)})
     puna("launch", "droid", "--config", "--model", "small:1b", env=machine.env)
-    written = json.loads(machine.files()[".factory/settings.json"])
-    assert [row["model"] for row in written["customModels"]] == ["small:1b", "seer"]
+    assert chosen(machine) == ["small:1b", "seer"]
     saved = json.loads((machine.home / "puna" / "config.json").read_text())
     row = {"models": ["small:1b", "seer"], "aliases": {"a": "b"}}
     assert saved == {"integrations": {"droid": row}, "x": 1}
@@ -177,6 +176,12 @@ def test_a_cloud_model_is_left_out_where_there_is_no_cloud(machine: Machine) -> 
     )
 
 
+def chosen(machine: Machine) -> list[str]:
+    """The models that Droid is told of."""
+    rows = json.loads(machine.files()[".factory/settings.json"])["customModels"]
+    return [row["model"] for row in rows]
+
+
 def test_a_model_is_picked_on_a_terminal(machine: Machine) -> None:
     machine.install("claude")
     with screens("launch") as start:
@@ -210,12 +215,19 @@ def test_questions_on_a_terminal(machine: Machine) -> None:
         screen.until("Launch with llama3 anyway?")
         screen.until("(y = Launch anyway, n = Pick another model)")
         screen.press(ENTER, "Select models for Droid:")
-        screen.press("seer" + ENTER, "Launch Droid now? (y/n)")
+        screen.press("seer", "> seer Sees")
+        screen.press(TAB, "> [ ] seer Sees")
+        screen.press(" ", "> [x] seer (default) Sees")
+        screen.press("\x7f" * 4 + "small", "> [ ] small:1b")
+        screen.press(" ", "> [x] small:1b (default)")
+        screen.press(ENTER, "Launch Droid now? (y/n)")
         screen.child.send("n")
         assert screen.end() == 0
         assert machine.calls() == []
+        assert chosen(machine) == ["small:1b", "seer"]
         screen = start(("droid", "--config", "--model", "seer"), machine.env)
         screen.until("Launch Droid now? (y/n)")
         screen.child.send("y")
         assert screen.end() == 0
     assert [call.program for call in machine.calls()] == ["droid"]
+    assert chosen(machine) == ["seer", "small:1b"]

@@ -17,16 +17,23 @@ def environment(order: Order) -> dict[str, str]:
         "ANTHROPIC_DEFAULT_HAIKU_MODEL",
         "CLAUDE_CODE_SUBAGENT_MODEL",
     )
-    return {
-        "ANTHROPIC_BASE_URL": order.place.url,
-        "ANTHROPIC_API_KEY": "",
-        "ANTHROPIC_AUTH_TOKEN": "ollama",
-        "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
-        "CLAUDE_CODE_TOTAL_TOKENS_REMINDER": "off",
-        "DISABLE_ERROR_REPORTING": "1",
-        "DISABLE_FEEDBACK_COMMAND": "1",
-        "CLAUDE_CODE_DISABLE_FEEDBACK_SURVEY": "1",
-    } | dict.fromkeys(tiers, order.model)
+    first = order.models[0]
+    known = first.remote and first.context_length
+    window = {"CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(first.context_length)} if known else {}
+    return (
+        {
+            "ANTHROPIC_BASE_URL": order.place.url,
+            "ANTHROPIC_API_KEY": "",
+            "ANTHROPIC_AUTH_TOKEN": "ollama",
+            "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
+            "CLAUDE_CODE_TOTAL_TOKENS_REMINDER": "off",
+            "DISABLE_ERROR_REPORTING": "1",
+            "DISABLE_FEEDBACK_COMMAND": "1",
+            "CLAUDE_CODE_DISABLE_FEEDBACK_SURVEY": "1",
+        }
+        | dict.fromkeys(tiers, order.model)
+        | window
+    )
 
 
 INTEGRATION = Integration(

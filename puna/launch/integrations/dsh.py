@@ -7,9 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from puna.launch.documents import YAML, Document
+from puna.launch.entries import model_entry
 from puna.launch.files import PRIVATE
 from puna.launch.integration import ConfigFile, Integration, Kind, Order, Refusal, npm
-from puna.launch.integrations.omp import describe
 from puna.launch.place import Place
 
 __all__ = ["INTEGRATION"]
@@ -37,7 +37,7 @@ def edit_settings(document: Document, order: Order) -> None:
             "apiKeyEnv": KEY_VARIABLE,
             "api": "openai-completions",
             "baseURL": f"{order.place.reachable_url}/v1",
-            "models": [describe(model) for model in order.chosen_and_installed()],
+            "models": [model_entry(model) for model in order.chosen_and_installed()],
         }
     )
 

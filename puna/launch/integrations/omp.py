@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from puna.client.facts import ModelFacts
 from puna.launch.documents import YAML, Document
+from puna.launch.entries import model_entry
 from puna.launch.integration import ConfigFile, Integration, Kind, Order
 from puna.launch.place import Place
 
-__all__ = ["INTEGRATION", "describe"]
+__all__ = ["INTEGRATION"]
 
 SETUP_VERSION = 1
 
@@ -31,7 +31,7 @@ def edit_models(document: Document, order: Order) -> None:
     known = document.list_at("providers", "ollama", "models")
     by_id = {entry.get("id"): entry for entry in known if isinstance(entry, dict)}
     models = order.chosen_and_installed()
-    ours: list[object] = [{**by_id.get(one.name, {}), **describe(one)} for one in models]
+    ours: list[object] = [{**by_id.get(one.name, {}), **model_entry(one)} for one in models]
     names = {model.name for model in models}
     others = [
         entry
@@ -39,20 +39,6 @@ def edit_models(document: Document, order: Order) -> None:
         if not (isinstance(entry, dict) and (not entry.get("id") or entry.get("id") in names))
     ]
     provider["models"] = ours + others
-
-
-def describe(model: ModelFacts) -> dict[str, object]:
-    """What it is told of a model."""
-    entry: dict[str, object] = {
-        "id": model.name,
-        "name": model.name,
-        "input": ["text", "image"] if model.can("vision") else ["text"],
-    }
-    if model.context_length:
-        entry["contextWindow"] = model.context_length
-    if model.max_output:
-        entry["maxTokens"] = model.max_output
-    return entry
 
 
 def edit_config(document: Document, order: Order) -> None:

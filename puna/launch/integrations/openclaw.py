@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from puna.client.facts import ModelFacts
 from puna.launch.documents import JSON, Document, Table, read_document
+from puna.launch.entries import model_entry
 from puna.launch.files import read_file
 from puna.launch.integration import (
     NPM,
@@ -65,20 +66,10 @@ def edit(document: Document, order: Order) -> None:
 
 
 def describe(model: ModelFacts) -> dict[str, object]:
-    """What it is told of a model."""
-    entry: dict[str, object] = {
-        "id": model.name,
-        "name": model.name,
-        "input": ["text", "image"] if model.can("vision") else ["text"],
-        "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0},
-    }
-    if model.can("thinking"):
-        entry["reasoning"] = True
-    if model.context_length:
-        entry["contextWindow"] = model.context_length
-    if model.max_output:
-        entry["maxTokens"] = model.max_output
-    return entry
+    """What it is told of a model, which costs nothing."""
+    cost = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
+    thinks = {"reasoning": True} if model.can("thinking") else {}
+    return {**model_entry(model), "cost": cost, **thinks}
 
 
 def edit_sessions(document: Document, order: Order) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from puna.client.facts import ModelFacts
 from puna.launch.documents import JSON, Document
+from puna.launch.entries import inputs_of, limits_of
 from puna.launch.integration import ConfigFile, Integration, Kind, Order, npm
 
 __all__ = ["INTEGRATION"]
@@ -37,16 +38,8 @@ def edit_models(document: Document, order: Order) -> None:
 
 def describe(model: ModelFacts) -> dict[str, object]:
     """What Pi is told of a model."""
-    entry: dict[str, object] = {
-        "id": model.name,
-        MARK: True,
-        "input": ["text", "image"] if model.can("vision") else ["text"],
-    }
-    if model.can("thinking"):
-        entry["reasoning"] = True
-    if model.context_length:
-        entry["contextWindow"] = model.context_length
-    return entry
+    thinks = {"reasoning": True} if model.can("thinking") else {}
+    return {"id": model.name, MARK: True, "input": inputs_of(model), **thinks, **limits_of(model)}
 
 
 def edit_settings(document: Document, order: Order) -> None:
