@@ -110,4 +110,5 @@ def make_place(settings: Settings) -> Place:
         user_environment(),
         settings.host,
         settings.context_length,
+        settings.api_key,
     )

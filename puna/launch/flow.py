@@ -106,6 +106,11 @@ def _goes_on(integration: Integration, console: Console) -> bool:
 def _run(session: Session, integration: Integration, order: Order, *, is_first: bool) -> None:
     """Run the program. Raises LaunchError if it fails."""
     program = ensure_installed(integration, session.place, session.console)
+    if session.place.api_key and not integration.takes_key:
+        session.console.say(
+            f"Note: the server wants a key (PUNA_API_KEY), which {integration.title} must be given "
+            "in its own settings."
+        )
     started = _launch(session, integration, order, program, not is_first)
     if integration.prepare is not None:
         order = integration.prepare(started)

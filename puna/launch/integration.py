@@ -175,7 +175,8 @@ class Refusal:
 class Integration:
     """One program. `title` is its name for people, `about` a line; `url` and `install_command` say
     how a person gets it. `systems` are those of `sys.platform` that it is for, all if there are
-    none; `elsewhere` says where it may be beside the PATH.
+    none; `elsewhere` says where it may be beside the PATH. `takes_key`: its environment brings it
+    the key that the server wants; keys are not written into files of others.
 
     After its files were written, `after_setup` is called; before it starts, `prepare`, which raises
     LaunchError for what cannot work and may know more than the order did; `run`, where there is
@@ -199,6 +200,7 @@ class Integration:
     arguments: Callable[[Order], list[str]] = lambda order: list(order.extra)
     environment: Callable[[Order], dict[str, str]] = lambda order: {}
     removes: tuple[str, ...] = ()
+    takes_key: bool = False
     refuses: tuple[Refusal, ...] = ()
     files: tuple[ConfigFile, ...] = ()
     after_setup: Callable[[Launch], None] | None = None

@@ -12,10 +12,14 @@ from puna.config import Host
 __all__ = ["Place"]
 
 
+ANY_KEY = "ollama"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What an integration may know of the machine. `own_folder` is where Puna keeps what is its
-    own, `system` a `sys.platform`, `context_length` the setting of that name, 0 if there is none.
+    own, `system` a `sys.platform`, `context_length` the setting of that name, 0 if there is none;
+    `api_key` is what the server wants of its clients, "" if it wants none.
     """
 
     home: Path
@@ -24,6 +28,7 @@ class Place:
     environ: Mapping[str, str]
     host: Host
     context_length: int = 0
+    api_key: str = ""
 
     @property
     def url(self) -> str:
@@ -34,6 +39,11 @@ class Place:
     def reachable_url(self) -> str:
         """The server where a program on this machine reaches it."""
         return self.host.connectable().url.rstrip("/")
+
+    @property
+    def key(self) -> str:
+        """The key for a program that must have one, whether the server wants one or not."""
+        return self.api_key or ANY_KEY
 
     def variable(self, name: str) -> str:
         """A variable of the environment, without blanks around it; "" if it is not there."""

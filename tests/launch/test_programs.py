@@ -15,9 +15,10 @@ import pytest
 from puna.client.facts import ModelFacts
 from puna.config import Host
 from puna.launch.documents import TOML, read_document
-from puna.launch.integration import Order
+from puna.launch.integration import Integration, Order
 from puna.launch.integrations import chatgpt, claude_desktop, codex, hermes, opencode, vscode
 from puna.launch.place import Place
+from puna.launch.registry import all_integrations
 from puna.launch.setup import restore, set_up
 from tests.cli.support import puna
 from tests.launch.support import Machine, Silent
@@ -217,6 +218,30 @@ def test_only_gpt_oss_thinks_by_levels_in_opencode(name: str) -> None:
     other = opencode.describe(ModelFacts("q", capabilities=("thinking",)))["variants"]
     assert isinstance(other, dict)
     assert "none" in other
+
+
+@pytest.mark.parametrize("integration", all_integrations(), ids=lambda one: one.name)
+def test_a_key_that_the_server_wants_goes_by_the_environment_alone(
+    integration: Integration, tmp_path: Path
+) -> None:
+    here = dataclasses.replace(place(tmp_path), api_key="secret")
+    order = Order(here, (SEER,), (SEER, SMALL))
+    set_up(integration, order)
+    told = json.dumps(integration.environment(order))
+    assert ("secret" in told) == integration.takes_key
+    assert "secret" not in json.dumps(integration.arguments(order))
+    files = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any("secret" in text for text in files)
+
+
+def test_who_must_be_given_the_key_by_hand_is_told(machine: Machine) -> None:
+    machine.install("droid")
+    machine.extra["PUNA_API_KEY"] = "secret"
+    done = puna("launch", "droid", "--model", "seer", env=machine.env)
+    assert done.stderr == (
+        "Note: the server wants a key (PUNA_API_KEY), which Droid must be given in its own "
+        "settings.\n"
+    )
 
 
 def test_two_integrations_of_one_program_are_put_back_together(machine: Machine) -> None:

@@ -24,7 +24,7 @@ def environment(order: Order) -> dict[str, str]:
         {
             "ANTHROPIC_BASE_URL": order.place.url,
             "ANTHROPIC_API_KEY": "",
-            "ANTHROPIC_AUTH_TOKEN": "ollama",
+            "ANTHROPIC_AUTH_TOKEN": order.place.key,
             "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
             "CLAUDE_CODE_TOTAL_TOKENS_REMINDER": "off",
             "DISABLE_ERROR_REPORTING": "1",
@@ -50,4 +50,5 @@ INTEGRATION = Integration(
     installer=script("https://claude.ai/install.sh"),
     arguments=lambda order: ["--model", order.model, *order.extra],
     environment=environment,
+    takes_key=True,
 )

@@ -20,6 +20,7 @@ from puna.launch.process import LaunchError
 __all__ = ["INTEGRATION", "base_url", "catalog_entry", "codex_folder"]
 
 PROFILE = "ollama-launch"
+KEY_VARIABLE = "OPENAI_API_KEY"
 OLDEST = (0, 134, 0)
 UNKNOWN_CONTEXT = 128_000
 MANAGED_KEYS = {"profile", "model", "model_provider", "model_catalog_json"}
@@ -105,6 +106,8 @@ def arguments(order: Order) -> list[str]:
         f"model_providers.{PROFILE}.wire_api": "responses",
         "model_catalog_json": str(catalog_path(order.place)),
     }
+    if order.place.api_key:
+        overrides[f"model_providers.{PROFILE}.env_key"] = KEY_VARIABLE
     words = ["--profile", PROFILE]
     for key, value in overrides.items():
         words += ["-c", f"{key}={json.dumps(value)}"]
@@ -163,7 +166,8 @@ INTEGRATION = Integration(
     url="https://developers.openai.com/codex/cli/",
     install_command="npm install -g @openai/codex",
     arguments=arguments,
-    environment=lambda order: {"OPENAI_API_KEY": "ollama"},
+    environment=lambda order: {KEY_VARIABLE: order.place.key},
+    takes_key=True,
     refuses=(
         Refusal(("--profile",), "--profile"),
         Refusal(("-p",), "--profile", by_prefix=True),

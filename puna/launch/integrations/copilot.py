@@ -18,8 +18,9 @@ INTEGRATION = Integration(
     arguments=lambda order: ["--model", order.model, *order.extra],
     environment=lambda order: {
         "COPILOT_PROVIDER_BASE_URL": f"{order.place.url}/v1",
-        "COPILOT_PROVIDER_API_KEY": "",
+        "COPILOT_PROVIDER_API_KEY": order.place.api_key,
         "COPILOT_PROVIDER_WIRE_API": "responses",
         "COPILOT_MODEL": order.model,
     },
+    takes_key=True,
 )

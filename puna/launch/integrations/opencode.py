@@ -38,10 +38,11 @@ def edit_state(document: Document, order: Order) -> None:
 
 def environment(order: Order) -> dict[str, str]:
     """The configuration, as JSON."""
+    key = {"apiKey": order.place.api_key} if order.place.api_key else {}
     provider = {
         "npm": "@ai-sdk/openai-compatible",
         "name": "Ollama",
-        "options": {"baseURL": f"{order.place.url}/v1"},
+        "options": {"baseURL": f"{order.place.url}/v1", **key},
         "models": {model.name: describe(model) for model in order.models},
     }
     content = {
@@ -88,6 +89,7 @@ INTEGRATION = Integration(
     url="https://opencode.ai",
     installer=script("https://opencode.ai/install"),
     environment=environment,
+    takes_key=True,
     files=(
         ConfigFile(
             lambda place: place.home / ".local" / "state" / "opencode" / "model.json",

@@ -17,6 +17,7 @@ INTEGRATION = Integration(
     arguments=lambda order: ["-m", order.model, *order.extra],
     environment=lambda order: {
         "POOLSIDE_STANDALONE_BASE_URL": f"{order.place.url}/v1",
-        "POOLSIDE_API_KEY": "ollama",
+        "POOLSIDE_API_KEY": order.place.key,
     },
+    takes_key=True,
 )

@@ -88,9 +88,11 @@ INTEGRATION = Integration(
     installer=Installer(("bash", "-c", INSTALL), (CURL, BASH)),
     arguments=arguments,
     environment=lambda order: {
-        "OPENAI_API_KEY": "ollama",
+        "OPENAI_API_KEY": order.place.key,
+        KEY_VARIABLE: order.place.key,
         "OPENAI_BASE_URL": f"{order.place.url}/v1",
         "OPENAI_MODEL": order.model,
     },
+    takes_key=True,
     files=(ConfigFile(lambda place: place.home / ".qwen" / "settings.json", JSON, edit),),
 )
