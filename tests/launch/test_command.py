@@ -231,3 +231,16 @@ def test_questions_on_a_terminal(machine: Machine) -> None:
         assert screen.end() == 0
     assert [call.program for call in machine.calls()] == ["droid"]
     assert chosen(machine) == ["seer", "small:1b"]
+
+
+def test_ctrl_c_is_the_programs_own(machine: Machine) -> None:
+    machine.install("claude")
+    program = machine.root / "bin" / "claude"
+    loop = "while :; do sleep 0.05; done"
+    program.write_text(f"#!/bin/sh\ntrap 'echo caught; exit 3' INT\necho ready\n{loop}\n")
+    with screens("launch") as start:
+        screen = start(("claude", "--model", "seer"), machine.env)
+        screen.until("ready")
+        screen.press("\x03", "caught")
+        screen.until("Error: exit status 3")
+        assert screen.end() == 1
