@@ -88,8 +88,9 @@ json_option = option("--json", kind="bool", help="Print JSON")
 class Command(click.Command):
     """One command: `words` says how many words it takes, `usage` how the help writes them.
 
-    `completes` says what a shell offers for each word (`model`, `loaded`, `file`, `command`, or
-    the words themselves, `on|off`); the last goes for all further ones when it ends in `*`.
+    `completes` says what a shell offers for each word (`model`, `loaded`, `integration`, `file`,
+    `command`, or the words themselves, `on|off`); the last goes for all further ones when it ends
+    in `*`.
     `passes_through`: flags are words. `takes_rest`: what stands behind `--` is no word but comes as
     `rest`, None if there is no `--`.
     """

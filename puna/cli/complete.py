@@ -16,6 +16,7 @@ from puna.errors import PunaError
 __all__ = ["COMMAND"]
 
 FILE_FLAGS = {"file", "imatrix"}
+MODEL_FLAGS = {"model"}
 VALUES = {
     "format": ("json",),
     "think": ("true", "false", "high", "medium", "low", "max"),
@@ -55,6 +56,8 @@ def candidates(
     elif typed.startswith("-"):
         yield from (f"--{flag.name}\t{about}" for flag, about in flags)
     elif last is not None and last.kind != "bool" and last.bare is None:
+        if last.name in MODEL_FLAGS:
+            yield from _models(loaded=False)
         yield from [":files"] if last.name in FILE_FLAGS else VALUES.get(last.name, ())
     else:
         yield from _words(_kind(found.completes, len(names) - 1), group, ctx)
@@ -73,10 +76,19 @@ def _words(kind: str, group: click.Group, ctx: click.Context) -> Iterator[str]:
             yield from group.list_commands(ctx)
         case "file":
             yield ":files"
+        case "integration":
+            yield from _integrations()
         case "model" | "loaded":
             yield from _models(loaded=kind == "loaded")
         case _ if "|" in kind:
             yield from kind.split("|")
+
+
+def _integrations() -> Iterator[str]:
+    """What `puna launch` knows, with a line on each."""
+    from puna.launch.registry import all_integrations  # noqa: PLC0415 - many modules, rarely needed
+
+    return (f"{one.name}\t{one.about}" for one in all_integrations())
 
 
 def _models(*, loaded: bool) -> list[str]:

@@ -29,7 +29,7 @@ __all__ = ["COMMAND"]
     "launch",
     usage="[INTEGRATION] [-- [EXTRA_ARGS...]]",
     variables=("OLLAMA_HOST", "PUNA_HOME"),
-    completes=("|".join(NAMES),),
+    completes=("integration",),
     takes_rest=True,
     epilog="Integrations:\n" + textwrap.indent(textwrap.fill(", ".join(NAMES), 76), "  "),
     help="Launch the menu, or another program with a model",

@@ -191,7 +191,6 @@ class Integration:
     kind: Kind
     program: str
     aliases: tuple[str, ...] = ()
-    hidden: bool = False
     systems: tuple[str, ...] = ()
     elsewhere: Callable[[Place], Sequence[Path]] = lambda place: ()
     url: str = ""

@@ -23,6 +23,8 @@ OFFERS: dict[str, tuple[str, list[str]]] = {
     "flags": ("puna run tiny --no", ["--nowordwrap"]),
     "values": ("puna run tiny --format ", ["json"]),
     "files": ("puna create x -f Mod", ["Modelfile"]),
+    "integrations": ("puna launch open", ["openclaw", "opencode"]),
+    "models of a flag": ("puna launch droid --model ti", ["tiny", "tiny:v1"]),
     "no second model": ("puna cp tiny ", []),
     "topics of help": ("puna help qu", ["quantize"]),
     "nothing for an unknown command": ("puna what ", []),

@@ -59,6 +59,8 @@ def test_every_integration_has_a_case() -> None:
     names = [name for one in all_integrations() for name in (one.name, *one.aliases)]
     assert len(names) == len(set(names))
     assert [one.name for one in all_integrations()] == list(NAMES)
+    page = (Path(__file__).resolve().parents[2] / "docs" / "launch.md").read_text()
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -90,7 +90,6 @@ INTEGRATION = Integration(
     kind=Kind.DISCOVERS,
     program="claude-desktop",
     aliases=("claude-app",),
-    hidden=True,
     systems=("darwin", "win32"),
     url="https://claude.com/download",
     unsupported=(

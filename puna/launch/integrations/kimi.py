@@ -53,7 +53,6 @@ INTEGRATION = Integration(
     about="Moonshot's coding agent for terminal and IDEs",
     kind=Kind.RUNS,
     program="kimi",
-    hidden=True,
     elsewhere=elsewhere,
     url="https://moonshotai.github.io/kimi-cli/en/guides/getting-started.html",
     installer=script("https://code.kimi.com/install.sh"),

@@ -76,7 +76,6 @@ INTEGRATION = Integration(
     kind=Kind.EDITOR,
     program="muse",
     aliases=("muse-code",),
-    hidden=True,
     systems=("linux", "darwin"),
     elsewhere=lambda place: (place.home / ".local" / "bin" / "muse",),
     installer=script("https://dev.meta.ai/install.sh"),

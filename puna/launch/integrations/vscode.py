@@ -152,7 +152,6 @@ INTEGRATION = Integration(
     kind=Kind.EDITOR,
     program="code",
     aliases=("code",),
-    hidden=True,
     elsewhere=elsewhere,
     url="https://code.visualstudio.com",
     files=(
