@@ -130,8 +130,10 @@ def _read_yaml(text: str) -> object:
     from ruamel.yaml import YAML as Reader  # noqa: PLC0415 - only some integrations need it
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
+    reader = Reader()
+    reader.preserve_quotes = True
     try:
-        return cast("object", Reader().load(text))
+        return cast("object", reader.load(text))
     except YAMLError as error:
         raise _Unreadable(str(error)) from error
 
@@ -140,7 +142,6 @@ def _write_yaml(root: object) -> str:
     from ruamel.yaml import YAML as Writer  # noqa: PLC0415
 
     writer = Writer()
-    writer.preserve_quotes = True
     writer.width = YAML_WIDTH
     out = io.StringIO()
     writer.dump(root, out)
