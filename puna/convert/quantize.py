@@ -44,6 +44,13 @@ _BETTER: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 """Tensors, by architecture, that four bits would harm: what they get instead."""
 
+_BETTER_8: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {"bert": {r"^blk\.[0-9]+\.attn_v\.weight$": "F16"}}
+)
+"""The same for eight bits, where the engine rounds what such a matrix is multiplied by, too:
+vectors of all-MiniLM-L6-v2 are further off by that than by the weights.
+"""
+
 CHILD = "puna.convert.quantizer"
 
 
@@ -92,10 +99,17 @@ async def quantize(work: Quantization) -> AsyncGenerator[float, None]:
 
 def _order(work: Quantization) -> Order:
     kept = _kept(read_header(work.source).tensors)
-    better = _BETTER.get(work.architecture, {}) if work.level in FOUR_BITS else {}
+    better = _better(work.architecture, work.level)
     overrides = (*kept.items(), *better.items())
     matrix = str(work.matrix or "")
     return Order(str(work.source), str(work.target), work.level, overrides, matrix)
+
+
+def _better(architecture: str, level: str) -> Mapping[str, str]:
+    """Patterns of tensors that lose too much at the level, each with the type that they get."""
+    if level == "Q8_0":
+        return _BETTER_8.get(architecture, {})
+    return _BETTER.get(architecture, {}) if level in FOUR_BITS else {}
 
 
 def _kept(tensors: Iterable[TensorInfo]) -> dict[str, str]:

@@ -63,6 +63,13 @@ def test_some_architectures_keep_more_of_some_tensors(
     assert run(source, "q8_0", architecture)["output.weight"] == "Q8_0"
 
 
+def test_bert_keeps_values_at_eight_bits(tmp_path: Path) -> None:
+    """The weights are a Llama's: the choice goes by the name that is given."""
+    types = run(make_tiny_llama(tmp_path / "a.gguf"), "q8_0", "bert")
+    assert types["blk.0.attn_v.weight"] == "F16"
+    assert types["blk.0.attn_k.weight"] == "Q8_0"
+
+
 def test_rows_that_do_not_fit_the_blocks_get_another_type(tmp_path: Path) -> None:
     types = run(make_tiny_llama(tmp_path / "a.gguf"), "q4_K_M")
     assert types["blk.0.attn_q.weight"] == "Q5_0"

@@ -28,6 +28,9 @@ class Case:
     spread: float = 1.6
     """How large random matrices are: their standard deviation times the root of the width."""
 
+    note: str = ""
+    """Why the row is further off than others."""
+
     excuse: str = ""
     """Why the engine computes something else, whatever the conversion does."""
 

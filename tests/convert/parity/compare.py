@@ -97,7 +97,7 @@ def write_table(results: list[Result]) -> None:
     for result in results:
         case = CASES[result.name]
         greedy = "same" if result.greedy else "differs"
-        note = case.excuse or result.failure[:100]
+        note = case.excuse or result.failure[:100] or case.note
         lines.append(
             f"| {result.name} | `{case.architecture}` | {result.f32:.1e} | {result.f16:.1e} "
             f"| {greedy} | {note} |"

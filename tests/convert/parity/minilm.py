@@ -33,8 +33,7 @@ _ENDS = (
     "",
 )
 SENTENCES = [f"{subject} {end}".strip() for subject in _SUBJECTS for end in _ENDS][:50]
-LEAST = {"F32": 0.9999, "q8_0": 0.998}
-MEAN = {"F32": 0.9999, "q8_0": 0.999}
+LEAST = {"F32": 0.9999, "q8_0": 0.999}
 
 
 def _make(folder: Path) -> int:
@@ -83,7 +82,7 @@ def _compare(folder: Path) -> int:
         vectors = np.array([llama.embed(sentence, normalize=True) for sentence in SENTENCES])
         cosines = (vectors * np.array(expected["vectors"])).sum(1)
         least, mean = float(cosines.min()), float(cosines.mean())
-        failed = failed or same < len(SENTENCES) or least < LEAST[kind] or mean < MEAN[kind]
+        failed = failed or same < len(SENTENCES) or least < LEAST[kind]
         sys.stdout.write(
             f"{kind}: {same} of {len(SENTENCES)} sentences have the same tokens, "
             f"the least cosine is {least:.6f}, the mean {mean:.6f}\n"
