@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from puna.convert.config import Config
 from puna.convert.family import Family, Keys, Named
-from puna.convert.keys import llama3_factors, window_pattern
+from puna.convert.keys import gating, llama3_factors, moe_keys, window_pattern
 from puna.convert.tensor import Tensor
 
 
@@ -24,6 +24,18 @@ def _exaone4(config: Config) -> Keys:
     return {
         "attention.sliding_window": config.whole("window"),
         "attention.sliding_window_pattern": local,
+    }
+
+
+def _exaone_moe(config: Config) -> Keys:
+    shared = config.whole("num_shared_experts", 0)
+    return {
+        **_exaone4(config),
+        **moe_keys(config),
+        "expert_shared_count": shared,
+        "expert_shared_feed_forward_length": shared * config.whole("expert_ffn"),
+        "expert_gating_func": gating(config, "sigmoid"),
+        "rope.scaling.type": "none",
     }
 
 
@@ -99,6 +111,9 @@ FAMILIES = {
     "NemotronForCausalLM": Family("nemotron", norm_offset=r"norm\.weight$"),
     "ExaoneForCausalLM": Family("exaone", _exaone, more=llama3_factors),
     "Exaone4ForCausalLM": Family("exaone4", _exaone4, more=llama3_factors),
+    "ExaoneMoeForCausalLM": Family("exaone-moe", _exaone_moe, more=llama3_factors, drop=r"^mtp\."),
+    "ExaoneMoEForCausalLM": Family("exaone-moe", _exaone_moe, more=llama3_factors, drop=r"^mtp\."),
+    "Jais2ForCausalLM": Family("jais2"),
     "SeedOssForCausalLM": Family("seed_oss"),
     "MiniCPMForCausalLM": Family("minicpm", _minicpm, unrotate=True),
     "QWenLMHeadModel": Family("qwen", _qwen),
