@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, Self
 
 from puna.errors import BadRequest, EngineDied
 from puna.runner.protocol import (
@@ -22,6 +23,7 @@ from puna.runner.protocol import (
     LoadPlan,
     Piece,
     TokenEvent,
+    TokenEvents,
 )
 
 __all__ = ["FakeEngine", "FakeLauncher", "Hold", "Line"]
@@ -85,6 +87,24 @@ def info_of(plan: LoadPlan) -> EngineInfo:
     )
 
 
+class _Events:
+    """What one generation says, until that is enough."""
+
+    source: AsyncGenerator[TokenEvent, None]
+
+    def __init__(self) -> None:
+        self.is_enough = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, TokenEvent]:
+        return self.source.__anext__()
+
+    def finish(self) -> None:
+        self.is_enough = True
+
+
 class FakeEngine:
     """An engine that says what `will_say` enqueued, one script a generation, then `otherwise`.
 
@@ -141,23 +161,29 @@ class FakeEngine:
                 waiter.set_exception(EngineDied())
 
     @asynccontextmanager
-    async def generate(self, order: Generation) -> AsyncIterator[AsyncIterator[TokenEvent]]:
+    async def generate(self, order: Generation) -> AsyncIterator[TokenEvents]:
         """Say the next script. Raises EngineDied when dead, and whatever the script raises."""
         if not self._alive:
             raise EngineDied
         self.orders.append(order)
         script = self._scripts.popleft() if self._scripts else self.otherwise
-        events = self._spoken(order, script)
+        events = _Events()
+        events.source = self._spoken(order, script, events)
         try:
             yield events
         finally:
-            await events.aclose()
+            await events.source.aclose()
 
-    async def _spoken(self, order: Generation, script: Script) -> AsyncGenerator[TokenEvent, None]:
+    async def _spoken(
+        self, order: Generation, script: Script, events: _Events
+    ) -> AsyncGenerator[TokenEvent, None]:
         said: list[str] = []
         ended = False
         try:
+            line: Line = ""
             for line in script:
+                if events.is_enough and not isinstance(line, Finished):
+                    break
                 await self._step(line)
                 match line:
                     case str():
@@ -168,8 +194,7 @@ class FakeEngine:
                         yield line
             await self._step("")
             ended = True
-            last = script[-1] if script else None
-            yield last if isinstance(last, Finished) else _ending(order, said)
+            yield line if isinstance(line, Finished) else _ending(order, said)
         except Exception:
             ended = True  # it failed, nobody left it
             raise

@@ -17,6 +17,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Self
 
 from msgspec.structs import replace
@@ -42,6 +43,7 @@ from puna.runner.protocol import (
     Generation,
     LoadPlan,
     TokenEvent,
+    TokenEvents,
     WarmPlan,
 )
 from puna.runner.pulse import Pulse, read_effort
@@ -54,6 +56,7 @@ from puna.runner.wire import (
     Embed,
     Embedded,
     Failed,
+    Finish,
     FromRunner,
     Loading,
     Measure,
@@ -172,16 +175,20 @@ class ProcessEngine:
                     raise StartFailed(f"model runner process has terminated: {self._cause()}")
 
     @contextlib.asynccontextmanager
-    async def generate(self, order: Generation) -> AsyncIterator[AsyncIterator[TokenEvent]]:
+    async def generate(self, order: Generation) -> AsyncIterator[TokenEvents]:
         """See protocol.Engine."""
         with self._inbox() as (id, inbox):
             self._send(Admit(id, order))
-            events = _TokenEvents(inbox)
+            events = _TokenEvents(inbox, partial(self._finish, id))
             try:
                 yield events
             finally:
                 if not events.ended and self._alive:
                     self._send(Cancel(id))
+
+    def _finish(self, id: int) -> None:
+        if self._alive:
+            self._send(Finish(id))
 
     async def embed(self, order: Embedding) -> Embeddings:
         """See protocol.Engine. Goes out in groups, so that no job is long before others'."""
@@ -365,9 +372,17 @@ class ProcessEngine:
 class _TokenEvents:
     """The events of one generation, in order."""
 
-    def __init__(self, inbox: _Inbox) -> None:
+    def __init__(self, inbox: _Inbox, finish: Callable[[], None]) -> None:
         self._inbox = inbox
+        self._finish = finish
+        self._is_enough = False
         self.ended = False
+
+    def finish(self) -> None:
+        """See protocol.TokenEvents."""
+        if not self.ended and not self._is_enough:
+            self._is_enough = True
+            self._finish()
 
     def __aiter__(self) -> Self:
         return self

@@ -124,6 +124,21 @@ class Loop:
         if self.idle:
             self._tell()  # nobody is left whose decode would do it
 
+    def finish(self, id: int) -> None:
+        """End a generation in order: it has said enough. Unknown ids are fine."""
+        for each in self._running:
+            if each.id == id:
+                self._end(each, "stop")
+                break
+        for each in self._waiting:  # its cells were taken for a while
+            if each.id == id:
+                self._step.ended.append(Ended(id, each.finished("stop")))
+                self._waiting.remove(each)
+                self._close(each)
+                break
+        if self.idle:
+            self._tell()
+
     def see(self, seen: Seen) -> None:
         """Take in what the encoder made of an image. Unknown ids are fine."""
         if self._eyes is not None:

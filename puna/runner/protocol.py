@@ -5,9 +5,9 @@ The same values travel between the server and the runner child (wire.py frames t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -244,6 +244,19 @@ class Finished(Struct, frozen=True, kw_only=True):
 TokenEvent = Piece | Finished
 
 
+class TokenEvents(Protocol):
+    """The events of one generation, in order; the last is Finished."""
+
+    def __aiter__(self) -> Self: ...
+
+    def __anext__(self) -> Coroutine[Any, Any, TokenEvent]: ...
+
+    def finish(self) -> None:
+        """End the generation as if the model had ended it: Finished comes after what is on its way.
+        Does nothing where it has ended.
+        """
+
+
 class Engine(Protocol):
     """One loaded model: the first of the six seams.
 
@@ -257,7 +270,7 @@ class Engine(Protocol):
     def alive(self) -> bool:
         """False once the runner died; requests then fail with EngineDied."""
 
-    def generate(self, order: Generation) -> AbstractAsyncContextManager[AsyncIterator[TokenEvent]]:
+    def generate(self, order: Generation) -> AbstractAsyncContextManager[TokenEvents]:
         """Admit an order; iterate over its pieces, the last event is Finished.
 
         Leaving the context early cancels the sequence within one decode step. The iterator raises

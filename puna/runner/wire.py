@@ -33,6 +33,7 @@ __all__ = [
     "Embedded",
     "Ended",
     "Failed",
+    "Finish",
     "FromRunner",
     "Loading",
     "Measure",
@@ -83,6 +84,12 @@ class Cancel(Struct, tag="cancel", frozen=True):
     id: int
 
 
+class Finish(Struct, tag="finish", frozen=True):
+    """What this generation has said is enough: it ends in order, with its figures."""
+
+    id: int
+
+
 class Tokenize(Struct, tag="tokenize", frozen=True):
     """Ask for token ids, without BOS."""
 
@@ -111,7 +118,7 @@ class Close(Struct, tag="close", frozen=True):
     seconds: float
 
 
-ToRunner = Open | Admit | Embed | Cancel | Tokenize | Detokenize | Measure | Close
+ToRunner = Open | Admit | Embed | Cancel | Finish | Tokenize | Detokenize | Measure | Close
 
 
 class Loading(Struct, tag="loading", frozen=True):

@@ -50,6 +50,7 @@ from puna.runner.wire import (
     Detokenize,
     Embed,
     Failed,
+    Finish,
     Loading,
     Measure,
     Open,
@@ -68,6 +69,9 @@ _BEAT_NS = 1_000_000_000  # between two signs of life, at least
 _PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
 
 
+_Arrived = Running | Seen | Job | Cancel | Finish | Close
+
+
 class Worker:
     """A loaded model that serves one parent."""
 
@@ -78,7 +82,7 @@ class Worker:
         self._model = Model(plan, _reporter(wire))
         self._context = _generating(self._model, plan, threads)
         self._loop: Loop | None = None
-        self._inbox: queue.SimpleQueue[Running | Seen | Job | Cancel | Close] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._sight: Sight | None = None
         self._why_blind = "it was loaded without a projector"
         self._embedder = Embedder(partial(PooledContext, self._model, plan, threads), wire.send)
@@ -192,6 +196,8 @@ class Worker:
                 self._embedder.cancel(id)
                 if self._loop is not None:
                     self._loop.cancel(id)
+            case Finish(id) if self._loop is not None:
+                self._loop.finish(id)
             case Running() if self._loop is not None:
                 self._loop.admit(arrived)
             case Seen() if self._loop is not None:
@@ -217,7 +223,7 @@ class Worker:
                     self._later.cancel(id)
                     self._later_seen.cancel(id)
                     self._inbox.put(message)
-                case Close():
+                case Close() | Finish():
                     self._inbox.put(message)
                 case Tokenize(id=id, text=text, special=special):
                     tokens = self._model.tokenize(text, add_special=False, parse_special=special)

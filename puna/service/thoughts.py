@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any, Self
 
 from msgspec.structs import replace
 
 from puna.gaps import added, gap_place, no_gaps
 from puna.prompt.parsers.family import Lead
-from puna.runner.protocol import Engine, Finished, Generation, Piece, TokenEvent
+from puna.runner.protocol import Engine, Finished, Generation, Piece, TokenEvent, TokenEvents
 
 __all__ = ["Budget", "generate"]
 
@@ -19,7 +20,7 @@ Budget = tuple[Lead, int]
 
 def generate(
     engine: Engine, order: Generation, budget: Budget | None
-) -> AbstractAsyncContextManager[AsyncIterator[TokenEvent]]:
+) -> AbstractAsyncContextManager[TokenEvents]:
     """The tokens of an answer, which end with Finished; leaving the block ends the work.
 
     An answer whose thoughts take more tokens than their budget goes on behind them: what closes
@@ -28,34 +29,60 @@ def generate(
     is_free = not (order.outline or order.format or order.grammar or order.regex or order.images)
     if budget is None or not is_free or 0 <= order.max_tokens <= budget[1]:
         return engine.generate(order)
-    return aclosing(_within(engine, order, *budget))
+    return aclosing(_Within(engine, order, *budget))
 
 
-async def _within(
-    engine: Engine, order: Generation, lead: Lead, most: int
-) -> AsyncGenerator[TokenEvent, None]:
-    said, first = "", None
-    start = replace(order, max_tokens=most, want_tokens=True)
-    async with engine.generate(start) as tokens:
-        async for token in tokens:
-            if isinstance(token, Finished):
-                first = token
-            else:
-                said += token.text
-                yield token
-    if first is None or first.tokens is None:
-        return  # the engine ended early, which is told where an answer lacks its end
-    if first.reason != "length":
-        yield first if order.want_tokens else replace(first, tokens=None)
-        return
-    closing = lead.closing + lead.after if _thinks(said, lead) else ""
-    if closing:
-        yield Piece(closing)
-    left = order.max_tokens - first.eval_tokens if order.max_tokens > 0 else order.max_tokens
-    rest = replace(order, prefix=first.tokens, prompt=closing, max_tokens=left)
-    async with engine.generate(rest) as tokens:
-        async for token in tokens:
-            yield _joined(first, token) if isinstance(token, Finished) else token
+class _Within:
+    """The tokens of an answer whose thoughts have a limit."""
+
+    def __init__(self, engine: Engine, order: Generation, lead: Lead, most: int) -> None:
+        self._current: TokenEvents | None = None
+        self._is_enough = False
+        self._events = self._said(engine, order, lead, most)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, TokenEvent]:
+        return self._events.__anext__()
+
+    def finish(self) -> None:
+        """See protocol.TokenEvents."""
+        self._is_enough = True
+        if self._current is not None:
+            self._current.finish()
+
+    async def aclose(self) -> None:
+        """End the work."""
+        await self._events.aclose()
+
+    async def _said(
+        self, engine: Engine, order: Generation, lead: Lead, most: int
+    ) -> AsyncGenerator[TokenEvent, None]:
+        said, first = "", None
+        start = replace(order, max_tokens=most, want_tokens=True)
+        async with engine.generate(start) as self._current:
+            async for token in self._current:
+                if isinstance(token, Finished):
+                    first = token
+                else:
+                    said += token.text
+                    yield token
+        if first is None or first.tokens is None:
+            return  # the engine ended early, which is told where an answer lacks its end
+        if self._is_enough:
+            first = replace(first, reason="stop")
+        if first.reason != "length":
+            yield first if order.want_tokens else replace(first, tokens=None)
+            return
+        closing = lead.closing + lead.after if _thinks(said, lead) else ""
+        if closing:
+            yield Piece(closing)
+        left = order.max_tokens - first.eval_tokens if order.max_tokens > 0 else order.max_tokens
+        rest = replace(order, prefix=first.tokens, prompt=closing, max_tokens=left)
+        async with engine.generate(rest) as self._current:
+            async for token in self._current:
+                yield _joined(first, token) if isinstance(token, Finished) else token
 
 
 def _thinks(said: str, lead: Lead) -> bool:

@@ -55,8 +55,8 @@ async def run_turn(
 ) -> AsyncGenerator[Event, None]:
     """Generate, and tell thoughts and tool calls from content. Ends with Done.
 
-    `is_cut`: something of the request is not in the prompt already. With `calls_once` only the
-    first call is told of. `budget` is how long thoughts may take.
+    `is_cut`: something of the request is not in the prompt already. With `calls_once` the
+    answer ends with its first call. `budget` is how long thoughts may take.
     """
     told, thoughts = _Told(calls_once), 0
     async with generate(engine, order, budget) as tokens:
@@ -70,17 +70,25 @@ async def run_turn(
                 for event in told.of(parser.push(token.text, token.logprobs)):
                     yield event
                 thoughts += isinstance(event, Thinking)
+                if told.is_enough:
+                    tokens.finish()
 
 
 class _Told:
-    """Gives calls ids of our own, so that a client can answer each, and drops unwanted ones."""
+    """Gives calls ids of our own, so that a client can answer each. Where one call is all that is
+    wanted, what comes after it is dropped.
+    """
 
     def __init__(self, calls_once: bool) -> None:
         self._calls_once = calls_once
+        self.is_enough = False
+        """Whether the one call is there."""
         self._ids: dict[int, str] = {}
 
     def of(self, pieces: Iterable[Piece]) -> Iterator[Event]:
         for piece in pieces:
+            if self.is_enough:
+                return
             match piece:
                 case CallBegun(index, _, name) if self._is_wanted(index):
                     self._ids[index] = _call_id()  # another one if the last came to nothing
@@ -90,6 +98,7 @@ class _Told:
                 case ToolCalls(calls):
                     wanted = [each for each in calls if self._is_wanted(each.function.index)]
                     if wanted:
+                        self.is_enough = self._calls_once
                         yield ToolCalls(tuple(map(self._identified, wanted)))
                 case Content() | Thinking():
                     yield piece

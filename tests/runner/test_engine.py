@@ -204,6 +204,25 @@ def test_long_prompts_are_cut_or_refused(tiny: Path) -> None:
     with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
 
 
+def test_a_generation_ends_in_order_when_it_is_enough(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        async with engine.generate(order("Once", 5000)) as events:
+            pieces = [await anext(events) for _ in range(3)]
+            for _ in range(2):  # the second time means nothing
+                events.finish()
+            rest = [event async for event in events]
+            last = rest.pop()
+            events.finish()
+        assert isinstance(last, Finished)
+        assert (last.reason, last.prompt_tokens) == ("stop", len(await engine.tokenize("Once")) + 1)
+        assert len(pieces) <= last.eval_tokens < 500
+        whole, _ = await answer(engine, order("Once", last.eval_tokens))
+        said = "".join(each.text for each in (*pieces, *rest) if isinstance(each, Piece))
+        assert said == whole
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
 def test_bad_requests_are_refused_alone(tiny: Path) -> None:
     async def use(engine: ProcessEngine) -> None:
         async with engine.generate(order("Once", 60)) as events:

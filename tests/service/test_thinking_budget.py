@@ -13,6 +13,7 @@ from tests.service.test_layers import TOOLS
 from tests.service.world import HI, World, play, text_of, thoughts_of, tiny
 
 SCHEMA = {"type": "object"}
+CALL = '<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>'
 
 
 def end(reason: Any, count: int, prompt: int = 2, tokens: tuple[int, ...] = ()) -> Finished:
@@ -76,6 +77,31 @@ def test_an_answer_within_the_budget_is_asked_for_once(tmp_path: Path) -> None:
         thoughts, text, done = await asked(w, thinking_budget=3)
         assert (thoughts, text, done.context) == ("h", "four", None)
         assert len(w.launcher.orders) == 1
+
+    play(tmp_path, scene)
+
+
+CUT = end("length", 3, tokens=(7, 8, 9))
+ENDS: dict[str, list[tuple[str | Finished, ...]]] = {
+    "before the limit": [("h</think>" + CALL, "no", CUT)],
+    "at the limit": [("h</think>" + CALL, CUT)],
+    "behind the limit": [("h", CUT), (CALL, "no", "more", end("stop", 3, prompt=9))],
+}
+
+
+@pytest.mark.parametrize("scripts", ENDS.values(), ids=ENDS)
+def test_one_call_ends_an_answer_with_a_budget(
+    tmp_path: Path, scripts: list[tuple[str | Finished, ...]]
+) -> None:
+    async def scene(w: World) -> None:
+        await thinker(w)
+        for script in scripts:
+            w.launcher.will_say(*script)
+        once: dict[str, Any] = {"tools": TOOLS, "parallel_tool_calls": False}
+        thoughts, text, done = await asked(w, thinking_budget=3, **once)
+        assert (thoughts.strip(), text, done.reason) == ("h", "", "stop")
+        assert len(w.launcher.orders) == len(scripts)
+        assert w.launcher.engines[-1].cancelled == 0
 
     play(tmp_path, scene)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from puna.api.events import ToolCalls
+from puna.api.events import Done, ToolCalls
 from puna.errors import InvalidField
 from puna.service.tool_choice import read_tool_choice
 from tests.prompt.walking import fits
@@ -125,15 +125,23 @@ def test_tools_that_may_not_be_called_are_not_shown(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_only_the_first_call_is_told_of_where_one_is_wanted(tmp_path: Path) -> None:
+def test_an_answer_ends_with_its_first_call_where_one_is_wanted(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.install("m", tiny(template=TOOLS_JINJA))
-        w.launcher.will_say(CALL.format("a"), CALL.format("b"), "done")
+        w.launcher.will_say("I ", CALL.format("a"), CALL.format("b"), "done", "and done")
         events = await w.chat("m", messages=HI, tools=TOOLS, parallel_tool_calls=False)
         called = [
             call.function.name for e in events if isinstance(e, ToolCalls) for call in e.calls
         ]
         assert called == ["a"]
+        assert text_of(events) == "I"
+        assert isinstance(events[-1], Done)
+        assert (events[-1].reason, events[-1].eval_tokens) == ("stop", 2)
+        assert w.launcher.engines[-1].cancelled == 0
+        w.launcher.will_say(CALL.format("a"), CALL.format("b"), "done", "and done")
+        events = await w.chat("m", messages=HI, tools=TOOLS)
+        assert isinstance(events[-1], Done)
+        assert events[-1].eval_tokens == 4
 
     play(tmp_path, scene)
 
