@@ -60,6 +60,28 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "num_heads": 16, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2,
             "window_size": 112, "out_hidden_size": 3584, "fullatt_block_indexes": [7, 15, 23, 31],
         },
+        "qwen3_vl": {
+            "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16,
+            "hidden_act": "gelu_pytorch_tanh", "patch_size": 16, "spatial_merge_size": 2,
+            "temporal_patch_size": 2, "out_hidden_size": 3584, "num_position_embeddings": 2304,
+            "deepstack_visual_indexes": [8, 16, 24],
+        },
+        "qwen3_5": {
+            "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16,
+            "hidden_act": "gelu_pytorch_tanh", "patch_size": 16, "spatial_merge_size": 2,
+            "temporal_patch_size": 2, "out_hidden_size": 3584, "num_position_embeddings": 2304,
+        },
+        "llama4_vision_model": {
+            "hidden_size": 768, "intermediate_size": 5632, "num_hidden_layers": 34,
+            "num_attention_heads": 16, "image_size": 448, "patch_size": 14, "hidden_act": "gelu",
+            "norm_eps": 1e-5, "pixel_shuffle_ratio": 0.5, "vision_output_dim": 7680,
+            "projector_input_dim": 4096, "projector_output_dim": 4096,
+        },
+        "siglip2_vision_model": {
+            "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+            "num_attention_heads": 12, "num_patches": 256, "patch_size": 16,
+            "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6,
+        },
     }
 )  # fmt: skip
 

@@ -38,7 +38,7 @@ _ERROR, _CONTINUED = 4, 5
 _TENSOR = re.compile(r"tensor '([^']+)'")
 _WHERE = re.compile(r"^\w+: (error loading model: )?")
 _N_CTX = 64
-_SIDE = 64  # pixels of the image that a projector is tried with
+_ROW = 16  # tokens in the row that a projector is tried with
 
 
 class _Words:
@@ -100,12 +100,14 @@ def check_adapter(base: Path, path: Path) -> None:
             raise ConvertError(f"the engine does not load the adapter: {words.first}")
 
 
-def check_projector(model: Path, projector: Path) -> None:
+def check_projector(model: Path, projector: Path, row: int) -> None:
     """Raise ConvertError where the engine cannot load the projector for the model, or makes of an
-    image what is no number.
+    image what is no number. `row` is the height in pixels of a row of its tokens.
     """
-    ramp = np.arange(_SIDE * _SIDE * 3, dtype=np.uint32).reshape(_SIDE, _SIDE, 3) % 251
-    vectors_of(model, projector, ramp.astype(np.uint8))
+    # one row: between rows Pixtral's graph multiplies memory that nobody has filled by zero
+    ramp = np.arange(row * row * _ROW * 3, dtype=np.uint32).reshape(row, row * _ROW, 3) % 251
+    if not np.isfinite(vectors_of(model, projector, ramp.astype(np.uint8))).all():
+        raise ConvertError("the projector computes values that are no numbers")
 
 
 def vectors_of(
@@ -131,8 +133,6 @@ def vectors_of(
             if context:
                 mtmd.mtmd_free(context)
             lib.llama_model_free(model)
-    if not np.isfinite(values).all():
-        raise ConvertError("the projector computes values that are no numbers")
     return values
 
 

@@ -57,6 +57,13 @@ class Eye:
         self._projector = projector
         self._vision = vision
 
+    @property
+    def row(self) -> int:
+        """The height in pixels of a row of tokens."""
+        own, whole = self._vision.own, self._vision.whole
+        merge = own.whole("spatial_merge_size", whole.whole("spatial_merge_size", 1))
+        return own.whole("patch_size") * max(merge, 1)
+
     def keys(self, kind: str) -> dict[str, Value]:
         """The file's metadata in its order. Raises BadCheckpoint."""
         own, images = self._vision.own, self._vision.images

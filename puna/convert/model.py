@@ -35,13 +35,14 @@ __all__ = ["convert_model"]
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file to be."""
+    """A file to be. `row` is a projector's, for its check."""
 
     path: Path
     role: Literal["model", "projector"]
     architecture: str
     keys: Mapping[str, Value]
     outputs: Sequence[Output]
+    row: int = 0
 
 
 def convert_model(order: Order, tell: Callable[[int, int], None]) -> tuple[Written, ...]:
@@ -87,7 +88,7 @@ def _convert(order: Order, kind: str, tell: Callable[[int, int], None]) -> tuple
         if file.role == "model":
             check_model(file.path)
         else:
-            check_projector(Path(order.target), file.path)
+            check_projector(Path(order.target), file.path, file.row)
     tell(total, total)
     return tuple(Written(str(f.path), f.role, f.architecture, kind) for f in files)
 
@@ -104,7 +105,8 @@ def _files(
     eye = projector_of(folder, config, weights) if order.projector else None
     if eye:
         seen = eye.outputs(weights, kind)
-        yield _File(Path(order.projector), "projector", eye.architecture, eye.keys(kind), seen)
+        path, keys = Path(order.projector), eye.keys(kind)
+        yield _File(path, "projector", eye.architecture, keys, seen, eye.row)
 
 
 def model_keys(

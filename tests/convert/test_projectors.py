@@ -25,7 +25,8 @@ from puna.runner.pixels import read_pixels
 from tests.convert.test_conversion import run, values
 from tests.fakes.checkpoints import write_tokenizer
 from tests.fakes.projectors import make_image
-from tests.fakes.sighted import BREAK, CHECKPOINTS, TEXT, Sighted, Weights
+from tests.fakes.sighted import BREAK, CHECKPOINTS, Sighted
+from tests.fakes.sighted_weights import TEXT, Weights
 from tests.runner.raw import RawEngine
 
 
@@ -77,8 +78,9 @@ def see(converted: Converted, images: list[bytes]) -> Iterator[Vectors]:
 
 
 def test_the_engine_sees_with_both_files(converted: Converted) -> None:
-    one, other, again = see(converted, [make_image(seed=1), make_image(seed=2), make_image(seed=1)])
-    assert one.shape == (converted.source.tokens, TEXT)
+    images = [make_image(*converted.source.size, seed=seed) for seed in (1, 2, 1)]
+    one, other, again = see(converted, images)
+    assert one.shape == (converted.source.tokens, converted.source.width)
     assert np.isfinite(one).all()
     assert np.array_equal(one, again)
     assert np.abs(one - other).max() > 1e-3
@@ -131,6 +133,33 @@ def test_qwen_parts_its_frames_and_its_attention(made: Callable[[str], Converted
             whole = source[f"visual.blocks.1.attn.qkv.{kind}"]
             assert np.array_equal(written[f"v.blk.1.{name}.{kind}"], whole[part])
     assert read_header(qwen.projector).metadata["clip.vision.n_wa_pattern"] == 2
+
+
+def test_what_qwen_3_hands_on_is_named_by_its_block(made: Callable[[str], Converted]) -> None:
+    qwen = made("qwen3-vl")
+    source, written = qwen.source.weights(), values(qwen.projector)
+    first = source["model.visual.deepstack_merger_list.0.linear_fc1.weight"]
+    assert np.array_equal(written["v.deepstack.1.fc1.weight"], first)
+    assert np.array_equal(written["v.post_ln.bias"], source["model.visual.merger.norm.bias"])
+    header = read_header(qwen.projector, arrays=True)
+    assert header.metadata["clip.vision.is_deepstack_layers"] == (False, True)
+    assert header.metadata["clip.vision.image_size"] == 56
+
+
+def test_lfm2_has_the_colours_of_a_patch_last(made: Callable[[str], Converted]) -> None:
+    lfm = made("lfm2-vl")
+    tower = "model.vision_tower.vision_model.embeddings.patch_embedding.weight"
+    source, written = lfm.source.weights()[tower], values(lfm.projector)["v.patch_embd.weight"]
+    assert written.shape == (24, 3, 14, 14)
+    assert all(source[5, (3 * 14 + 7) * 3 + c] == written[5, c, 3, 7] for c in range(3))
+
+
+def test_llama_4_has_two_norms_in_a_block(made: Callable[[str], Converted]) -> None:
+    llama = made("llama4")
+    source, written = llama.source.weights(), values(llama.projector)
+    for ours, theirs in (("ln1", "input_layernorm"), ("ln2", "post_attention_layernorm")):
+        weight = source[f"vision_model.model.layers.1.{theirs}.weight"]
+        assert np.array_equal(written[f"v.blk.1.{ours}.weight"], weight)
 
 
 def look(name: str, folder: Path, **changes: Any) -> dict[str, Value]:
@@ -196,6 +225,31 @@ SETTINGS: dict[str, tuple[str, dict[str, Any], str]] = {
         "gemma3",
         {"mm_tokens_per_image": 5},
         "'mm_tokens_per_image' is '5', not a square",
+    ),
+    "blocks that are handed on, and are not there": (
+        "qwen3-vl",
+        {"vision": {"deepstack_visual_indexes": [2]}},
+        "'deepstack_visual_indexes' is .*, not rising numbers of blocks",
+    ),
+    "less blocks handed on than there are matrices for": (
+        "qwen3-vl",
+        {"vision": {"deepstack_visual_indexes": []}},
+        r"deepstack_merger_list\.0\..*config\.json says that 0 blocks are handed on",
+    ),
+    "positions that are no square": (
+        "qwen3-vl",
+        {"vision": {"num_position_embeddings": 17}},
+        "'num_position_embeddings' is '17', not a square",
+    ),
+    "an encoder that is not read at its end": (
+        "lfm2-vl",
+        {"vision_feature_layer": -2},
+        "'vision_feature_layer' is '-2', not the last one",
+    ),
+    "a part of a patch": (
+        "llama4",
+        {"vision": {"pixel_shuffle_ratio": 0.4}},
+        "'pixel_shuffle_ratio' is '0.4', not one part",
     ),
     "more blocks than there are": (
         "gemma3",

@@ -54,5 +54,6 @@ def _weights(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
 FAMILIES = {
     "Lfm2ForCausalLM": Family("lfm2", _keys, _weights, tied=True),
     "LFM2ForCausalLM": Family("lfm2", _keys, _weights, tied=True),
+    "Lfm2VlForConditionalGeneration": Family("lfm2", _keys, _weights, tied=True),
     "Lfm2MoeForCausalLM": Family("lfm2moe", _moe, _weights, tied=True),
 }

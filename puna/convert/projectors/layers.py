@@ -8,6 +8,8 @@ from puna.convert.projector import Shapes, Vision
 
 __all__ = ["block_shapes", "linear", "norm", "patch_shapes"]
 
+_ATTENTION = ("attn_q", "attn_k", "attn_v")
+
 
 def linear(name: str, rows: int, columns: int, *, bias: bool = True) -> Shapes:
     """A matrix, and what is added after it."""
@@ -26,14 +28,16 @@ def block_shapes(
     ffn_bias: bool = True,
     norm_bias: bool = True,
     gate: bool = False,
+    fused: bool = False,
 ) -> Shapes:
-    """All blocks of an encoder."""
+    """All blocks of an encoder; `fused`: queries, keys and values are one tensor."""
     width, ffn = vision.width, vision.own.whole("ffn")
     shapes: dict[str, tuple[int, ...]] = {}
     for number in range(vision.own.n_layers):
         block = f"v.blk.{number}"
-        for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
-            shapes |= linear(f"{block}.{name}", width, width, bias=attention_bias)
+        rows = {"attn_qkv": 3 * width} if fused else dict.fromkeys(_ATTENTION, width)
+        for name, n_rows in {**rows, "attn_out": width}.items():
+            shapes |= linear(f"{block}.{name}", n_rows, width, bias=attention_bias)
         for name in ("ln1", "ln2"):
             shapes |= norm(f"{block}.{name}", width, bias=norm_bias)
         for name in ("ffn_up", "ffn_gate") if gate else ("ffn_up",):

@@ -12,14 +12,16 @@ from puna.convert.projector import CLIP_PIXELS, Projector, Shapes, Vision
 from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
 from puna.convert.tensor import Tensor
 
-_MERGE, _FRAMES, _WINDOW = 2, 2, 112  # what the engine computes, and nothing else
+__all__ = ["FRAMES", "MERGE", "frame"]
+
+MERGE, FRAMES, _WINDOW = 2, 2, 112  # what the engine computes, and nothing else
 _IMAGE_SIZE = 560  # pixels; a number that must be there, for images of any size
 
 
 def _keys(vision: Vision) -> Keys:
-    vision.refuse("spatial_merge_size", _MERGE)
-    vision.refuse("temporal_patch_size", _FRAMES)
-    return {"vision.spatial_merge_size": _MERGE}
+    vision.refuse("spatial_merge_size", MERGE)
+    vision.refuse("temporal_patch_size", FRAMES)
+    return {"vision.spatial_merge_size": MERGE}
 
 
 def _window_keys(vision: Vision) -> Keys:
@@ -34,7 +36,7 @@ def _window_keys(vision: Vision) -> Keys:
 
 def _around(vision: Vision) -> Shapes:
     """What is before and after the blocks."""
-    merged = vision.width * _MERGE**2
+    merged = vision.width * MERGE**2
     return {
         **patch_shapes(vision),
         **patch_shapes(vision, "v.patch_embd.weight.1"),
@@ -58,16 +60,16 @@ def _weights(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
         for letter, part in zip("qkv", tensor.split(width, width, width), strict=True):
             yield name.replace(".qkv.", f".{letter}."), part
     elif name.endswith("patch_embed.proj.weight"):
-        yield "v.patch_embd.weight", _frame(tensor, 0)
-        yield "v.patch_embd.weight.1", _frame(tensor, 1)
+        yield "v.patch_embd.weight", frame(tensor, 0)
+        yield "v.patch_embd.weight.1", frame(tensor, 1)
     else:
         yield name, tensor
 
 
-def _frame(tensor: Tensor, number: int) -> Tensor:
+def frame(tensor: Tensor, number: int) -> Tensor:
     """The convolution of one of two frames."""
-    if len(tensor.shape) != 5 or tensor.shape[2] != _FRAMES:
-        raise tensor.bad(f"shape {list(tensor.shape)} is not a convolution of {_FRAMES} frames")
+    if len(tensor.shape) != 5 or tensor.shape[2] != FRAMES:
+        raise tensor.bad(f"shape {list(tensor.shape)} is not a convolution of {FRAMES} frames")
     width, colours, _, height, length = tensor.shape
     return tensor.changed((width, colours, height, length), lambda values: values[:, :, number])
 
