@@ -7,6 +7,7 @@
 # make docs   rewrite the tables in docs/ that come from code
 # make crashes   kill work on the model store at 1,000 random points (KILLS=n), 200 pulls (PULL_KILLS=n), 200 pushes (PUSH_KILLS=n)
 # make fuzz   feed 100,000 broken headers, manifests, Modelfiles and names to what reads them (INPUTS=n)
+# make soak   64 streams and 10,000 requests (REQUESTS=n), a third of which hang up, through the real server
 # make bench  measure; PEER=path/to/llama-server also measures against that (see bench/README.md)
 # make train-cria, export-cria, eval-cria   the model that comes with Puna (training/cria/README.md)
 
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test test-clients test-templates test-convert check docs bench crashes fuzz train-cria export-cria eval-cria clean
+.PHONY: run test test-clients test-templates test-convert check docs bench crashes fuzz soak train-cria export-cria eval-cria clean
 
 run: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/first-run
@@ -101,6 +102,11 @@ INPUTS ?= 100000
 
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m tests.fuzz.run $(INPUTS)
+
+REQUESTS ?= 10000
+
+soak: $(VENV)/installed-dev
+	$(BIN)/python -m bench.soak --requests $(REQUESTS)
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench.cli_start
