@@ -286,7 +286,7 @@ class Loop:
     def _separate(self, failed: list[Running], error: EngineError) -> None:
         """Fail who is alone in a decode that failed; of several, find out who it was: each is
         computed again by itself, as nobody knows what is left of its cells."""
-        if len(failed) == 1 or any(each.media for each in failed):
+        if len(failed) == 1:
             self._fail(failed, error)
             return
         log.warning("a decode of %d requests failed, each is tried alone: %s", len(failed), error)
@@ -366,8 +366,8 @@ class Loop:
             self._cells.make_room(1)
             return [Share(only.id, 1)]
         for each in self._running:
-            if each.id in self._suspects:
-                count = min(each.pending, self._context.n_batch)
+            if each.id in self._suspects and each.readable:  # nothing is where an image is next
+                count = min(each.readable, self._context.n_batch)
                 self._cells.make_room(count)
                 return [Share(each.id, count)]
         while True:

@@ -148,6 +148,25 @@ class FakeContext:
                 self.next[index] = self._says(self.seen(sequence))
         return Decoded.OK
 
+    def decode_vectors(
+        self,
+        sequence: int,
+        vectors: npt.NDArray[np.float32],
+        places: npt.NDArray[np.int32],
+        *,
+        whole: bool,
+        logits: bool,
+    ) -> Decoded:
+        """Vectors have one number: the key of their image, which is what the cells hold."""
+        if self.used + len(vectors) > self.n_cells:
+            return Decoded.NO_CELLS
+        for vector, position in zip(vectors, places[0], strict=True):
+            assert position == len(self.cells[sequence]), "a hole, or a cell computed twice"
+            self.cells[sequence].append(self._make(int(position), int(vector[0])))
+        self._reached[sequence] = max(self._reached[sequence], len(self.cells[sequence]))
+        self.next = {len(vectors) - 1: self._says(self.seen(sequence))} if logits else {}
+        return Decoded.OK
+
     def logits(self, index: int) -> npt.NDArray[np.float32]:
         """One for what is said, nothing for the rest."""
         logits = np.zeros(VOCABULARY, np.float32)

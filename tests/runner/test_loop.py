@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puna.runner.loop import Loop
+from puna.runner.media import Media
 from puna.runner.protocol import Finished, Generation
 from puna.runner.running import Running
 from puna.runner.text import TextStream
@@ -38,6 +41,32 @@ class Told:
 
     text: str = ""
     ends: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Image:
+    """A chunk whose vectors are its key."""
+
+    key: int
+    count: int
+    is_whole: bool = False
+
+    @property
+    def n_positions(self) -> int:
+        return self.count
+
+    def places(self, position: int) -> npt.NDArray[np.int32]:
+        return np.arange(position, position + self.count, dtype=np.int32)[None]
+
+
+class QuickEncoder:
+    """Has every image encoded when it is asked."""
+
+    def ask(self, id: int, media: Media) -> None:
+        media.vectors = np.full((media.chunk.count, 1), media.chunk.key, np.float32)
+
+    def forget(self, id: int) -> None:
+        raise AssertionError("nobody waits for this encoder")
 
 
 class World:
@@ -69,6 +98,7 @@ class World:
             lambda: 1,
             cast(Any, self.drafts),
             keeper,
+            cast(Any, QuickEncoder()),
         )
 
     def _deliver(self, news: Step | Refused) -> None:
@@ -81,7 +111,9 @@ class World:
         for end in news.ended:
             self.told[end.id].ends.append(end.result)
 
-    def admit(self, prompt: list[int], max_tokens: int, client: str = "") -> int:
+    def admit(
+        self, prompt: list[int], max_tokens: int, client: str = "", media: tuple[Media, ...] = ()
+    ) -> int:
         number = len(self.told) + 1
         self.told[number] = Told()
         sampler = FakeSampler()
@@ -96,6 +128,7 @@ class World:
                 n_ctx=N_CTX,
                 n_keep=0,
                 max_tokens=max_tokens,
+                media=media,
             )
         )
         return number
@@ -241,6 +274,20 @@ def test_a_decode_that_fails_hurts_only_who_is_to_blame(
             assert told.text == alone(prompt, max_tokens)
             assert isinstance(told.ends[0], Finished)
     assert all(sampler.closed == 1 for sampler in world.samplers)
+
+
+@pytest.mark.parametrize("start", [0, 4, 6], ids=["first", "amid", "last"])
+def test_who_asks_about_an_image_outlives_a_decode_that_fails_for_another(start: int) -> None:
+    world = World(n_cells=100, n_batch=16)
+    text = [1, 2, 3, 4, 2, 1]
+    prompt = [*text[:start], -9, -9, -9, *text[start:]]
+    media = Media(start, cast(Any, Image(-9, 3)))
+    seen = world.admit(prompt, 4, media=(media,))
+    bad = world.admit([2, 2, 2, 2, POISON, 1, 1], 2)
+    world.run()
+    assert world.told[bad].ends == [Refused(bad, 500, "broken")]
+    assert world.told[seen].text == alone(prompt, 4)
+    assert isinstance(world.told[seen].ends[0], Finished)
 
 
 def test_guesses_that_are_right_save_decodes() -> None:
