@@ -43,7 +43,7 @@ IN_TABLE = {
     "21.26 option": (400, 'option ".*" must be of type .*', "generate chat create"),
     "21.27 format": (400, "invalid format: .*; expected .*", "generate chat"),
 }
-"""The reference answers 21.26 and 21.27 with 500 (docs/differences.md)."""
+"""The reference answers 21.26 and 21.27 with 500, and refuses several images (21.15)."""
 
 ELSEWHERE = {
     "21.1 missing request body": "e2e/test_transport.py::test_a_body_is_needed",
@@ -53,7 +53,7 @@ ELSEWHERE = {
         "runner/test_embedding.py::test_without_splitting_the_first_enters_whole"
     ),
     "21.13 NaN": "service/test_embedding.py::test_what_is_no_number_is_refused",
-    "21.15 images": "e2e/test_vision.py::test_generate_places_images_too",  # taken, not refused
+    "21.15 images": "e2e/test_vision.py::test_old_messages_go_by_what_their_images_take",
     "21.16 digest of an upload": "e2e/test_errors.py::test_uploads_that_are_refused",
     "21.19 origins": "e2e/test_transport.py::test_foreign_origins_are_refused",
     "21.23 blob": "server/test_routes.py::test_head_blob",

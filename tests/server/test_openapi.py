@@ -114,5 +114,11 @@ def test_the_page_tells_of_every_route_and_every_link_has_its_place() -> None:
     places = re.findall(r' id="([^"]+)"', html)
     assert len(places) == len(set(places))
     assert set(re.findall(r'href="#([^"]+)"', html)) <= set(places)
+    unfolded = {
+        *re.findall(r'</summary><div id="([^"]+)"', html),
+        *re.findall(r'<h2 id="(\w+)"', html),
+    }
+    assert unfolded == set(places)
+    assert "`" not in html
     for method, path in OPERATIONS:
         assert f"<b>{method}</b> <code>{path}</code>" in html

@@ -1,4 +1,7 @@
-"""The OpenAPI document as one page: static, without scripts, nothing from elsewhere."""
+"""The OpenAPI document as one page: static, without scripts, nothing from elsewhere.
+
+A link's place is inside what is folded: then browsers unfold it.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ code, pre { font: .9em/1.45 ui-monospace, monospace; overflow-wrap: anywhere }
 pre { background: #8882; padding: .6rem; overflow-x: auto; border-radius: .3rem }
 details { border-bottom: 1px solid var(--soft); padding: .45rem 0 }
 summary { cursor: pointer; overflow-wrap: anywhere }
+details > div { scroll-margin-top: 3rem }
 summary b { color: var(--strong) }
 dl { margin: .5rem 0 .5rem 1rem }
 dt { margin-top: .45rem; overflow-wrap: anywhere }
@@ -75,15 +79,15 @@ def _operations(told: Schema, tag: str) -> Iterator[str]:
 
 def _operation(method: str, path: str, operation: Schema) -> str:
     parts = [
-        f'<details id="{operation["operationId"]}"><summary><b>{method}</b> '
-        f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>",
+        f"<details><summary><b>{method}</b> <code>{escape(path)}</code> "
+        f'{_text(operation["summary"])}</summary><div id="{operation["operationId"]}">',
     ]
     if "description" in operation:
         parts.append(f"<p>{_text(operation['description'])}</p>")
     parts.append("<dl>")
     for parameter in operation.get("parameters", ()):
         where = f"{parameter['in']} {parameter['name']}"
-        parts.append(_entry(where, escape(parameter.get("description", ""))))
+        parts.append(_entry(where, _text(parameter.get("description", ""))))
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         needs = ", ".join(content["schema"].get("required", ()))
         told = _kind(content["schema"]) + (f"; needs {escape(needs)}" if needs else "")
@@ -94,11 +98,11 @@ def _operation(method: str, path: str, operation: Schema) -> str:
     for content in operation.get("requestBody", {}).get("content", {}).values():
         if "example" in content:
             parts.append(f"<pre>{_command(method, path, content['example'])}</pre>")
-    return "".join([*parts, "</details>"])
+    return "".join([*parts, "</div></details>"])
 
 
 def _answer(answer: Schema) -> str:
-    told = escape(answer["description"])
+    told = _text(answer["description"])
     for media, content in answer.get("content", {}).items():
         schema = content.get("x-item-schema", content["schema"])
         of = " of " if "x-item-schema" in content else ": "
@@ -122,10 +126,10 @@ def _type(name: str, schema: Schema) -> str:
         )
         for field, told in schema.get("properties", {}).items()
     ]
-    about = escape(schema.get("description", ""))
+    about = _text(schema.get("description", ""))
     return (
-        f'<details id="{name}"><summary><code>{name}</code></summary>'
-        f"<p>{about}</p><dl>{''.join(rows)}</dl></details>"
+        f'<details><summary><code>{name}</code></summary><div id="{name}">'
+        f"<p>{about}</p><dl>{''.join(rows)}</dl></div></details>"
     )
 
 
