@@ -16,17 +16,11 @@ from tests.e2e.server import Server
 pytestmark = pytest.mark.e2e
 
 DOWN, RIGHT, ENTER, ESCAPE = "\x1b[B", "\x1b[C", "\r", "\x1b"
-ITEMS = [
-    "Chat with a model",
-    "Let a model work in this folder",
-    "List the models",
-    "Show all commands",
-]
 
 
 @pytest.fixture
 def env(server: Server, tmp_path: Path) -> dict[str, str]:
-    return {**server.env, "PUNA_HOME": str(tmp_path)}
+    return {**server.env, "PUNA_HOME": str(tmp_path), "HOME": str(tmp_path)}
 
 
 @pytest.fixture
@@ -40,12 +34,14 @@ def menu(env: dict[str, str]) -> Iterator[Screen]:
 
 @pytest.mark.usefixtures("chatty")
 def test_a_chat_and_back(menu: Screen, tmp_path: Path) -> None:
-    assert menu.lines == [
+    assert menu.lines[:5] == [
         f"Puna {__version__}",
         "",
-        f"> {ITEMS[0]}",
-        *(f"  {x}" for x in ITEMS[1:]),
+        "> Chat with a model",
+        "  Let a model work in this folder",
+        "  Launch Claude Code",
     ]
+    assert menu.lines[-3:] == ["  More...", "  List the models", "  Show all commands"]
     menu.press(ENTER, "Model:")
     menu.press("HATT", lambda lines: len(lines) == 3 and "> chatty" in lines[2])
     menu.press(ENTER, ">>> Send a message (/? for help)")
@@ -70,7 +66,8 @@ def test_errors_and_commands_come_back_to_it(env: dict[str, str], tmp_path: Path
         menu.press("tiny", lambda lines: lines[2].startswith("> tiny"))
         menu.press(ENTER, 'Error: model "tiny" does not support tools')
         menu.until("> Let a model work")
-        menu.press("j", "> List the models")
+        menu.press("j" * 30, "> Show all commands")
+        menu.press("k", "> List the models")
         menu.press(ENTER, "SIZE      MODIFIED")
         menu.until("> List the models")
         menu.press("\x03", lambda lines: "> List the models" not in "\n".join(lines))
@@ -81,12 +78,33 @@ def test_errors_and_commands_come_back_to_it(env: dict[str, str], tmp_path: Path
     }
 
 
-def test_a_damaged_choice_counts_as_none(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_damaged_file_of_choices_is_named(env: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('["')
     with screens() as start:
         menu = start((), env)
-        menu.until("> Chat with a model")
-        menu.child.send("\x04")
+        assert menu.end() == 1
+        assert "Error: failed to parse config:" in menu.text
+
+
+def test_a_program_is_launched_and_the_menu_comes_back(env: dict[str, str], tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "claude got $*"\n')
+    program.chmod(0o755)
+    state = {"last_selection": "claude", "integrations": {"claude": {"models": ["tiny"]}}}
+    (tmp_path / "config.json").write_text(json.dumps(state))
+    with screens() as start:
+        menu = start((), {**env, "PATH": f"{program.parent}:{env['PATH']}"})
+        menu.until("> Launch Claude Code (tiny)")
+        menu.press(ENTER, "claude got --model tiny")
+        menu.until("> Launch Claude Code (tiny)")
+        menu.press(RIGHT, "> tiny")
+        menu.press(ESCAPE, "> Launch Claude Code (tiny)")
+        menu.press("j" * 30, "> Show all commands")
+        menu.press("kk", "> More...")
+        menu.press(ENTER, "  Launch Qwen Code")
+        assert "More..." not in menu.text
+        menu.child.send("q")
         assert menu.end() == 0
 
 
