@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from puna.api.version import registry_user_agent
-from puna.cli.command import between, command, option
+from puna.cli.command import between, command, json_option, option
+from puna.cli.output import print_object
 from puna.cli.signin import sign_in
 from puna.client.start import connect
 from puna.config import Settings, read_settings
@@ -33,11 +34,14 @@ MAX_PASSWORD = 4096
 @option("-u", "--username", help="Name at the registry (default: asked for)")
 @option("--password-stdin", kind="bool", help="Read the password from standard input")
 @option("--insecure", kind="bool", help="Use an insecure registry")
-def COMMAND(words: tuple[str, ...], username: str, password_stdin: bool, insecure: bool) -> None:
+@json_option
+def COMMAND(
+    words: tuple[str, ...], username: str, password_stdin: bool, insecure: bool, json: bool
+) -> None:
     settings = read_settings()
     if not words:  # what the reference means by it
         with connect(settings) as client:
-            sign_in(client)
+            sign_in(client, as_json=json)
         return
     model, host = parse_host(words[0])
     registry = parse_registry(model, insecure)
@@ -47,6 +51,9 @@ def COMMAND(words: tuple[str, ...], username: str, password_stdin: bool, insecur
     asyncio.run(_check(settings, registry, credentials))
     path = config_path(settings)
     write_credentials(path, registry, credentials)
+    if json:
+        print_object({"host": host, "user": credentials.user, "file": path})
+        return
     print(f"signed in to {host} as {credentials.user}; the password is in {path}")
 
 

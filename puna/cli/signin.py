@@ -5,7 +5,8 @@ Only servers that have accounts know; Puna's runs models here and needs none.
 
 from __future__ import annotations
 
-from puna.cli.command import command, exactly
+from puna.cli.command import command, exactly, json_option
+from puna.cli.output import print_object
 from puna.client.client import Client
 from puna.client.start import connect
 from puna.config import read_settings
@@ -19,22 +20,29 @@ NO_ACCOUNTS = "This server has no accounts: its models run on its own machine an
 
 
 @command("signin", words=exactly(0), variables=(), help="Sign in to ollama.com")
-def COMMAND(words: tuple[str, ...]) -> None:
+@json_option
+def COMMAND(words: tuple[str, ...], json: bool) -> None:
     with connect(read_settings()) as client:
-        sign_in(client)
+        sign_in(client, as_json=json)
 
 
-def sign_in(client: Client) -> None:
+def sign_in(client: Client, *, as_json: bool = False) -> None:
     """Say who is signed in, or where to sign in. Raises ClientError."""
+    user = url = ""
     try:
-        print(f"You are already signed in as user '{client.account()}'\n")
+        user = client.account()
     except ClientError as error:
         if error.status != UNAUTHORIZED:
             raise
-        if error.sign_in_url:
-            print_sign_in(error.sign_in_url)
-        else:
-            print(NO_ACCOUNTS)
+        url = error.sign_in_url
+    if as_json:
+        print_object({"user": user or None, "signin_url": url or None})
+    elif user:
+        print(f"You are already signed in as user '{user}'\n")
+    elif url:
+        print_sign_in(url)
+    else:
+        print(NO_ACCOUNTS)
 
 
 def print_sign_in(url: str) -> None:

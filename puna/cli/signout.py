@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from puna.cli.command import command, exactly
+from puna.cli.command import command, exactly, json_option
+from puna.cli.output import print_object
 from puna.cli.signin import UNAUTHORIZED
 from puna.client.start import connect
 from puna.config import read_settings
@@ -12,13 +13,19 @@ __all__ = ["COMMAND"]
 
 
 @command("signout", words=exactly(0), variables=(), help="Sign out from ollama.com")
-def COMMAND(words: tuple[str, ...]) -> None:
+@json_option
+def COMMAND(words: tuple[str, ...], json: bool) -> None:
+    was_signed_in = True
     with connect(read_settings()) as client:
         try:
             client.sign_out()
         except ClientError as error:
             if error.status != UNAUTHORIZED:
                 raise
-            print("You are not signed in to ollama.com\n")
-            return
-    print("You have signed out of ollama.com\n")
+            was_signed_in = False
+    if json:
+        print_object({"signed_out": was_signed_in})
+    elif was_signed_in:
+        print("You have signed out of ollama.com\n")
+    else:
+        print("You are not signed in to ollama.com\n")

@@ -38,6 +38,21 @@ CASES: dict[str, tuple[list[str], dict[str, Reply | list[Reply]], list[Json], in
         0,
     ),
     "cp": (["cp", "a", "b"], {"POST /api/copy": Reply()}, [{"copied": "a", "to": "b"}], 0),
+    "stop": (["stop", "m"], {"POST /api/generate": Reply({})}, [{"stopped": "m"}], 0),
+    "signin": (
+        ["signin"],
+        {"POST /api/me": Reply({"name": "ann"})},
+        [{"user": "ann", "signin_url": None}],
+        0,
+    ),
+    "login without a host": (
+        ["login"],
+        {"POST /api/me": Reply({"error": "no", "signin_url": "https://x"}, status=401)},
+        [{"user": None, "signin_url": "https://x"}],
+        0,
+    ),
+    "signout": (["signout"], {"POST /api/signout": Reply({})}, [{"signed_out": True}], 0),
+    "logout": (["logout", "r.example"], {}, [{"host": "r.example", "signed_out": False}], 0),
     "rm": (
         ["rm", "a", "b"],
         {"POST /api/generate": Reply({}), "DELETE /api/delete": Reply()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -61,6 +62,15 @@ def test_a_folder_becomes_models_without_a_second_copy(start: Start, folder: Pat
     assert [path.stat().st_mtime_ns for path in (tiny, two)] == times
     assert server.generate("tiny:f32", "the dog", options=SHORT)
 
+    dry = puna("import", "--dry-run", "--json", str(two), env=server.env)
+    assert json.loads(dry.stdout) == {
+        "status": "found",
+        "file": str(two),
+        "model": "two:latest",
+        "size": two.stat().st_size,
+        "way": "",
+        "reason": "",
+    }
     again = puna("import", str(folder), env=server.env)
     assert again.stdout.splitlines()[1] == "two:latest is installed already, from the same file"
     assert again.returncode == 0
@@ -69,8 +79,13 @@ def test_a_folder_becomes_models_without_a_second_copy(start: Start, folder: Pat
     taken = puna("import", str(two), env=server.env)
     assert (taken.returncode, taken.stdout) == (1, "")
     assert "two:latest is installed already, from another file" in taken.stderr
-    named = puna("import", str(two), "me/three", env=server.env)
-    assert named.stdout.startswith(f"imported me/three:latest from {two}"), named.stderr
+    as_json = puna("import", "--json", str(two), env=server.env)
+    assert (as_json.returncode, json.loads(as_json.stdout)["status"]) == (1, "skipped")
+    named = puna("import", "--json", str(two), "me/three", env=server.env)
+    *steps, told = map(json.loads, named.stdout.splitlines())
+    assert steps[-1]["status"] == "success"
+    assert (told["status"], told["model"]) == ("imported", "me/three:latest")
+    assert named.stderr == ""
     assert server.generate("me/three", "the dog", options=SHORT) == server.generate(
         "tiny:f32", "the dog", options=SHORT
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -39,6 +40,10 @@ def test_the_manual(start: Start, tiny_gguf: Path, tmp_path: Path) -> None:
         assert ran == ["login", "cp", "push", "rm", "pull", "update", "logout"]
         gone = puna("pull", f"{registry.address}/team/tiny", "--insecure", env=server.env)
         assert "unauthorized: access denied" in gone.stderr
+        words = ["login", "--insecure", "-u", USER, "--password-stdin", "--json", registry.address]
+        done = puna(*words, env=server.env, stdin=f"{PASSWORD}\n".encode())
+        file = str(server.home / ".docker" / "config.json")
+        assert json.loads(done.stdout) == {"host": registry.address, "user": USER, "file": file}
 
 
 def test_a_wrong_password_is_not_kept(start: Start, tmp_path: Path) -> None:
