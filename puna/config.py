@@ -248,6 +248,33 @@ class Settings:
         Path("~/.docker"),
         "folder whose config.json has the passwords of registries (default ~/.docker)",
     )
+    otel_disabled: bool = env(
+        "OTEL_SDK_DISABLED", values.is_true, False, "true: no traces, whatever else is set"
+    )
+    otel_exporter: str = env(
+        "OTEL_TRACES_EXPORTER",
+        str.lower,
+        "",
+        "where traces go: otlp, console or none (default: otlp where an address is set)",
+    )
+    otel_endpoint: str = env(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        values.token,
+        "",
+        "address of a collector of traces, to which /v1/traces is added",
+    )
+    otel_traces_endpoint: str = env(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", values.token, "", "the same, taken as it is"
+    )
+    otel_protocol: str = env(
+        "OTEL_EXPORTER_OTLP_PROTOCOL", str.lower, "", "http/protobuf, which is the default"
+    )
+    otel_content: bool = env(
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+        values.captures,
+        False,
+        "true or span_only: traces hold what users and models write",
+    )
     hf_token: str = env(
         "HF_TOKEN", values.token, "", "token for private and gated repositories of Hugging Face"
     )

@@ -49,6 +49,16 @@ def flag(value: str) -> bool:
     return value not in {"0", "f", "F", "FALSE", "false", "False"}
 
 
+def is_true(value: str) -> bool:
+    """OpenTelemetry's flags: on where the value is `true` in any case, and nowhere else."""
+    return value.lower() == "true"
+
+
+def captures(value: str) -> bool:
+    """Whether contents are to be in spans, by the words of OpenTelemetry's tools for Python."""
+    return value.lower() in {"true", "span_only", "span_and_event"}
+
+
 def whole(value: str) -> int:
     """A number of digits alone."""
     if not (value.isascii() and value.isdigit()) or len(value) > _MAX_DIGITS:

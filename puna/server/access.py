@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from puna.fmt import format_duration
 from puna.log import REQUEST_ID, fields
 from puna.server.faults import envelope_for
+from puna.server.traces import Tracer
+from puna.tracing import LISTENER
 
 __all__ = ["ROUTE", "AccessLog", "request_id"]
 
@@ -41,7 +43,7 @@ def request_id(scope: Scope) -> str:
 class AccessLog:
     """The outermost layer of the app. `clock` gives nanoseconds.
 
-    `count` is told of each request, too: API, route, status, seconds.
+    `count` is told of each request, too: API, route, status, seconds. `tracer` traces them.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class AccessLog:
         app: ASGIApp,
         count: Callable[[str, str, int, float], None],
         clock: Callable[[], int] = time.monotonic_ns,
+        tracer: Tracer | None = None,
     ) -> None:
         self._app = app
+        self._tracer = tracer
         self._count = count
         self._clock = clock
 
@@ -61,6 +65,8 @@ class AccessLog:
         names = {_ID_HEADER, envelope_for(scope["path"]).id_header}
         ids = [(name, number.encode()) for name in sorted(names)]
         token = REQUEST_ID.set(number)
+        trace = self._tracer.begin(scope, number) if self._tracer else None
+        hearing = LISTENER.set(trace.listener if trace else None)
 
         def noting(message: Message) -> Awaitable[None]:
             # not a coroutine of its own: this runs once per token
@@ -74,6 +80,9 @@ class AccessLog:
             await self._app(scope, receive, noting)
         finally:
             took = self._clock() - started
+            LISTENER.reset(hearing)
+            if trace:
+                trace.end(scope.get(ROUTE, ""), status)
             client = scope.get("client") or ("", 0)
             api = envelope_for(scope["path"]).api
             self._count(api, scope.get(ROUTE, _NO_ROUTE), status, took / 1e9)

@@ -40,6 +40,7 @@ from puna.server.routes import (
 from puna.server.services import Kit, Services
 from puna.server.streams import JSON
 from puna.server.table import Elsewhere, Found, Missing, NotAllowed, Row, Table
+from puna.server.traces import Tracer
 
 __all__ = ["ROUTES", "make_app"]
 
@@ -119,16 +120,17 @@ def make_app(
     bodies: Bodies | None = None,
     drain: Drain | None = None,
     keys: Keys | None = None,
+    tracer: Tracer | None = None,
 ) -> ASGIApp:
     """Make the server's app. Set `closing` to end every running answer; `read_timeout` is how many
     seconds a client may send nothing of its body, `bodies` what all of them may take; `drain`
-    counts the answers under way; `keys` are those of which one is wanted.
+    counts the answers under way; `keys` are those of which one is wanted; `tracer` traces requests.
     """
     kit = Kit(services, closing, now)
     dispatch = _Dispatch(
         Table(ROUTES), kit, read_timeout, bodies or Bodies(), drain or Drain(), keys or Keys(())
     )
-    return AccessLog(Guard(dispatch, origins, hosts), services.metrics.request)
+    return AccessLog(Guard(dispatch, origins, hosts), services.metrics.request, tracer=tracer)
 
 
 class _Dispatch:

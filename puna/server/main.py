@@ -25,6 +25,7 @@ from puna.server.keys import Keys
 from puna.server.listen import address_of, bind, is_local, is_loopback
 from puna.server.protocol import bounded
 from puna.server.services import Services
+from puna.server.traces import open_tracer
 from puna.threads import in_thread
 
 __all__ = ["OpenServices", "run", "serve"]
@@ -67,7 +68,7 @@ async def run(settings: Settings, listener: socket.socket, open_services: OpenSe
         is_loopback(listener), socket.gethostname(), is_local, frozenset(settings.hosts)
     )
     origins = parse_origins(settings.origins)
-    async with open_services(settings) as services:
+    async with open_tracer(settings) as tracer, open_services(settings) as services:
         app = make_app(
             services,
             origins,
@@ -76,6 +77,7 @@ async def run(settings: Settings, listener: socket.socket, open_services: OpenSe
             read_timeout=settings.read_timeout,
             drain=drain,
             keys=Keys(settings.api_keys),
+            tracer=tracer,
         )
         if settings.log_requests:
             app = await in_thread(Capture, app)

@@ -231,6 +231,7 @@ class Inference:
                 log.log(TRACE, "prompt", extra=fields(model=job.need.name, prompt=prompt))
             parser = make_parser(job.entry, job.order, job.think, prompt)
             generation = _generation(job, prompt, images, parser, job.n_ctx(lease))
+            work.begins(job.order, generation)
             watch = Stopwatch(self._clock, job.started, lease.load_ns)
             turn = run_turn(
                 lease.engine,
@@ -246,7 +247,7 @@ class Inference:
                     if isinstance(event, Done):
                         work.done(event)
                     else:
-                        work.said()
+                        work.said(event)
                     yield event
 
     async def _chat_prompt(

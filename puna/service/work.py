@@ -1,19 +1,26 @@
-"""One request for a model, from its checks to its end: what metrics are told of it."""
+"""One request for a model, from its checks to its end: what metrics and traces are told of it."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from puna.api.events import Done
+from puna.api.events import Content, Done, Event, Thinking, ToolCalls
+from puna.api.requests import ChatRequest, GenerateRequest
 from puna.errors import Busy, Cancelled, PunaError
 from puna.metrics import Metrics, Operation, Outcome
+from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease
 from puna.scheduler.state import SECOND_NS, Need
+from puna.tracing import LISTENER, Phase, Story, Value
 
 __all__ = ["Work"]
+
+_COMPUTES = frozenset({"chat", "generate", "embed", "rerank"})
 
 
 class Work:
@@ -29,7 +36,14 @@ class Work:
         self._operation = operation
         self._started = started
         self._pieces = 0
+        self._listener = LISTENER.get()
+        self._wants_text = self._listener is not None and self._listener.wants_text
+        self._facts: dict[str, Value] = {}
+        self._lease: Lease | None = None
+        self._first_at = 0.0
+        self._done: Done | None = None
         self._is_done = False
+        self._said: list[dict[str, str]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -42,24 +56,62 @@ class Work:
     ) -> None:
         if self._pieces and not self._is_done:  # nobody knows how many tokens those are
             self._metrics.tokens(*self._of, prompt=0, output=self._pieces)
-        took = self._clock.now() - self._started
-        self._metrics.worked(*self._of, _outcome(error, is_done=self._is_done), took)
+        now, outcome = self._clock.now(), _outcome(error, is_done=self._is_done)
+        self._metrics.worked(*self._of, outcome, now - self._started)
+        if self._listener is not None:
+            self._listener.tell(
+                Story(
+                    model=self._need.name,
+                    operation=self._operation,
+                    began=self._started,
+                    ended=now,
+                    phases=tuple(self._phases(now)),
+                    facts=self._facts | self._answer(),
+                    error="" if outcome == "ok" else _kind(error),
+                )
+            )
 
     def leased(self, lease: Lease) -> None:
         """The model is there."""
+        self._lease = lease
         self._metrics.waited(
             self._need.name, self._need.priority, lease.queue_seconds, lease.load_seconds
         )
 
-    def said(self) -> None:
+    def begins(self, order: ChatRequest | GenerateRequest, asked: Generation) -> None:
+        """This is asked of the model."""
+        if self._listener is None:
+            return
+        sampling = asked.sampling
+        self._facts |= {
+            "gen_ai.request.stream": order.stream is not False,
+            "gen_ai.request.temperature": sampling.temperature,
+            "gen_ai.request.top_p": sampling.top_p,
+            "gen_ai.request.top_k": float(sampling.top_k),
+            "gen_ai.request.frequency_penalty": sampling.frequency_penalty,
+            "gen_ai.request.presence_penalty": sampling.presence_penalty,
+        }
+        if asked.max_tokens > 0:
+            self._facts["gen_ai.request.max_tokens"] = asked.max_tokens
+        if sampling.seed >= 0:
+            self._facts["gen_ai.request.seed"] = sampling.seed
+        if asked.stop and self._wants_text:
+            self._facts["gen_ai.request.stop_sequences"] = asked.stop
+        if self._wants_text:
+            self._facts["gen_ai.input.messages"] = json.dumps(_messages(order))
+
+    def said(self, event: Event) -> None:
         """A piece of the answer is there."""
         if not self._pieces:
-            self._metrics.first_token(*self._of, self._clock.now() - self._started)
+            self._first_at = self._clock.now()
+            self._metrics.first_token(*self._of, self._first_at - self._started)
         self._pieces += 1
+        if self._wants_text:
+            self._keep(event)
 
     def done(self, end: Done) -> None:
         """The answer is complete."""
-        self._is_done = True
+        self._done, self._is_done = end, True
         self._metrics.tokens(*self._of, end.prompt_tokens, end.cached_tokens, end.eval_tokens)
         self._metrics.gaps(*self._of, end.gaps, end.eval_ns / SECOND_NS)
 
@@ -67,10 +119,80 @@ class Work:
         """So many tokens of texts were read."""
         self._is_done = True
         self._metrics.tokens(*self._of, prompt=tokens)
+        self._facts["gen_ai.usage.input_tokens"] = tokens
 
     @property
     def _of(self) -> tuple[str, Operation]:
         return self._need.name, self._operation
+
+    def _phases(self, now: float) -> Iterator[Phase]:
+        """Queue, load, prefill and decode, as far as it came. Where an answer is complete, the last
+        two are as long as the runner says.
+        """
+        lease, end = self._lease, self._done
+        if lease is None:
+            yield Phase("queue", self._started, now)
+            return
+        is_loaded = lease.load_seconds > 0
+        yield Phase("queue", lease.asked_at, lease.loading_from if is_loaded else lease.given_at)
+        if is_loaded:
+            yield Phase("load", lease.loading_from, lease.loading_until)
+        if self._operation not in _COMPUTES:
+            return
+        first = self._first_at or now
+        began = lease.given_at
+        if end is not None:
+            first = max(began, now - end.eval_ns / SECOND_NS)
+            began = max(began, first - end.prompt_ns / SECOND_NS)
+        yield Phase("prefill", began, first)
+        if self._pieces or end is not None:
+            yield Phase("decode", first, now)
+
+    def _answer(self) -> dict[str, Value]:
+        """What the facts are at the end."""
+        facts: dict[str, Value] = {}
+        if self._first_at:
+            facts["gen_ai.response.time_to_first_chunk"] = self._first_at - self._started
+        if (end := self._done) is not None:
+            facts |= {
+                "gen_ai.response.finish_reasons": [end.reason],
+                "gen_ai.usage.input_tokens": end.prompt_tokens,
+                "gen_ai.usage.output_tokens": end.eval_tokens,
+                "gen_ai.usage.cache_read.input_tokens": end.cached_tokens,
+                "gen_ai.usage.reasoning.output_tokens": end.thinking_tokens,
+            }
+        if self._said:
+            reason = end.reason if end else "error"
+            message = {"role": "assistant", "parts": self._said, "finish_reason": reason}
+            facts["gen_ai.output.messages"] = json.dumps([message])
+        return facts
+
+    def _keep(self, event: Event) -> None:
+        match event:
+            case Content(text):
+                self._join("text", text)
+            case Thinking(text):
+                self._join("reasoning", text)
+            case ToolCalls(calls):
+                for call in calls:
+                    arguments = json.dumps(call.function.arguments)
+                    part = {"type": "tool_call", "id": call.id, "name": call.function.name}
+                    self._said.append(part | {"arguments": arguments})
+
+    def _join(self, kind: str, text: str) -> None:
+        if self._said and self._said[-1]["type"] == kind:
+            self._said[-1]["content"] += text
+        else:
+            self._said.append({"type": kind, "content": text})
+
+
+def _messages(order: ChatRequest | GenerateRequest) -> list[dict[str, Any]]:
+    if isinstance(order, GenerateRequest):
+        spoken = [("system", order.system)] if order.system else []
+        spoken.append(("user", order.prompt))
+    else:
+        spoken = [(message.role, message.content) for message in order.messages]
+    return [{"role": role, "parts": [{"type": "text", "content": text}]} for role, text in spoken]
 
 
 def _outcome(error: BaseException | None, *, is_done: bool) -> Outcome:
@@ -81,3 +203,10 @@ def _outcome(error: BaseException | None, *, is_done: bool) -> Outcome:
     if isinstance(error, Busy):
         return "busy"
     return "refused" if isinstance(error, PunaError) and error.status < 500 else "failed"
+
+
+def _kind(error: BaseException | None) -> str:
+    """The kind of an error: its words may be the user's."""
+    if isinstance(error, GeneratorExit | asyncio.CancelledError):
+        return "Cancelled"
+    return type(error).__name__

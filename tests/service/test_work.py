@@ -4,6 +4,7 @@ ended."""
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from puna.log import TRACE
 from puna.runner.fake import Hold
 from puna.runner.protocol import Finished
 from puna.service.texts import Texts
+from puna.tracing import LISTENER, Listener, Story
 from tests.fakes.clock import settle
 from tests.service.world import HI, JINJA, World, first, play, tiny
 
@@ -49,14 +51,15 @@ def test_waiting_for_a_load_is_told_from_waiting_in_the_queue(tmp_path: Path) ->
         w.launcher.will_say("a", speaking)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(w.chat("n", messages=HI))
-            await settle()
+            await loading.reached()
             await w.clock.advance(5)
             loading.release()
-            await settle()
+            await speaking.reached()
             assert sample(w, "load_wait_seconds_sum", model="n:latest") == 5
             assert sample(w, "queue_seconds_sum", model="n:latest", priority="normal") == 0
             tasks.create_task(w.chat("m", messages=HI, priority="high"))
-            await settle()
+            while not w.scheduler.stats().waiting:
+                await settle()
             await w.clock.advance(3)
             speaking.release()
         assert sample(w, "queue_seconds_sum", model="m:latest", priority="high") == 3
@@ -142,7 +145,7 @@ def test_a_full_queue_and_a_client_that_leaves(tmp_path: Path) -> None:
         w.launcher.will_launch(loading)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(w.generate("n", prompt="x"))
-            await settle()
+            await loading.reached()
             with pytest.raises(Busy):
                 await w.embed("n", input="x")
             loading.release()
@@ -180,3 +183,49 @@ def test_prompts_are_logged_where_that_is_asked_for_and_nowhere_else(
     assert "admitted" in debug
     assert "secret" not in debug
     assert "a secret" in trace
+
+
+@pytest.mark.parametrize("wants_text", [True, False])
+def test_a_trace_holds_texts_where_they_are_asked_for(tmp_path: Path, wants_text: bool) -> None:
+    async def scene(w: World) -> list[Story]:
+        stories: list[Story] = []
+        LISTENER.set(Listener(stories.append, wants_text))
+        w.launcher.will_say("a ", "secret")
+        await w.chat(messages=[{"role": "user", "content": "another secret"}])
+        return stories
+
+    (story,) = play(tmp_path, scene)
+    assert ("secret" in str(story)) is wants_text
+    if wants_text:
+        (asked,) = json.loads(str(story.facts["gen_ai.input.messages"]))
+        (said,) = json.loads(str(story.facts["gen_ai.output.messages"]))
+        assert asked["parts"] == [{"type": "text", "content": "another secret"}]
+        assert (said["parts"], said["finish_reason"]) == (
+            [{"type": "text", "content": "a secret"}],
+            "stop",
+        )
+
+
+def test_a_trace_tells_how_far_it_came(tmp_path: Path) -> None:
+    async def scene(w: World) -> list[Story]:
+        stories: list[Story] = []
+        LISTENER.set(Listener(stories.append))
+        w.launcher.will_say("a", "b", Hold())
+        assert await first(w.chatting(messages=HI))
+        w.launcher.will_say(EngineError("a secret"))
+        with pytest.raises(EngineError):
+            await w.generate(prompt="x")
+        await w.embed(input="abc")
+        return stories
+
+    left, failed, read = play(tmp_path, scene)
+    assert (left.error, [phase.name for phase in left.phases]) == (
+        "Cancelled",
+        ["queue", "prefill", "decode"],
+    )
+    assert (failed.error, [phase.name for phase in failed.phases]) == (
+        "EngineError",
+        ["queue", "prefill"],
+    )
+    assert "secret" not in str(failed), "what errors say may be the user's"
+    assert (read.operation, read.facts["gen_ai.usage.input_tokens"]) == ("embed", 3)
