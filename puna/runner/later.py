@@ -4,16 +4,19 @@ decoding the others may take seconds, and nobody else waits for that.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 
-from puna.errors import PunaError
+from puna.errors import EngineError, PunaError
 from puna.runner.llama.trial import STACK
 from puna.runner.protocol import Generation
 from puna.runner.running import Running
 
 __all__ = ["Later", "has_grammar"]
+
+log = logging.getLogger(__name__)
 
 
 def has_grammar(order: Generation) -> bool:
@@ -24,7 +27,8 @@ def has_grammar(order: Generation) -> bool:
 class Later:
     """Prepares orders one after the other; each is admitted, refused, or forgotten when cancelled.
 
-    `refuse` is told of errors; both are called from the thread.
+    `refuse` is told of errors, of those that nobody expected too: they are one order's and end
+    nobody else's. Both are called from the thread.
     """
 
     def __init__(
@@ -63,11 +67,17 @@ class Later:
             try:
                 running = self._prepare(id, order)
             except PunaError as error:
-                with self._lock:
-                    self._wanted.discard(id)
-                self._refuse(id, error)
+                self._fail(id, error)
+            except Exception as error:
+                log.exception("an order could not be prepared")
+                self._fail(id, EngineError(f"the request could not be prepared: {error!r}"))
             else:
                 self._hand_over(id, running)
+
+    def _fail(self, id: int, error: PunaError) -> None:
+        with self._lock:
+            self._wanted.discard(id)
+        self._refuse(id, error)
 
     def _hand_over(self, id: int, running: Running) -> None:
         with self._lock:

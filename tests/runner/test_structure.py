@@ -50,6 +50,21 @@ def test_answers_fit(plan: LoadPlan, fields: dict[str, str], pattern: str) -> No
     with_engine(plan, use)
 
 
+@pytest.mark.parametrize(("fields", "pattern"), HELD.values(), ids=HELD)
+def test_answers_fit_behind_an_outline(
+    plan: LoadPlan, fields: dict[str, str], pattern: str
+) -> None:
+    """As where a thought comes before the answer."""
+
+    async def use(engine: ProcessEngine) -> None:
+        held = order("Once", 200, sampling=HOT, outline='start: "So: " @answer\n', **fields)
+        text, end = await answer(engine, held)
+        assert re.fullmatch(f"So: ({pattern})", text), text
+        assert end.reason == "stop"
+
+    with_engine(plan, use)
+
+
 def test_numbered_characters_are_read_everywhere_in_gbnf() -> None:
     """The converter would misread `\\u000a` as a lone `a`, and cut `\\u0000` to nothing."""
     grammars = {

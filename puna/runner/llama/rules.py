@@ -57,8 +57,7 @@ class Rules:
         _check_length("tools", order.outline)
         grammars: list[dict[str, object]] = [{"lark_grammar": order.outline}]
         if answer is not None:
-            [inner] = json.loads(answer.grammar)["grammars"]
-            grammars.append({**inner, "name": "answer"})
+            grammars.append({**answer._alone(), "name": "answer"})
         kind, fuel = (answer.kind, answer.fuel) if answer else ("tools", _FUEL)
         whole = json.dumps({"grammars": grammars}, ensure_ascii=False)
         return cls(kind, whole, fuel + _FUEL_PER_CHARACTER * len(order.outline))
@@ -73,6 +72,13 @@ class Rules:
             _check_length("regex", order.regex)
             return cls._make("regex", order.regex, LLMatcher.grammar_from_regex(order.regex))
         return None
+
+    def _alone(self) -> dict[str, object]:
+        """As one of several grammars: Lark is text, the others are lists of one."""
+        if self.kind == "grammar":
+            return {"lark_grammar": self.grammar}
+        [alone] = json.loads(self.grammar)["grammars"]
+        return dict(alone)
 
     @classmethod
     def _make(cls, kind: Kind, source: str, grammar: str) -> Rules:
