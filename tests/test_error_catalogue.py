@@ -28,7 +28,7 @@ IN_TABLE = {
     "21.9 input": (400, "invalid input type", "embed"),
     "21.10 too long": (400, "the input length exceeds the context length", "embed"),
     "21.11 cut": (400, "input after truncation exceeds maximum context length", "embed"),
-    "21.14 no room": (400, "~the prompt is longer than the context length", "generate"),
+    "21.14 no room": (400, "~the prompt is longer than the context length", "generate chat"),
     "21.16 digest": (400, "invalid digest format", "create"),
     "21.17 path": (400, "file path must be relative", "create"),
     "21.17 type": (400, "unknown type", "create"),

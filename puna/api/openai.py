@@ -140,6 +140,7 @@ class ChatCompletionRequest(_Generation, kw_only=True):
     logprobs: bool = False
     top_logprobs: int = 0
     modalities: list[str] = field(default_factory=list)
+    service_tier: str | None = None
 
     @property
     def is_older(self) -> bool:

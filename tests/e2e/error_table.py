@@ -201,6 +201,17 @@ GENERATE: dict[str, Row] = {
 }
 
 CHAT: dict[str, Row] = {
+    "messages too long to be shifted": (
+        "chat",
+        {
+            "model": "tiny",
+            "messages": [{"role": "user", "content": "red ball " * 400}],
+            "shift": False,
+            "truncate": False,
+        },
+        400,
+        r"~the prompt is longer than the context length",
+    ),
     "cloud": ("chat", {"model": "x:1b-cloud", "messages": HI}, 403, NO_CLOUD),
     "48 unknown model": ("chat", {"model": "NoPe"}, 404, "model 'NoPe' not found"),
     "47 no model": ("chat", {"messages": HI}, 400, "model is required"),

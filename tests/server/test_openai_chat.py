@@ -201,6 +201,13 @@ def test_figures_come_when_they_are_asked_for() -> None:
     assert all("usage" not in frame for frame in frames(ask(STOP, stream=True))[:-1])
 
 
+def test_the_service_tier_is_named_to_who_names_one() -> None:
+    reply = ask(Content("Hi"), STOP, stream=True, service_tier="auto")
+    assert {frame["service_tier"] for frame in frames(reply)[:-1]} == {"default"}
+    assert ask(Content("Hi"), STOP, service_tier="priority").json["service_tier"] == "default"
+    assert "service_tier" not in ask(Content("Hi"), STOP).json
+
+
 def test_the_frames_of_a_stream_have_one_id_and_time() -> None:
     reply = ask(Content("a"), Content("b"), STOP, stream=True)
     assert reply.header("content-type") == "text/event-stream"

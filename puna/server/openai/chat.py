@@ -127,6 +127,7 @@ class Chunk(Struct, kw_only=True):
     system_fingerprint: str = FINGERPRINT
     choices: list[ChunkChoice]
     usage: Usage | UnsetType | None = UNSET
+    service_tier: str | UnsetType = UNSET
 
 
 class ReplyMessage(Struct, kw_only=True, omit_defaults=True):
@@ -159,16 +160,26 @@ class Completion(Struct, kw_only=True):
     system_fingerprint: str = FINGERPRINT
     choices: list[ReplyChoice]
     usage: Usage
+    service_tier: str | UnsetType = UNSET
     debug_info: DebugInfo | UnsetType = field(default=UNSET, name="_debug_info")
 
 
 def chat_wire(
-    model: str, created: int, choices: int, *, include_usage: bool, is_older: bool = False
+    model: str,
+    created: int,
+    choices: int,
+    *,
+    include_usage: bool,
+    is_older: bool = False,
+    has_tier: bool = False,
 ) -> Wire[Numbered]:
     """How the answer is written. `model` is spelled as the client did. With `is_older` a call is
-    a `function_call`, as clients that send `functions` expect it.
+    a `function_call`, as clients that send `functions` expect it. With `has_tier` the service tier
+    is named, of which there is one.
     """
-    wire = _Chat(model, created, choices, include_usage=include_usage, is_older=is_older)
+    wire = _Chat(
+        model, created, choices, include_usage=include_usage, is_older=is_older, has_tier=has_tier
+    )
     return Wire(
         piece=wire.piece,
         whole=wire.whole,
@@ -182,13 +193,21 @@ def chat_wire(
 
 class _Chat:
     def __init__(
-        self, model: str, created: int, choices: int, *, include_usage: bool, is_older: bool
+        self,
+        model: str,
+        created: int,
+        choices: int,
+        *,
+        include_usage: bool,
+        is_older: bool,
+        has_tier: bool,
     ) -> None:
         self._id = new_id("chatcmpl")
         self._model = model
         self._created = created
         self._include_usage = include_usage
         self._is_older = is_older
+        self._tier = "default" if has_tier else UNSET
         self._has_begun = [False] * choices
         self._calls = [0] * choices
         self._has_called = [False] * choices
@@ -257,6 +276,7 @@ class _Chat:
                 model=self._model,
                 choices=choices,
                 usage=usage or (None if self._include_usage else UNSET),
+                service_tier=self._tier,
             )
         )
 
@@ -276,6 +296,7 @@ class _Chat:
                 model=self._model,
                 choices=[choice for choice, _ in answers],
                 usage=usage_of(done for _, done in answers),
+                service_tier=self._tier,
             )
         )
 

@@ -79,6 +79,7 @@ async def chat(request: Request, kit: Kit) -> ASGIApp:
         len(answers),
         include_usage=asked.include_usage,
         is_older=asked.is_older,
+        has_tier=bool(asked.service_tier),
     )
     return Reply(together(answers), wire, stream=asked.stream, closing=kit.closing)
 
