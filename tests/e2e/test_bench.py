@@ -7,9 +7,16 @@ import json
 import pytest
 
 from tests.cli.support import puna
-from tests.e2e.server import Server
+from tests.e2e.server import Server, until
 
 pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(autouse=True)
+def unloaded(server: Server) -> None:
+    """A model that another test loaded may have another context."""
+    server.post("/api/generate", model="tiny", keep_alive=0)
+    until(lambda: "tiny:latest" not in server.loaded(), "the model is unloaded")
 
 
 def test_every_length_and_number_of_users_is_measured(server: Server) -> None:

@@ -28,9 +28,18 @@ def sample(server: Server, name: str, **labels: str) -> float:
 
 
 def test_answers_are_counted_by_model_api_and_operation(server: Server, chatty: str) -> None:
-    def counted(name: str, api: str, operation: str) -> float:
+    def total(name: str, api: str, operation: str) -> float:
         return sample(server, name, model=f"{chatty}:latest", api=api, operation=operation)
 
+    def counted(name: str, api: str, operation: str) -> float:
+        return total(name, api, operation) - before[name, api, operation]
+
+    names = (
+        "output_tokens_total prompt_tokens_total inter_token_seconds_count inter_token_seconds_sum "
+        "time_to_first_token_seconds_count model_requests_total"
+    )
+    doors = (("native", "chat"), ("openai", "chat"), ("anthropic", "chat"), ("openai", "generate"))
+    before = {(name, *door): total(name, *door) for name in names.split() for door in doors}
     done = server.post("/api/chat", model=chatty, messages=HI, stream=False).json
     assert counted("output_tokens_total", "native", "chat") == done["eval_count"]
     assert counted("prompt_tokens_total", "native", "chat") == done["prompt_eval_count"]
@@ -42,7 +51,7 @@ def test_answers_are_counted_by_model_api_and_operation(server: Server, chatty: 
     server.post("/v1/chat/completions", model=chatty, messages=HI)
     server.post("/v1/messages", model=chatty, messages=HI, max_tokens=3)
     server.post("/v1/completions", model=chatty, prompt="x", max_tokens=3)
-    for api, operation in (("openai", "chat"), ("anthropic", "chat"), ("openai", "generate")):
+    for api, operation in doors[1:]:
         assert counted("model_requests_total", api, operation) == 1
         assert counted("output_tokens_total", api, operation) > 0
 

@@ -58,6 +58,7 @@ MASKS = {
     r"^\d+ .* ms .*": "...",
     r"engine .*": "engine ...",
     r"^ +\d+ cores.*": "            ...",
+    "▕█+▏": "▕█▏",  # as wide as what is beside it leaves
     r"^(Server|Processor|Memory|Cards|Card \d|Backends|Models)( +).*": r"\1\2...",
 }
 """What differs from run to run, and what stands for it."""
