@@ -67,6 +67,8 @@ def test_cells_are_told_of_while_they_are_used_and_held(server: Server, chatty: 
     def cells(kind: str = "") -> float:
         return sample(server, f"kv_cells{kind}", model=f"{chatty}:latest")
 
+    server.post("/api/generate", model=chatty, keep_alive=0)  # other tests' cells go
+    until(lambda: f"{chatty}:latest" not in server.loaded(), "the model is unloaded")
     asked = {"model": chatty, "messages": HI, "options": {"num_predict": -1, "temperature": 0}}
     with server.stream("/api/chat", **asked) as stream:
         assert stream.status == 200
