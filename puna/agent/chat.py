@@ -26,6 +26,7 @@ from puna.repl.loop import entries
 from puna.repl.reader import make_reader
 from puna.repl.session import Session
 from puna.term.answer import GREY, RESET
+from puna.term.present import is_at_terminal
 
 __all__ = ["answer_once", "run_agent"]
 
@@ -49,8 +50,7 @@ def run_agent(session: Session, settings: Settings, flags: Flags, text: str = ""
 def answer_once(session: Session, settings: Settings, flags: Flags, text: str) -> None:
     """One turn; who is at no terminal is not asked. Raises ClientError if it does not end well."""
     session.restyle(has_tools=True)
-    is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-    ask = ask_at_terminal if is_terminal else deny_unasked
+    ask = ask_at_terminal if is_at_terminal() else deny_unasked
     agent = make_agent(session, settings, flags, ask, tell, _taken())
     end = take_turn(agent, _message(session, text))
     print("\n")

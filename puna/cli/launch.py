@@ -21,6 +21,7 @@ from puna.launch.flow import Picker, Request, Session, launch
 from puna.launch.place import Place
 from puna.launch.registry import NAMES, find_integration
 from puna.launch.setup import restore as put_back
+from puna.term.present import is_at_terminal
 
 __all__ = ["COMMAND"]
 
@@ -62,7 +63,7 @@ def COMMAND(
     integration = find_integration(name)
     settings = read_settings()
     place = make_place(settings)
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    is_terminal = is_at_terminal()
     console = TerminalConsole(is_terminal=is_terminal, answers_yes=yes)
     if restore:
         if model or config or rest:

@@ -21,6 +21,7 @@ import click
 from puna.cli.command import HELP, Command, describe_flags, flag_of
 from puna.cli.flags import parse_flags, split_command
 from puna.errors import BadRequest, PunaError, quoted
+from puna.term.present import is_at_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,11 +154,6 @@ class Root(click.Group):
                 "",
             ]
         )
-
-
-def is_at_terminal() -> bool:
-    """Whether a person may be asked."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def suggestions(typed: str) -> str:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TextIO
 
 from puna.cli.command import at_least, command, option
 from puna.cli.output import print_line
@@ -22,6 +21,7 @@ from puna.errors import BadRequest, ClientError
 from puna.fmt import BadDuration, format_duration, parse_duration
 from puna.repl.session import Session, Think
 from puna.term.answer import Style, print_answer, summary
+from puna.term.present import is_at_terminal, is_terminal
 from puna.term.progress import Progress, Spinner
 from puna.term.safe import write_safely
 
@@ -122,9 +122,7 @@ def run(
     insecure: bool,
 ) -> None:
     """Answer the prompt made of standard input and `words`, or open the prompt."""
-    is_interactive = (
-        not (words or wishes.as_json) and _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
-    )
+    is_interactive = not (words or wishes.as_json) and is_at_terminal()
     prompt = join_prompt(words)
     info = describe(client, model, insecure=insecure, as_json=wishes.as_json)
     if "embedding" in info.capabilities:
@@ -188,14 +186,9 @@ def parse_keep_alive(text: str) -> object:
 def join_prompt(words: Sequence[str]) -> str:
     """Standard input, unless it is a terminal or empty, and the words, joined by blanks."""
     piped = ""
-    if sys.stdin is not None and not _is_terminal(sys.stdin):
+    if sys.stdin is not None and not is_terminal(sys.stdin):
         piped = sys.stdin.buffer.read().decode("utf-8", "replace")
     return " ".join([piped, *words] if piped else words)
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    """Whether the stream is a terminal; a closed one is None."""
-    return stream is not None and stream.isatty()
 
 
 def make_session(client: Client, model: str, info: ShowReply, wishes: Wishes) -> Session:

@@ -128,7 +128,7 @@ def _write_json(root: object) -> str:
 
 def _read_yaml(text: str) -> object:
     from ruamel.yaml import YAML as Reader  # noqa: PLC0415 - only some integrations need it
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - only some integrations need it
 
     reader = Reader()
     reader.preserve_quotes = True
@@ -139,7 +139,7 @@ def _read_yaml(text: str) -> object:
 
 
 def _write_yaml(root: object) -> str:
-    from ruamel.yaml import YAML as Writer  # noqa: PLC0415
+    from ruamel.yaml import YAML as Writer  # noqa: PLC0415 - only some integrations need it
 
     writer = Writer()
     writer.width = YAML_WIDTH
@@ -155,13 +155,13 @@ def _read_toml(text: str) -> object:
 
 
 def _write_toml(root: object) -> str:
-    import tomlkit  # noqa: PLC0415
+    import tomlkit  # noqa: PLC0415 - only some integrations need it
 
     return tomlkit.dumps(cast("dict[str, object]", root))
 
 
 def _empty_toml() -> Table:
-    import tomlkit  # noqa: PLC0415
+    import tomlkit  # noqa: PLC0415 - only some integrations need it
 
     return tomlkit.document()
 

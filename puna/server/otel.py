@@ -21,6 +21,7 @@ from opentelemetry.trace import Tracer as SpanMaker
 from starlette.types import Scope
 
 from puna import __version__
+from puna.fmt import SECOND
 from puna.tracing import Listener, Story, Value
 
 __all__ = ["OtelTracer"]
@@ -30,7 +31,6 @@ _EXPORTERS: Mapping[str, type[SpanExporter]] = {
     "console": ConsoleSpanExporter,
 }
 _FLUSH_SECONDS = 5.0
-_NS = 1_000_000_000
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"}
 )
@@ -97,10 +97,10 @@ class _RequestTrace:
 
     def _tell(self, story: Story) -> None:
         """Make the spans of a story, which has just ended, in hindsight."""
-        offset = time.time_ns() - int(story.ended * _NS)
+        offset = time.time_ns() - int(story.ended * SECOND)
 
         def at(moment: float) -> int:
-            return int(moment * _NS) + offset
+            return int(moment * SECOND) + offset
 
         operation = _OPERATIONS.get(story.operation, story.operation)
         facts: dict[str, Value] = {

@@ -22,7 +22,7 @@ from puna.scheduler.loop import Lease, Scheduler
 from puna.service.catalog import Catalog, Entry, parse_reference
 from puna.service.prepare import check_priority, check_runnable, make_need, make_options, plan_load
 from puna.service.turn import Stopwatch
-from puna.service.work import Work
+from puna.service.work import Work, leased
 from puna.threads import give_way
 
 __all__ = ["Embed", "Embedded", "Vector", "normalize", "read_inputs", "shorten"]
@@ -136,11 +136,9 @@ class Embed:
         plan = plan_load(entry, options, self._settings)
         need = make_need(entry, plan, order)
         does: Operation = "load" if is_empty else "embed"
-        with Work(self._scheduler.metrics, self._clock, need, does, started) as work:
-            async with self._scheduler.lease(need) as lease:
-                work.leased(lease)
-                loaded = lease.engine.info.n_ctx
-                yield _Use(lease, min(options.num_ctx or loaded, loaded), work)
+        async with leased(self._scheduler, self._clock, need, does, started) as (lease, work):
+            loaded = lease.engine.info.n_ctx
+            yield _Use(lease, min(options.num_ctx or loaded, loaded), work)
 
 
 async def _texts(lease: Lease, inputs: tuple[str | Tokens, ...]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ from puna.service.templates import render_prompt, render_suffix
 from puna.service.thoughts import Budget
 from puna.service.tool_choice import read_tool_choice
 from puna.service.turn import Stopwatch, run_turn
-from puna.service.work import Work
+from puna.service.work import Work, leased
 from puna.threads import in_thread
 
 __all__ = ["Inference"]
@@ -123,14 +123,13 @@ class Inference:
         entry = await self._catalog.find(order.model)
         check_runnable(entry, order.model)
         job = self._chat_job(order, entry, started)
-        with self._work(job, "count_tokens") as work:
-            async with self._scheduler.lease(job.need) as lease:
-                work.leased(lease)
-                info = lease.engine.info
-                text, _, images = await self._chat_prompt(job, order, lease, fits=False)
-                has_bos = bool(info.bos) and text.startswith(info.bos)
-                count = len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
-                return count + sum(await _measure(lease, images))
+        use = leased(self._scheduler, self._clock, job.need, "count_tokens", started)
+        async with use as (lease, _):
+            info = lease.engine.info
+            text, _, images = await self._chat_prompt(job, order, lease, fits=False)
+            has_bos = bool(info.bos) and text.startswith(info.bos)
+            count = len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
+            return count + sum(await _measure(lease, images))
 
     def _chat_job(self, order: ChatRequest, entry: Entry, started: float) -> _Job:
         wanted = order.think
@@ -200,13 +199,11 @@ class Inference:
     ) -> AsyncGenerator[Event, None]:
         """Wait for the model, make the prompt and generate; without a prompt only load."""
         does: Operation = "chat" if isinstance(job.order, ChatRequest) else "generate"
-        with self._work(job, does if prompt_of else "load") as work:
+        operation: Operation = does if prompt_of else "load"
+        with Work(self._metrics, self._clock, job.need, operation, job.started) as work:
             async with aclosing(self._worked(job, prompt_of, work)) as events:
                 async for event in events:
                     yield event
-
-    def _work(self, job: _Job, operation: Operation) -> Work:
-        return Work(self._metrics, self._clock, job.need, operation, job.started)
 
     async def _worked(
         self,

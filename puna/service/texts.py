@@ -20,7 +20,7 @@ from puna.scheduler.clock import Clock
 from puna.scheduler.loop import Lease, Scheduler
 from puna.service.catalog import Catalog
 from puna.service.prepare import check_priority, check_runnable, make_need, make_options, plan_load
-from puna.service.work import Work
+from puna.service.work import Work, leased
 
 __all__ = ["Ranked", "Texts", "read_documents"]
 
@@ -91,10 +91,8 @@ class Texts:
         options = make_options(entry, order.options)
         plan = plan_load(entry, options, self._settings)
         need = make_need(entry, plan, order)
-        with Work(self._scheduler.metrics, self._clock, need, operation, started) as work:
-            async with self._scheduler.lease(need) as lease:
-                work.leased(lease)
-                yield lease, work
+        async with leased(self._scheduler, self._clock, need, operation, started) as use:
+            yield use
 
 
 def read_documents(value: Any) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from puna.api.events import (
     ToolCalls,
 )
 from puna.api.requests import ToolCall
+from puna.fmt import SECOND
 from puna.prompt.answer import AnswerParser, Piece
 from puna.runner.protocol import Engine, Finished, Generation
 from puna.scheduler.clock import Clock
@@ -26,7 +27,6 @@ from puna.service.thoughts import Budget, generate
 
 __all__ = ["Stopwatch", "run_turn"]
 
-SECOND_NS = 1_000_000_000
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
 
@@ -40,7 +40,7 @@ class Stopwatch:
 
     def total_ns(self) -> int:
         """Nanoseconds since the request came in."""
-        return int((self.clock.now() - self.started) * SECOND_NS)
+        return int((self.clock.now() - self.started) * SECOND)
 
 
 async def run_turn(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,11 +15,11 @@ from puna.errors import Busy, Cancelled, PunaError
 from puna.metrics import Metrics, Operation, Outcome
 from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
-from puna.scheduler.loop import Lease
+from puna.scheduler.loop import Lease, Scheduler
 from puna.scheduler.state import SECOND_NS, Need
 from puna.tracing import LISTENER, Phase, Story, Value
 
-__all__ = ["Work"]
+__all__ = ["Work", "leased"]
 
 _COMPUTES = frozenset({"chat", "generate", "embed", "rerank"})
 
@@ -184,6 +185,19 @@ class Work:
             self._said[-1]["content"] += text
         else:
             self._said.append({"type": kind, "content": text})
+
+
+@asynccontextmanager
+async def leased(
+    scheduler: Scheduler, clock: Clock, need: Need, operation: Operation, started: float
+) -> AsyncIterator[tuple[Lease, Work]]:
+    """Wait for the model of a request that came at `started`, and tell of the work with it. Raises
+    as Scheduler.lease.
+    """
+    with Work(scheduler.metrics, clock, need, operation, started) as work:
+        async with scheduler.lease(need) as lease:
+            work.leased(lease)
+            yield lease, work
 
 
 def _messages(order: ChatRequest | GenerateRequest) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from puna.launch.documents import JSON, TOML, Document
 from puna.launch.integration import ConfigFile, Integration, Kind, Launch, Order
-from puna.launch.integrations.codex import base_url, catalog_entry, codex_folder
+from puna.launch.integrations.codex import catalog_entry, codex_folder, use_provider
 from puna.launch.place import Place
 from puna.launch.process import LaunchError, run_program, start_program
 
@@ -30,13 +30,8 @@ def catalog_path(place: Place) -> Path:
 
 def edit_config(document: Document, order: Order) -> None:
     """Make the server's provider and the model the current ones."""
-    table = document.table
-    table.pop("profile", None)
-    table["model"] = order.model
-    table["model_provider"] = PROVIDER
-    table["model_catalog_json"] = str(catalog_path(order.place))
-    provider = {"name": "Ollama", "base_url": base_url(order.place), "wire_api": "responses"}
-    document.at("model_providers", PROVIDER).update(provider)
+    document.table.pop("profile", None)
+    use_provider(document, order, PROVIDER, catalog_path(order.place))
 
 
 def edit_catalog(document: Document, order: Order) -> None:

@@ -17,7 +17,7 @@ from puna.launch.integration import ConfigFile, Integration, Kind, Launch, Order
 from puna.launch.place import Place
 from puna.launch.process import LaunchError
 
-__all__ = ["INTEGRATION", "base_url", "catalog_entry", "codex_folder"]
+__all__ = ["INTEGRATION", "base_url", "catalog_entry", "codex_folder", "use_provider"]
 
 PROFILE = "ollama-launch"
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -77,12 +77,17 @@ def edit_catalog(document: Document, order: Order) -> None:
 
 def edit_profile(document: Document, order: Order) -> None:
     """The profile is wholly ours."""
+    use_provider(document, order, PROFILE, catalog_path(order.place))
+
+
+def use_provider(document: Document, order: Order, name: str, catalog: Path) -> None:
+    """Make the server the current provider, under this name, and the model the current one."""
     table = document.table
     table["model"] = order.model
-    table["model_provider"] = PROFILE
-    table["model_catalog_json"] = str(catalog_path(order.place))
+    table["model_provider"] = name
+    table["model_catalog_json"] = str(catalog)
     provider = {"name": "Ollama", "base_url": base_url(order.place), "wire_api": "responses"}
-    document.at("model_providers", PROFILE).update(provider)
+    document.at("model_providers", name).update(provider)
 
 
 def edit_config(document: Document, order: Order) -> None:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from puna.api.decode import decode
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
 from puna.api.requests import DeleteRequest, ShowRequest
+from puna.fmt import SECOND
 from puna.models.name import DEFAULT_NAMESPACE, split_name
 from puna.server.anthropic.models import ModelInfo, model_page, speaks_anthropic
 from puna.server.body import read_body
@@ -29,8 +30,6 @@ from puna.server.services import Kit
 from puna.server.streams import Reply
 
 __all__ = ["chat", "completions", "delete_model", "embeddings", "model", "models"]
-
-SECOND_NS = 1_000_000_000
 
 
 class ModelCard(Struct, kw_only=True):
@@ -75,7 +74,7 @@ async def chat(request: Request, kit: Kit) -> ASGIApp:
         answers.append(kit.services.chat(order))
     wire = chat_wire(
         asked.model,
-        kit.now() // SECOND_NS,
+        kit.now() // SECOND,
         len(answers),
         include_usage=asked.include_usage,
         is_older=asked.is_older,
@@ -95,7 +94,7 @@ async def completions(request: Request, kit: Kit) -> ASGIApp:
         sign(order, request)
     wire = completion_wire(
         asked.model,
-        kit.now() // SECOND_NS,
+        kit.now() // SECOND,
         [order.prompt if asked.echo else "" for order in orders],
         asked.n,
         include_usage=asked.include_usage,

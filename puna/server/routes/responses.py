@@ -14,6 +14,7 @@ from puna.api.decode import decode
 from puna.api.events import Done, Event
 from puna.api.openai_responses import ResponsesRequest
 from puna.errors import BadRequest, InvalidField
+from puna.fmt import SECOND
 from puna.server.body import read_body
 from puna.server.clients import client_of, sign
 from puna.server.faults import OPENAI
@@ -29,8 +30,6 @@ from puna.server.services import Kit
 from puna.server.streams import EVENT_STREAM, Reply, Wire
 
 __all__ = ["cancel", "create", "delete", "input_items", "input_tokens", "retrieve"]
-
-SECOND_NS = 1_000_000_000
 
 
 async def create(request: Request, kit: Kit) -> ASGIApp:
@@ -48,8 +47,8 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     asked.order.priority = order.priority
     sign(asked.order, request)
     is_stored = order.store and stored.is_on
-    response = make_response(order, kit.now() // SECOND_NS, is_stored=is_stored)
-    story = Story(response, asked.tools, lambda: kit.now() // SECOND_NS, stream=order.stream)
+    response = make_response(order, kit.now() // SECOND, is_stored=is_stored)
+    story = Story(response, asked.tools, lambda: kit.now() // SECOND, stream=order.stream)
 
     async def keep() -> None:
         if is_stored:
