@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 
 __all__ = [
     "BadDuration",
@@ -18,6 +19,7 @@ __all__ = [
     "human_time",
     "parse_duration",
     "rfc3339",
+    "utc_stamp",
 ]
 
 NANOSECOND = 1
@@ -178,8 +180,7 @@ def rfc3339(moment: datetime, nanosecond: int | None = None) -> str:
 
     `nanosecond` (0 to 999,999,999) replaces the moment's microseconds where more is known.
     """
-    fraction = moment.microsecond * 1000 if nanosecond is None else nanosecond
-    digits = f".{fraction:09d}".rstrip("0").rstrip(".")
+    digits = _fraction(moment.microsecond * 1000 if nanosecond is None else nanosecond)
     offset = moment.utcoffset()
     if not offset:
         zone = "Z"
@@ -187,3 +188,18 @@ def rfc3339(moment: datetime, nanosecond: int | None = None) -> str:
         minutes = int(offset.total_seconds()) // 60
         zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + digits + zone
+
+
+def utc_stamp(nanoseconds: int) -> str:
+    """Write nanoseconds since 1970 as `rfc3339` does, in UTC. Cheap: every token has one."""
+    second, nanosecond = divmod(nanoseconds, 1_000_000_000)
+    return _utc_second(second) + _fraction(nanosecond) + "Z"
+
+
+@lru_cache(maxsize=8)
+def _utc_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _fraction(nanosecond: int) -> str:
+    return f".{nanosecond:09d}".rstrip("0") if nanosecond else ""

@@ -17,6 +17,7 @@ from puna.fmt import (
     human_time,
     parse_duration,
     rfc3339,
+    utc_stamp,
 )
 
 SECOND = 10**9
@@ -242,3 +243,16 @@ STAMPS = {
 @pytest.mark.parametrize(("moment", "nanosecond", "text"), STAMPS.values(), ids=STAMPS)
 def test_timestamps(moment: datetime, nanosecond: int | None, text: str) -> None:
     assert rfc3339(moment, nanosecond) == text
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (1_767_268_800_120_000_003, "2026-01-01T12:00:00.120000003Z"),
+        (1_767_268_800_500_000_000, "2026-01-01T12:00:00.5Z"),
+        (1_767_268_801_000_000_000, "2026-01-01T12:00:01Z"),
+    ],
+)
+def test_stamps_of_nanoseconds(nanoseconds: int, text: str) -> None:
+    assert utc_stamp(nanoseconds) == text

@@ -38,7 +38,8 @@ class AnswerParser:
     def push(self, text: str, logprobs: tuple[Logprob, ...] = ()) -> list[Piece]:
         """What is certain now."""
         if self._thinking is None:
-            return self._split([Content(text, logprobs)])
+            content = Content(text, logprobs)
+            return [content] if self._calls is None else self._split([content])
         return self._split(self._thinking.push(text, logprobs))
 
     def flush(self) -> list[Piece]:

@@ -33,6 +33,7 @@ from puna.errors import (
     StartFailed,
 )
 from puna.runner.grouping import split_order
+from puna.runner.inbox import Inbox
 from puna.runner.last_words import LastWords
 from puna.runner.link import Link
 from puna.runner.protocol import (
@@ -82,7 +83,7 @@ _SAVE_SECONDS = 5.0  # from the wish that a runner ends to the time it is killed
 _SAVE_PART = 0.6  # of those: then it begins to save nothing more
 
 _Answer = TokenEvent | Embedded | Tokens | Text | PunaError
-_Inbox = asyncio.Queue[_Answer]
+_Inbox = Inbox[_Answer]
 
 
 class ProcessEngine:
@@ -278,7 +279,7 @@ class ProcessEngine:
         if not self._alive:
             raise EngineDied(self._cause())
         id = next(self._ids)
-        inbox: _Inbox = asyncio.Queue()
+        inbox: _Inbox = Inbox()
         self._inboxes[id] = inbox
         self._unanswered.add(id)
         try:
@@ -306,7 +307,7 @@ class ProcessEngine:
             self._link.close()
             died = EngineDied(self._cause())
             for inbox in self._inboxes.values():
-                inbox.put_nowait(died)
+                inbox.put(died)
             self._opening.put_nowait(died)
             self._ended.set()
             forget(self)
@@ -356,7 +357,7 @@ class ProcessEngine:
     def _deliver(self, id: int, answer: _Answer) -> None:
         inbox = self._inboxes.get(id)
         if inbox is not None:  # a cancelled request's last words are for nobody
-            inbox.put_nowait(answer)
+            inbox.put(answer)
 
     def _cause(self) -> str:
         if self._hung:

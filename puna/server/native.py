@@ -7,7 +7,6 @@ Facts: API spec, sections 3.7, 3.8, 7.4, 7.5, 8.4, 17.4. Field order is the refe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import TypedDict
 
 import msgspec
@@ -28,11 +27,11 @@ from puna.api.events import (
     Waiting,
 )
 from puna.api.requests import ToolCall
-from puna.fmt import rfc3339
+from puna.fmt import utc_stamp
 from puna.server.faults import NATIVE
 from puna.server.streams import BARE_JSON, Wire
 
-__all__ = ["chat_wire", "collect", "generate_wire", "progress_wire", "stamp"]
+__all__ = ["chat_wire", "collect", "generate_wire", "progress_wire"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -146,12 +145,6 @@ def progress_wire() -> Wire[Progress]:
     )
 
 
-def stamp(nanoseconds: int) -> str:
-    """Write nanoseconds since 1970 as a UTC timestamp."""
-    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
-    return rfc3339(datetime.fromtimestamp(seconds, UTC), fraction)
-
-
 def collect(events: Sequence[Event]) -> Answer:
     """Put an answer's events together. The last event is a Done or a Rendered."""
     text: list[str] = []
@@ -211,7 +204,7 @@ class _Generate:
     def _reply(self, text: str, thinking: str, logprobs: tuple[Logprob, ...]) -> GenerateReply:
         return GenerateReply(
             model=self._model,
-            created_at=stamp(self._now()),
+            created_at=utc_stamp(self._now()),
             response=text,
             thinking=thinking,
             done=False,
@@ -221,7 +214,7 @@ class _Generate:
     def _done(self, answer: Answer, done: Done) -> GenerateReply:
         return GenerateReply(
             model=self._model,
-            created_at=stamp(self._now()),
+            created_at=utc_stamp(self._now()),
             response=answer.text,
             thinking=answer.thinking,
             done=True,
@@ -234,7 +227,7 @@ class _Generate:
     def _rendered(self, event: Rendered) -> GenerateReply:
         return GenerateReply(
             model=self._model,
-            created_at=stamp(self._now()),
+            created_at=utc_stamp(self._now()),
             response="",
             done=False,
             debug_info=_debug_info(event),
@@ -280,7 +273,7 @@ class _Chat:
     def _reply(self, message: ReplyMessage, logprobs: tuple[Logprob, ...] = ()) -> ChatReply:
         return ChatReply(
             model=self._model,
-            created_at=stamp(self._now()),
+            created_at=utc_stamp(self._now()),
             message=message,
             done=False,
             logprobs=logprobs,
@@ -289,7 +282,7 @@ class _Chat:
     def _done(self, message: ReplyMessage, logprobs: tuple[Logprob, ...], done: Done) -> ChatReply:
         return ChatReply(
             model=self._model,
-            created_at=stamp(self._now()),
+            created_at=utc_stamp(self._now()),
             message=message,
             done=True,
             logprobs=logprobs,
@@ -299,7 +292,7 @@ class _Chat:
     def _rendered(self, event: Rendered) -> ChatReply:
         return ChatReply(
             model=self._model,
-            created_at=stamp(self._now()),
+            created_at=utc_stamp(self._now()),
             message=ReplyMessage(role="", content=""),
             done=False,
             debug_info=_debug_info(event),
@@ -308,7 +301,7 @@ class _Chat:
 
 def _waiting(model: str, event: Waiting, now: int) -> bytes:
     reply = WaitingReply(
-        model=model, created_at=stamp(now), position=event.position, reason=event.reason
+        model=model, created_at=utc_stamp(now), position=event.position, reason=event.reason
     )
     return _encode(reply) + b"\n"
 

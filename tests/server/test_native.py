@@ -8,7 +8,7 @@ import pytest
 
 from puna.api.events import Content, Done, Event, Logprob, Progress, Rendered, Thinking, ToolCalls
 from puna.api.requests import FunctionCall, ToolCall
-from puna.server.native import chat_wire, collect, generate_wire, progress_wire, stamp
+from puna.server.native import chat_wire, collect, generate_wire, progress_wire
 from puna.server.streams import Wire
 from tests.server.scripted import NOON
 
@@ -168,14 +168,3 @@ def test_progress_lines_leave_out_what_is_not_there() -> None:
         b'{"status":"success"}\n',
     ]
     assert wire.whole(steps) == b'{"status":"success"}'
-
-
-STAMPS = {
-    "nanoseconds": (NOON + 3, "2026-01-01T12:00:00.120000003Z"),
-    "whole second": (0, "1970-01-01T00:00:00Z"),
-}
-
-
-@pytest.mark.parametrize(("nanoseconds", "text"), STAMPS.values(), ids=STAMPS)
-def test_stamps(nanoseconds: int, text: str) -> None:
-    assert stamp(nanoseconds) == text
