@@ -83,6 +83,9 @@ class Family:
     prefix: str = ""
     """What stands before the names that `gguf` knows, if it is missing in the checkpoint."""
 
+    dense: bool = False
+    """Whether matrices for the finished vector, where there are some, are a part of the model."""
+
     n_blocks: Callable[[Config], int] = lambda config: config.n_layers
     """How many blocks the file has."""
 

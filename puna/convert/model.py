@@ -22,7 +22,7 @@ from puna.convert.families.registry import family_of
 from puna.convert.family import Family, Value
 from puna.convert.keys import common_keys
 from puna.convert.plan import FILE_TYPE_NUMBERS, Output, map_weights, natural_kind
-from puna.convert.pooling import pooling_keys
+from puna.convert.pooling import dense_keys, dense_weights, pooling_keys
 from puna.convert.quantized import unpacked
 from puna.convert.tensor import Tensor
 from puna.convert.tokenizer.special import Folder
@@ -99,7 +99,8 @@ def _files(
     """What is to be written, every tensor with its place and its shape."""
     family = family_of(config)
     family = family.final(config) or family
-    outputs = map_weights(family, config, weights, kind)
+    own = {**weights, **dense_weights(folder)} if family.dense else weights
+    outputs = map_weights(family, config, own, kind)
     keys = model_keys(folder, config, family, outputs, kind)
     yield _File(Path(order.target), "model", family.architecture, keys, outputs)
     eye = projector_of(folder, config, weights) if order.projector else None
@@ -120,7 +121,7 @@ def model_keys(
         "general.quantization_version": 2,
     }
     own = common_keys(config, family.n_blocks(config)) | dict(family.keys(config))
-    own |= pooling_keys(folder)
+    own |= pooling_keys(folder) | dense_keys(outputs)
     if own["context_length"] is None:
         raise config.bad("context", None, "a whole number")
     keys |= {_full(family.architecture, key): value for key, value in own.items()}

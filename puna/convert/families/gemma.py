@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from puna.convert.config import Config
-from puna.convert.family import Family, Keys
+from puna.convert.family import Family, Keys, Named
 from puna.convert.keys import window_pattern
+from puna.convert.tensor import Tensor
 
 _NORMS = r"norm\.weight$"
 
@@ -39,7 +42,25 @@ def _gemma3(config: Config) -> Keys:
     }
 
 
+def _embedding(config: Config) -> Keys:
+    """Every token sees all others. There is nothing to soft-cap."""
+    return {**_gemma3(config), "final_logit_softcapping": None, "attention.causal": False}
+
+
+def _vectors(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    yield name.removeprefix("model.") if ".dense_" in name else name, tensor
+
+
 FAMILIES = {
+    "Gemma3TextModel": Family(
+        "gemma-embedding",
+        _embedding,
+        _vectors,
+        norm_offset=_NORMS,
+        tied=True,
+        prefix="model.",
+        dense=True,
+    ),
     "GemmaForCausalLM": Family("gemma", _gemma, norm_offset=_NORMS, tied=True),
     "Gemma2ForCausalLM": Family("gemma2", _gemma2, norm_offset=_NORMS, tied=True),
     "Gemma3ForCausalLM": Family("gemma3", _gemma3, norm_offset=_NORMS, tied=True),

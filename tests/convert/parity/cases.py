@@ -476,6 +476,19 @@ CASES: Mapping[str, Case] = MappingProxyType(
             {**_ENCODER, "local_attention": 16, "num_hidden_layers": 4, "bos_token_id": 0},
             tolerance=5e-3,
         ),
+        "embeddinggemma": Case(
+            "gemma3_text",
+            "Gemma3TextModel",
+            {
+                **BASE,
+                "head_dim": 16,
+                "query_pre_attn_scalar": 16,
+                "num_hidden_layers": 7,
+                "sliding_window": 2 * WINDOW,
+                "use_bidirectional_attention": True,
+            },
+            dense=96,
+        ),
         "eurobert": Case("eurobert", "EuroBertModel", {**BASE, "num_key_value_heads": 2}),
         "nomic-bert": Case(
             "nomic_bert", "NomicBertModel", {**_ENCODER, "hidden_act": "silu"}, "words"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import save_file
 
 from tests.convert.parity.case import PROMPT_LENGTH, VOCAB, Case
 from tests.convert.parity.cases import CASES
@@ -55,6 +56,8 @@ def _make(name: str, case: Case, target: Path) -> None:
     write_tokenizer(target, case.tokenizer)
     prompt = torch.randint(3, VOCAB - 64, (PROMPT_LENGTH,)).tolist()
     logits = _run(model, prompt)
+    if case.dense:
+        logits = _dense(target, logits, case.dense)
     greedy = list(prompt)
     is_encoder = logits.shape[-1] != VOCAB
     for _ in range(0 if is_encoder else N_GREEDY):
@@ -78,6 +81,29 @@ def _run(model: Any, tokens: list[int]) -> np.ndarray[Any, Any]:
     values = out.logits if getattr(out, "logits", None) is not None else out.last_hidden_state
     result: np.ndarray[Any, Any] = values[0].float().numpy()
     return result
+
+
+def _dense(folder: Path, vectors: np.ndarray[Any, Any], width: int) -> np.ndarray[Any, Any]:
+    """The vectors after two matrices, which are written as sentence-transformers does. They come
+    after the pooling there: by the mean it does not matter.
+    """
+    settings: dict[str, dict[str, Any]] = {"1_Pooling": {"pooling_mode_mean_tokens": True}}
+    for name, n_out in (("2_Dense", width), ("3_Dense", vectors.shape[-1])):
+        n_in = vectors.shape[-1]
+        settings[name] = {"in_features": n_in, "out_features": n_out, "bias": False}
+        settings[name]["activation_function"] = "torch.nn.modules.linear.Identity"
+        (folder / name).mkdir(exist_ok=True)
+        matrix = torch.randn(n_out, n_in) / n_in**0.5
+        save_file({"linear.weight": matrix}, folder / name / "model.safetensors")
+        vectors = vectors @ matrix.numpy().T
+    modules = []
+    for name, values in settings.items():
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "config.json").write_text(json.dumps(values))
+        kind = name.partition("_")[2]
+        modules.append({"path": name, "type": f"sentence_transformers.models.{kind}"})
+    (folder / "modules.json").write_text(json.dumps(modules))
+    return vectors
 
 
 def write_tokenizer(folder: Path, kind: str) -> None:
