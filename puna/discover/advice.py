@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from puna.discover.hardware import Hardware
+from puna.discover.hardware import METAL, Hardware
 
 __all__ = ["ENGINE", "HIDING", "advise"]
 
 ENGINE = "llama-cpp-python"
-_BUILD = {
-    "NVIDIA": ("CUDA", "-DGGML_CUDA=on"),
-    "AMD": ("ROCm", "-DGGML_HIP=on"),
-    "Intel": ("Vulkan", "-DGGML_VULKAN=on"),
-    "Apple": ("Metal", "-DGGML_METAL=on"),
+_BACKENDS = {
+    "NVIDIA": ("CUDA",),
+    "AMD": ("ROCm",),
+    "Intel": ("Vulkan", "SYCL"),
+    "Apple": (METAL,),
 }
-"""By the vendor of a card: the backend that computes on it, and what builds the engine for it."""
+"""By the vendor of a card: the backends that compute on it, the usual one first."""
 _ANY = "Vulkan"
+_FLAGS = {
+    "CUDA": "-DGGML_CUDA=on",
+    "ROCm": "-DGGML_HIP=on",
+    "Vulkan": "-DGGML_VULKAN=on",
+    "SYCL": "-DGGML_SYCL=on",
+    METAL: "-DGGML_METAL=on",
+}
+"""What builds the engine for a backend."""
+_NATIVE = "-DGGML_NATIVE=on"
+_USUALLY_INTEGRATED = "Intel"
 _FASTER = ("avx2", "avx512", "avx_vnni", "amx_int8")
 """Instruction sets of the processor worth building for, as the engine spells them."""
 _KERNEL = {"avx512": "avx512f"}
@@ -40,15 +50,16 @@ def advise(found: Hardware, version: str, environ: Mapping[str, str]) -> list[st
     said = [
         f"{name}={environ[name]} hides cards from the engine. To use them all: unset {name}"
         for name in HIDING
-        if environ.get(name)
+        if name in environ
     ]
+    hides = bool(said)
+    lacking: dict[str, str] = {}
     for vendor in dict.fromkeys(found.present):
-        backend, flag = _BUILD[vendor]
-        if not {backend, _ANY} & set(found.backends):
-            said.append(
-                f"{vendor} GPU found, engine built without {backend}: run {_again(flag, version)}"
-            )
-        elif not found.cards:
+        able = {*_BACKENDS[vendor], _ANY}
+        if not able & set(found.backends):
+            if vendor != _USUALLY_INTEGRATED or not found.cards:
+                lacking[vendor] = _BACKENDS[vendor][0]
+        elif not hides and not any(card.library in able for card in found.cards):
             said.append(
                 f"{vendor} GPU found and the engine is built for it, but it cannot be used: "
                 "check that its driver is installed and that this user may open the device"
@@ -59,10 +70,16 @@ def advise(found: Hardware, version: str, environ: Mapping[str, str]) -> list[st
         for name in _FASTER
         if _KERNEL.get(name, name) in has and name not in found.engine_features
     ]
-    if missing and found.engine_features:
+    is_old = bool(missing and found.engine_features)
+    command = _build([*found.backends, *lacking.values()], version, is_native=is_old)
+    said += [
+        f"{vendor} GPU found, engine built without {backend}: run {command}"
+        for vendor, backend in lacking.items()
+    ]
+    if is_old:
         said.append(
             f"The processor has {', '.join(missing)}, the engine is not built for that: run "
-            f"{_again('-DGGML_NATIVE=on', version)}"
+            f"{command}"
         )
     if found.processor.quota is not None and found.processor.quota < found.processor.cores:
         said.append(
@@ -72,8 +89,13 @@ def advise(found: Hardware, version: str, environ: Mapping[str, str]) -> list[st
     return said
 
 
-def _again(flag: str, version: str) -> str:
+def _build(backends: Iterable[str], version: str, *, is_native: bool) -> str:
+    """What builds the engine for all of these: one command, whatever there is to mend, which loses
+    nothing that the engine had.
+    """
+    flags = [_FLAGS[name] for name in dict.fromkeys(backends) if name in _FLAGS]
+    flags += [_NATIVE] if is_native else []
     return (
-        f'CMAKE_ARGS="{flag}" pip install --force-reinstall --no-cache-dir --no-deps '
+        f'CMAKE_ARGS="{" ".join(flags)}" pip install --force-reinstall --no-cache-dir --no-deps '
         f"{ENGINE}=={version}"
     )

@@ -7,7 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Card", "Free", "Hardware", "Probe", "Processor", "SystemMemory"]
+__all__ = ["METAL", "Card", "Free", "Hardware", "Probe", "Processor", "SystemMemory"]
+
+METAL = "Metal"
+"""The library of Apple's cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,11 @@ class Card:
     driver: str = ""
     compute: str = ""
 
+    @property
+    def has_own_memory(self) -> bool:
+        """Whether its memory is its own: then a process that ends gives it back on its own time."""
+        return not self.is_integrated and self.library != METAL
+
 
 @dataclass(frozen=True, slots=True)
 class Free:
@@ -67,11 +75,6 @@ class Free:
 
     host: SystemMemory | None
     cards: tuple[Card, ...] = ()
-
-    @property
-    def video_total(self) -> int:
-        """Bytes of all cards that have memory of their own."""
-        return sum(card.total for card in self.cards if not card.is_integrated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ class Want:
 
     A sequence that has just sampled wants exactly one; more than one means prefill, where `weight`
     says how much of it one gets against others of the same `client`; between clients, each counts
-    as its weightiest. `is_new` before the first of a prompt was read.
+    as its weightiest. `is_new` before the first of a prompt was read; `position` tokens are in the
+    cache.
     """
 
     key: int
@@ -21,6 +22,7 @@ class Want:
     weight: int = 1
     client: str = ""
     is_new: bool = False
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)

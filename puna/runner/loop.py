@@ -491,4 +491,4 @@ class Loop:
 def _want(each: Running) -> Want:
     is_new = each.n_cached <= each.n_reused
     pending = each.readable if each.media else each.pending
-    return Want(each.id, pending, weight(each.priority), each.client, is_new)
+    return Want(each.id, pending, weight(each.priority), each.client, is_new, each.n_cached)

@@ -16,6 +16,10 @@ __all__ = ["Reading"]
 TURN = 512  # tokens, of a weight of 2, that are read before others are looked at
 SHORT = 64  # tokens: a prompt that is not longer need not wait for the end of another's turn
 _PIECE = 128  # tokens: it is efficient to compute so many
+_BLOCK = 256
+"""Tokens of a prompt that is computed for itself, at a time, up to the next multiple: attention on
+processors takes blocks of cells as a whole, and half of a longer piece has no use for the last."""
+
 TAIL = 2
 """Tokens at the end of a prompt that wait until the others of the turn are as far, and, where
 nobody answers yet, until those are that came with it and are no longer than it is: then all answers
@@ -36,8 +40,8 @@ class Reading:
         self, wants: Sequence[Want], budget: int, allowance: int, *, apart: bool = False
     ) -> list[Share]:
         """Divide `budget` tokens: one for each who says its next word, and of the rest at most
-        `allowance` for those who read. With `apart` each prompt is computed for itself: then a long
-        piece of one is not filled up with a piece of another."""
+        `allowance` for those who read. With `apart` each prompt is computed for itself, block by
+        block: then a long piece of one is not filled up with a piece of another."""
         readers = [want for want in wants if want.pending > 1]
         streams = [want for want in wants if want.pending == 1][:budget]
         counts = dict.fromkeys((want.key for want in streams), 1)
@@ -86,6 +90,8 @@ class Reading:
             count = min(pending - stays, budget)
             if apart and count > TAIL and sum(counts.values()) >= _PIECE:
                 break
+            if apart and count > TAIL:
+                count = min(count, _BLOCK - (reader.position + reader.pending - pending) % _BLOCK)
             counts[reader.key] = counts.get(reader.key, 0) + count
             budget -= count
             far.add(reader, count, weights)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NoReturn, assert_never
@@ -337,12 +337,13 @@ class Scheduler:
         if load is not None:
             load.cancel()
             await asyncio.wait([load])
-        before = await self._free_video()
-        engine = self._engines.get(runner)
+        engine, entry = self._engines.get(runner), self._state.entry(runner)
         expected = engine.info.size_vram if engine is not None and engine.alive else 0
+        cards = entry.plan.cards if entry is not None and expected else ()
+        before = await self._free_video(cards)
         await self._end_engine(runner)
-        if expected and before is not None:
-            await self._wait_for_video(before + int(expected * _GIVEN_BACK))
+        if before is not None:
+            await self._wait_for_video(cards, before + int(expected * _GIVEN_BACK))
         self._feed(Closed(runner))
 
     def _name(self, runner: RunnerId) -> str:
@@ -369,19 +370,18 @@ class Scheduler:
         free = Free(None) if self._probe is None else await self._probe.free()
         self._feed(Measured(free))
 
-    async def _free_video(self) -> int | None:
-        """Free bytes of all cards with memory of their own, None where there are none."""
-        if self._probe is None or not any(
-            entry.plan.cards for entry in self._state.entries.values()
-        ):
+    async def _free_video(self, indices: Collection[int]) -> int | None:
+        """Free bytes of those of these cards that have memory of their own; None: none has."""
+        if self._probe is None or not indices:
             return None
         cards = (await self._probe.free()).cards
-        return sum(card.free for card in cards if not card.is_integrated)
+        own = [card.free for card in cards if card.index in indices and card.has_own_memory]
+        return sum(own) if own else None
 
-    async def _wait_for_video(self, wanted: int) -> None:
+    async def _wait_for_video(self, cards: Collection[int], wanted: int) -> None:
         """A driver gives memory back some time after the process that had it is gone."""
         end = self._clock.now() + _RECOVERY_SECONDS
-        while (free := await self._free_video()) is not None and free < wanted:
+        while (free := await self._free_video(cards)) is not None and free < wanted:
             if self._clock.now() >= end:
                 log.warning("memory of graphics cards was not given back in time")
                 return

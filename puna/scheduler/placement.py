@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from puna.discover.hardware import Card
+from puna.discover.hardware import METAL, Card
 from puna.scheduler.memory import Estimate
 
 __all__ = ["RESERVED", "Placement", "Wish", "place"]
@@ -92,7 +92,7 @@ class _Room:
 
 
 def _room(card: Card, need: Estimate, wish: Wish) -> int:
-    reserved = _METAL_RESERVED if card.library == "Metal" else RESERVED
+    reserved = _METAL_RESERVED if card.library == METAL else RESERVED
     return max(0, card.free - reserved - wish.overhead - need.graph - need.extra)
 
 

@@ -37,7 +37,12 @@ CASES: dict[str, tuple[Hardware, dict[str, str], list[str]]] = {
         ["AMD GPU found and the engine is built for it, but it cannot be used"],
     ),
     "Vulkan serves every card": (
-        replace(PLAIN, present=("AMD",), backends=("Vulkan",), cards=(a_card(0, GIB),)),
+        replace(
+            PLAIN,
+            present=("AMD",),
+            backends=("Vulkan",),
+            cards=(a_card(0, GIB, library="Vulkan"),),
+        ),
         {},
         [],
     ),
@@ -50,6 +55,66 @@ CASES: dict[str, tuple[Hardware, dict[str, str], list[str]]] = {
         replace(PLAIN, processor=Processor(features=frozenset({"avx2", "avx512f"}))),
         {},
         ["The processor has avx512, the engine is not built for that"],
+    ),
+    "several things to mend are one command, which keeps what there is": (
+        replace(
+            PLAIN,
+            processor=Processor(features=frozenset({"avx2", "avx512f"})),
+            present=("NVIDIA", "AMD"),
+            backends=("CUDA", "CPU"),
+            cards=(a_card(0, 8 * GIB),),
+        ),
+        {},
+        [
+            'AMD GPU found, engine built without ROCm: run CMAKE_ARGS="-DGGML_CUDA=on '
+            '-DGGML_HIP=on -DGGML_NATIVE=on" pip install',
+            "The processor has avx512, the engine is not built for that: run "
+            'CMAKE_ARGS="-DGGML_CUDA=on -DGGML_HIP=on -DGGML_NATIVE=on" pip install',
+        ],
+    ),
+    "an integrated card beside one in use": (
+        replace(
+            PLAIN,
+            present=("Intel", "NVIDIA"),
+            backends=("CUDA", "CPU"),
+            cards=(a_card(0, 8 * GIB),),
+        ),
+        {},
+        [],
+    ),
+    "an integrated card alone": (
+        replace(PLAIN, present=("Intel",)),
+        {},
+        ['Intel GPU found, engine built without Vulkan: run CMAKE_ARGS="-DGGML_VULKAN=on" pip'],
+    ),
+    "another way to an Intel card": (
+        replace(
+            PLAIN, present=("Intel",), backends=("SYCL",), cards=(a_card(0, GIB, library="SYCL"),)
+        ),
+        {},
+        [],
+    ),
+    "one of two cards without its driver": (
+        replace(
+            PLAIN,
+            present=("NVIDIA", "AMD"),
+            backends=("CUDA", "ROCm"),
+            cards=(a_card(0, 8 * GIB),),
+        ),
+        {},
+        ["AMD GPU found and the engine is built for it, but it cannot be used"],
+    ),
+    "a Mac": (
+        replace(
+            PLAIN, present=("Apple",), backends=("Metal",), cards=(a_card(0, GIB, library="Metal"),)
+        ),
+        {},
+        [],
+    ),
+    "every card hidden is not a matter of its driver": (
+        replace(PLAIN, present=("NVIDIA",), backends=("CUDA", "CPU")),
+        {"CUDA_VISIBLE_DEVICES": ""},
+        ["CUDA_VISIBLE_DEVICES= hides cards from the engine"],
     ),
     "half a core": (
         replace(PLAIN, processor=Processor(cores=4, threads=1, quota=0.5)),

@@ -51,6 +51,15 @@ LOGS: dict[str, tuple[list[str], float, float]] = {
         10,
         0,
     ),
+    "mapped into a card's memory, which is the machine's": (
+        [
+            "load_tensors:   CPU_Mapped model buffer size =     2.00 MiB",
+            "load_tensors:  MTL0_Mapped model buffer size =     8.00 MiB",
+            "llama_kv_cache:       MTL0 KV buffer size =     4.00 MiB",
+        ],
+        12,
+        12,
+    ),
     "on a card": (
         [
             "load_tensors:   CPU_Mapped model buffer size =    10.00 MiB",

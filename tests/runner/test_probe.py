@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from puna.config import child_environment
+from puna.runner.llama.devices import library_name
 from puna.runner.probe import MachineProbe, ask_engine
 from puna.runner.protocol import EngineDevices
 
@@ -25,6 +26,10 @@ def test_this_machine_is_described() -> None:
         assert len(free.cards) == len(found.cards)
 
     asyncio.run(look())
+
+
+def test_backends_have_the_names_that_people_know() -> None:
+    assert [library_name(name) for name in ("MTL", "CUDA", "Vulkan")] == ["Metal", "CUDA", "Vulkan"]
 
 
 def test_an_engine_that_takes_too_long_finds_nothing() -> None:

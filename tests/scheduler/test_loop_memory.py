@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
 from msgspec import structs
 
 from puna.discover.hardware import Free
@@ -75,6 +76,41 @@ def test_a_card_gets_its_memory_back_before_the_next_load() -> None:
             assert len(stage.launcher.plans) == 2
 
     play(scene, Stage(probe=probe))
+
+
+ELSEWHERE: dict[str, tuple[Free, Free]] = {
+    "another card": (
+        machine(64 * GIB, a_card(0, 8 * GIB), a_card(1, 8 * GIB)),
+        machine(64 * GIB, a_card(0, 8 * GIB), a_card(1, 8 * GIB, 0)),
+    ),
+    "Apple's, which the engine does not tell": (
+        machine(64 * GIB, a_card(0, 8 * GIB, library="Metal")),
+        machine(64 * GIB, a_card(0, 8 * GIB, library="Metal")),
+    ),
+    "the machine's": (
+        machine(64 * GIB, a_card(0, 8 * GIB, integrated=True)),
+        machine(64 * GIB, a_card(0, 8 * GIB, integrated=True)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_no_other_memory_is_waited_for(before: Free, after: Free) -> None:
+    """What a process frees of shared memory is there at once, or never seen."""
+    probe = FakeProbe(before)
+
+    async def scene(stage: Stage) -> None:
+        async with stage.running() as tasks:
+            stage.launcher.will_launch(FakeEngine(info=on_cards(5 * GIB)))
+            await stage.use(sized("a"))
+            probe.now = machine(64 * GIB, replace(before.cards[0], free=2 * GIB), *before.cards[1:])
+            other = tasks.create_task(stage.use(sized("b")))
+            await settle()
+            probe.now = after
+            await stage.clock.advance(0.25)
+            assert await asyncio.wait_for(other, 10) is not None
+
+    play(scene, Stage(probe=probe, max_loaded=1))
 
 
 def test_memory_that_never_comes_back_is_not_waited_for_for_ever() -> None:

@@ -52,11 +52,11 @@ class Buffers:
         """
         copied: defaultdict[str, float] = defaultdict(float)
         for (part, device, purpose), size in self._sizes.items():
-            if purpose == "model" and not device.endswith(_MAPPED):
+            if purpose == "model" and not (device.endswith(_MAPPED) and _is_host(device)):
                 copied[part] += size
         total = on_cards = 0.0
         for (part, device, _), size in self._sizes.items():
-            if device.endswith(_MAPPED):
+            if device.endswith(_MAPPED) and _is_host(device):
                 total += max(0.0, size - copied[part])
                 continue
             total += size

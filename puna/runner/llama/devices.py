@@ -16,13 +16,15 @@ from typing import Any
 import llama_cpp
 from msgspec import json
 
-from puna.discover.hardware import Card
+from puna.discover.hardware import METAL, Card
 from puna.runner.llama.library import lib
 from puna.runner.protocol import EngineDevices
 
-__all__ = ["device_handles", "read_devices"]
+__all__ = ["device_handles", "library_name", "read_devices"]
 
 _CPU, _GPU, _INTEGRATED = 0, 1, 2
+_NAMES = {"MTL": METAL}
+"""Backends that the engine calls otherwise than people do."""
 
 
 class _Props(ctypes.Structure):
@@ -65,8 +67,13 @@ def _each() -> list[tuple[int, _Props, str]]:
         props = _Props()
         ggml.ggml_backend_dev_get_props(handle, ctypes.byref(props))
         backend = ggml.ggml_backend_reg_name(ggml.ggml_backend_dev_backend_reg(handle))
-        found.append((handle, props, (backend or b"").decode("utf-8", "replace")))
+        found.append((handle, props, library_name(_text(backend))))
     return found
+
+
+def library_name(backend: str) -> str:
+    """What Card calls a backend of the engine's."""
+    return _NAMES.get(backend, backend)
 
 
 def device_handles() -> list[int]:
