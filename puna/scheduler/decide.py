@@ -31,7 +31,7 @@ from puna.scheduler.events import (
     ShutDown,
     UnloadAsked,
 )
-from puna.scheduler.fit import Use, smaller_contexts
+from puna.scheduler.fit import Use, smaller_contexts, use_of
 from puna.scheduler.room import MEMORY, drain, make_room
 from puna.scheduler.settle import FOREVER, close, close_idle, serve, set_alarm
 from puna.scheduler.state import Entry, Order, Phase, RunnerId, State
@@ -168,7 +168,7 @@ def _load_failed(state: State, runner: RunnerId, error: PunaError, now: float) -
         entry.awaits = set(_free_memory(state))
         smaller = _smaller(entry.plan)
         if smaller is not None:
-            entry.plan = smaller
+            _replan(state, entry, smaller)
         if entry.awaits:
             entry.deadline = FOREVER
             return []
@@ -190,6 +190,14 @@ def _smaller(plan: LoadPlan) -> LoadPlan | None:
         fewer = tuple(int(count * _FEWER_LAYERS) for count in plan.card_layers)
         return replace(plan, card_layers=fewer, n_gpu_layers=sum(fewer))
     return None
+
+
+def _replan(state: State, entry: Entry, plan: LoadPlan) -> None:
+    """Load by another plan, which is what the runner's report will be compared with."""
+    entry.plan, need = plan, entry.need
+    if need.footprint is not None and state.limits.measures:
+        scale = state.scales.get(need.key, 1.0)
+        entry.use = use_of(need.footprint, plan, extra=need.extra, scale=scale)
 
 
 def _free_memory(state: State) -> Iterator[RunnerId]:

@@ -14,7 +14,7 @@ from puna.fmt import human_bytes_binary
 from puna.gguf.footprint import Footprint
 from puna.runner.protocol import LoadPlan
 from puna.scheduler.memory import Estimate, estimate
-from puna.scheduler.placement import Placement, Wish, place
+from puna.scheduler.placement import Placement, Wish, place, placement_of
 
 __all__ = [
     "Fitted",
@@ -26,6 +26,7 @@ __all__ = [
     "given_back",
     "refusal",
     "smaller_contexts",
+    "use_of",
 ]
 
 GIB = 1 << 30
@@ -138,13 +139,25 @@ def fit(
     return partial
 
 
+def use_of(footprint: Footprint, plan: LoadPlan, *, extra: int = 0, scale: float = 1.0) -> Use:
+    """What a plan takes that says which cards get how many layers."""
+    split = dict(zip(plan.cards, plan.card_layers, strict=True))
+    return _use(placement_of(_scaled(estimate(footprint, plan, extra=extra), scale), split))
+
+
 def refusal(
-    footprint: Footprint, plan: LoadPlan, free: Free, rules: Rules, *, extra: int = 0
+    footprint: Footprint,
+    plan: LoadPlan,
+    free: Free,
+    rules: Rules,
+    *,
+    extra: int = 0,
+    scale: float = 1.0,
 ) -> str:
     """The message for a model that does not fit even alone, with the figures."""
     *_, smallest = _candidates(footprint, plan, free, rules)
     placed = place(
-        estimate(footprint, smallest, extra=extra),
+        _scaled(estimate(footprint, smallest, extra=extra), scale),
         free.cards,
         Wish(plan.n_gpu_layers, plan.main_gpu, rules.spread, rules.overhead),
     )
@@ -207,10 +220,15 @@ def _shared(card: Card, host: int) -> Card:
 
 
 def _scaled(need: Estimate, scale: float) -> Estimate:
+    """The estimate corrected. Weights and cells are known: it is the graph that takes more or less,
+    on whichever device computes.
+    """
     if scale == 1.0:
         return need
     surplus = int((need.on_host - need.extra) * (scale - 1.0))
-    return replace(need, host=max(0, need.host + surplus), later=int(need.later * scale))
+    graph = max(0, need.graph + surplus)
+    host = max(0, need.host + surplus - (graph - need.graph))
+    return replace(need, graph=graph, host=host, later=int(need.later * scale))
 
 
 def _has_host_room(placed: Placement, room: Free) -> bool:

@@ -7,14 +7,14 @@ The engine fills cards with the last layers first, of which the output is the ve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from puna.discover.hardware import METAL, Card
 from puna.scheduler.memory import Estimate
 
-__all__ = ["RESERVED", "Placement", "Wish", "place"]
+__all__ = ["RESERVED", "Placement", "Wish", "place", "placement_of"]
 
 MIB = 1 << 20
 RESERVED = 457 * MIB
@@ -66,9 +66,9 @@ class Placement:
 def place(need: Estimate, cards: Sequence[Card], wish: Wish | None = None) -> Placement:
     """The best placement. Whether the host has room for what is left to it is not asked here."""
     wish = wish or Wish()
-    sizes = [layer.total for layer in need.layers] + [need.head]
+    sizes = _sizes(need)
     if wish.n_layers == 0 or not cards:
-        return _placement(need, sizes, {})
+        return placement_of(need, {})
     if wish.main_gpu is not None:
         cards = [card for card in cards if card.index == wish.main_gpu] or cards
     found: list[dict[int, int]] = []
@@ -80,7 +80,28 @@ def place(need: Estimate, cards: Sequence[Card], wish: Wish | None = None) -> Pl
         )
         found.append(_split(sizes, rooms, wish))
     best = max(found, key=lambda split: sum(split.values()))
-    return _placement(need, sizes, best)
+    return placement_of(need, dict(reversed(best.items())))
+
+
+def placement_of(need: Estimate, split: Mapping[int, int]) -> Placement:
+    """What so many layers on each card take; the first card gets the first of them."""
+    if not sum(split.values()):
+        on_host = need.on_host + need.later
+        return Placement({}, {}, on_host, is_full=False, later=need.later)
+    sizes = _sizes(need)
+    start = first = len(sizes) - sum(split.values())
+    on_cards: dict[int, int] = {}
+    for index, count in split.items():
+        on_cards[index] = sum(sizes[start : start + count]) + need.graph
+        start += count
+    on_cards[next(iter(split))] += need.extra
+    on_host = need.host + sum(sizes[:first]) + (need.graph if first else 0)
+    return Placement(dict(split), on_cards, on_host, is_full=not first)
+
+
+def _sizes(need: Estimate) -> list[int]:
+    """Bytes of what is placed: the layers, and the output as the last."""
+    return [layer.total for layer in need.layers] + [need.head]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +175,3 @@ def _fill(
         split[room.card.index] = split.get(room.card.index, 0) + 1
         free -= size
     return split
-
-
-def _placement(need: Estimate, sizes: Sequence[int], split: dict[int, int]) -> Placement:
-    """The bytes of a split, in which the card with the last layers comes first."""
-    split = dict(reversed(split.items()))
-    if not split:
-        on_host = need.on_host + need.later
-        return Placement({}, {}, on_host, is_full=False, later=need.later)
-    start = first = len(sizes) - sum(split.values())
-    on_cards: dict[int, int] = {}
-    for index, count in split.items():
-        on_cards[index] = sum(sizes[start : start + count]) + need.graph
-        start += count
-    on_cards[next(iter(split))] += need.extra
-    on_host = need.host + sum(sizes[:first]) + (need.graph if first else 0)
-    return Placement(split, on_cards, on_host, is_full=not first)

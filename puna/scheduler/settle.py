@@ -78,7 +78,8 @@ def _try_load(state: State, order: Order, now: float) -> list[Action]:
     if alone is None or not state.entries:
         empty = given_back(state.free, [e.use for e in state.entries.values() if e.is_seen])
         del state.waiting[order.number]
-        message = refusal(need.footprint, need.plan, empty, state.limits.rules, extra=need.extra)
+        scale, rules = state.scales.get(need.key, 1.0), state.limits.rules
+        message = refusal(need.footprint, need.plan, empty, rules, extra=need.extra, scale=scale)
         return [Fail(order, OutOfMemory(message))]
     if state.cramped is None:
         state.cramped = order.number

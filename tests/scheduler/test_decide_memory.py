@@ -118,6 +118,27 @@ def test_a_load_that_runs_out_of_memory_is_tried_again_with_less() -> None:
     assert not world.state.entries
 
 
+CARDS: dict[str, Free] = {
+    "a smaller pool": machine(64 * GIB),
+    "fewer layers": machine(64 * GIB, a_card(0, 8 * GIB)),
+}
+
+
+@pytest.mark.parametrize("free", CARDS.values(), ids=CARDS)
+def test_what_was_loaded_with_less_does_not_speak_against_the_estimate(free: Free) -> None:
+    """Else the model's next load would be taken for so much smaller."""
+    world = world_of(free)
+    load(world, "a")
+    planned = world.entry("a").use
+    world.failed("a", OutOfMemory("x"))
+    less = world.entry("a").use
+    assert less.host + sum(less.cards.values()) != planned.host + sum(planned.cards.values())
+    at_once = less.total - less.later
+    world.feed(Loaded(world.runner("a"), size=at_once, size_vram=sum(less.cards.values())))
+    assert world.state.scales["a"] == 1.0
+    assert world.entry("a").use == less
+
+
 def test_a_load_on_cards_is_tried_again_with_fewer_layers() -> None:
     world = world_of(machine(64 * GIB, a_card(0, 8 * GIB)))
     world.ask("a", footprint=model(), n_ctx=4096, n_parallel=1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from puna.discover.hardware import Free
 from puna.gguf.footprint import Footprint, LayerShape
 from puna.runner.protocol import LoadPlan
-from puna.scheduler.fit import Loads, Rules, Use, default_context, fit, given_back, refusal
+from puna.scheduler.fit import Loads, Rules, Use, default_context, fit, given_back, refusal, use_of
 from tests.fakes.machines import GIB, MIB, a_card, machine
 
 
@@ -147,3 +149,29 @@ def test_a_correction_counts() -> None:
     assert fit(model(), plan, free, Loads(), Rules()) is not None
     assert fit(model(), plan, free, Loads(), Rules(), scale=1.2) is None
     assert model().weights > 4 * GIB - MIB
+
+
+def test_a_correction_counts_on_cards() -> None:
+    free = machine(64 * GIB, a_card(0, 6 * GIB))
+    plan = LoadPlan(model="m", n_ctx=1024)
+    whole = fit(model(), plan, free, Loads(), Rules())
+    part = fit(model(), plan, free, Loads(), Rules(), scale=1.4)
+    assert whole is not None
+    assert part is not None
+    assert part.n_layers < whole.n_layers == 33
+
+
+def test_a_refusal_has_the_corrected_figures() -> None:
+    plan, free = LoadPlan(model="m", n_ctx=1024), machine(64 * GIB, available=int(5.2 * GIB))
+    need, available = re.findall(
+        r"\(([\d.]+) GiB\)", refusal(model(), plan, free, Rules(), scale=1.2)
+    )
+    assert float(need) > float(available)
+
+
+@pytest.mark.parametrize("cards", [1, 2])
+def test_a_plan_takes_what_it_was_placed_as(cards: int) -> None:
+    free = machine(64 * GIB, *(a_card(index, 4 * GIB) for index in range(cards)))
+    fitted = fit(model(), AUTO, free, Loads(), Rules())
+    assert fitted is not None
+    assert use_of(model(), fitted.plan) == fitted.use
