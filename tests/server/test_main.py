@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from puna import __version__
 from puna.api.events import Content, Done, Event
@@ -39,10 +43,16 @@ def _deaf() -> Iterator[None]:
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def connect(port: int, method: str, path: str, body: dict[str, object] | None = None) -> Wire:
+async def connect(
+    port: int,
+    method: str,
+    path: str,
+    body: dict[str, object] | None = None,
+    connection: str = "close",
+) -> Wire:
     raw = b"" if body is None else json.dumps(body).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: {connection}\r\n"
     writer.write(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
     return reader, writer
 
@@ -110,6 +120,41 @@ def test_hanging_up_on_a_socket_cancels() -> None:
     held = Held(Content("a"))
     serve(replace(NOBODY, chat=held), scene)
     assert held.cancelled
+
+
+def kept() -> tuple[int, int, int]:
+    """Tasks, the server's connections and descriptors of this process (Linux)."""
+    gc.collect()
+    connections = sum(isinstance(each, HttpToolsProtocol) for each in gc.get_objects())
+    return len(asyncio.all_tasks()), connections, len(list(Path("/proc/self/fd").iterdir()))
+
+
+RESETS: dict[str, tuple[str, bytes]] = {
+    "in the middle of a stream": ("POST", b'"done":false}\n'),
+    "after an answer, while it is kept for the next": ("GET", b"Ollama is running"),
+}
+
+
+@pytest.mark.parametrize(("method", "end"), RESETS.values(), ids=RESETS)
+def test_nothing_stays_of_a_connection_that_is_reset(method: str, end: bytes) -> None:
+    async def scene(port: int) -> None:
+        await ask(port, "GET", "/")  # what is kept on purpose is there now
+        before = kept()
+        path, body = ("/api/chat", {"model": "m"}) if method == "POST" else ("/", None)
+        reader, writer = await connect(port, method, path, body, "keep-alive")  # type: ignore[arg-type]
+        await reader.readuntil(end)
+        assert kept() > before
+        at_once = struct.pack("ii", 1, 0)  # closing sends a reset instead of a farewell
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        writer.transport.abort()
+        del reader, writer
+        async with asyncio.timeout(5):
+            while kept() != before:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+
+    held = Held(Content("a"))
+    serve(replace(NOBODY, chat=held), scene)
+    assert held.cancelled == (method == "POST"), "so its lease has ended"
 
 
 def test_a_signal_ends_running_streams_with_an_error_line() -> None:
