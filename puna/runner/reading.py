@@ -18,7 +18,7 @@ SHORT = 64  # tokens: a prompt that is not longer need not wait for the end of a
 _PIECE = 128  # tokens: it is efficient to compute so many
 _BLOCK = 256
 """Tokens of a prompt that is computed for itself, at a time, up to the next multiple: attention on
-processors takes blocks of cells as a whole, and half of a longer piece has no use for the last."""
+processors goes through whole blocks of cells, and half of a longer piece has no use for the end."""
 
 TAIL = 2
 """Tokens at the end of a prompt that wait until the others of the turn are as far, and, where
@@ -90,8 +90,8 @@ class Reading:
             count = min(pending - stays, budget)
             if apart and count > TAIL and sum(counts.values()) >= _PIECE:
                 break
-            if apart and count > TAIL:
-                count = min(count, _BLOCK - (reader.position + reader.pending - pending) % _BLOCK)
+            if apart:
+                count = _whole_blocks(reader.position + counts.get(reader.key, 0), count)
             counts[reader.key] = counts.get(reader.key, 0) + count
             budget -= count
             far.add(reader, count, weights)
@@ -123,6 +123,12 @@ class Reading:
                 self._last = each.key
         for key in self._patience:
             self._patience[key] -= sum(counts.get(each.key, 0) for each in readers)
+
+
+def _whole_blocks(position: int, count: int) -> int:
+    """Tokens up to the end of a block, or all where few would be left over."""
+    to_end = _BLOCK - position % _BLOCK
+    return to_end if count >= to_end + SHORT else count
 
 
 def _standing(want: Want, given: int, far: Had, last: int) -> tuple[int, int, int]:

@@ -95,18 +95,43 @@ def test_who_came_first_waits_neither_for_longer_prompts_nor_for_later_ones() ->
 def test_prompts_that_are_computed_apart_are_not_cut_to_fill_a_batch() -> None:
     reading = Reading()
     wants = [Want(0, 1000), Want(1, 1000), Want(2, 50, is_new=True)]
-    assert reading.plan(wants, 512, 512, apart=True) == [Share(0, 464), Share(2, 48)]
+    assert reading.plan(wants, 512, 512, apart=True) == [Share(0, 256), Share(2, 48)]
     reading, wants = Reading(), [Want(0, 1000), Want(1, 400), Want(2, 400)]
     pieces: list[list[Share]] = []
     while wants:
         pieces.append(reading.plan(wants, 512, 512, apart=True))
         reading.note(wants, pieces[-1])
         given = {share.key: share.count for share in pieces[-1]}
-        left = ((each.key, each.pending - given.get(each.key, 0)) for each in wants)
-        wants = [Want(key, pending) for key, pending in left if pending]
+        wants = [
+            Want(each.key, each.pending - count, position=each.position + count)
+            for each in wants
+            if (count := given.get(each.key, 0)) < each.pending
+        ]
     long = [[share.count for share in piece if share.count > TAIL] for piece in pieces]
     assert all(len(piece) <= 1 for piece in long)
-    assert sorted(count for piece in long for count in piece) == [398, 400, 488, 512]
+    assert sorted(count for piece in long for count in piece) == [
+        142,
+        144,
+        232,
+        256,
+        256,
+        256,
+        256,
+        256,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("position", "pending", "count"),
+    [(0, 1000, 256), (4, 1000, 252), (250, 1000, 262), (768, 200, 200), (0, 300, 300)],
+    ids=["whole", "to its end", "a bit and one", "the rest", "no little rest"],
+)
+def test_a_prompt_that_is_computed_apart_is_read_by_blocks(
+    position: int, pending: int, count: int
+) -> None:
+    want = Want(0, pending, position=position)
+    assert Reading().plan([want], 512, 512, apart=True) == [Share(0, count)]
+    assert Reading().plan([want], 512, 512) == [Share(0, min(pending, 512))]
 
 
 def test_beside_answers_nobody_waits_for_equals() -> None:
