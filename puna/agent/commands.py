@@ -5,26 +5,27 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from puna.agent.fence import Fence, Refused
 from puna.agent.files import write_text
+from puna.agent.pickers import THINKING, choose_model, choose_thinking
 from puna.agent.setup import begin_transcript, context_window, system_text
 from puna.agent.turn import Agent, compact, request_body
 from puna.config import Settings
-from puna.errors import ClientError
+from puna.errors import BadRequest, ClientError, quoted
+from puna.launch.place import make_place
+from puna.launch.saved import Choices
 from puna.repl.commands import Leave
 from puna.term.safe import write_safely
 
 __all__ = ["COMMANDS", "Desk", "run_command"]
 
-_THINK = {"auto": None, "on": True, "off": False}
-_LEVELS = ("low", "medium", "high", "max")
-
 HELP = """\
 Available Commands:
-  /model [name]        Show the models, or go on with another one
+  /model [name]        Go on with another model; without its full name, choose one
   /new                 Begin a new conversation
   /think [auto|on|off|low|medium|high|max]
                        How much the model thinks
@@ -64,17 +65,18 @@ def run_command(desk: Desk, line: str) -> None:
 
 def model(desk: Desk, rest: str) -> None:
     session = desk.agent.session
-    if not rest:
-        for row in session.client.models():
-            write_safely(sys.stdout, f"{'*' if row.name == session.model else ' '} {row.name}\n")
+    name = choose_model(session.client.models(), session.model, rest)
+    if not name:
         return
-    info = session.client.show(rest)
+    info = session.client.show(name)
     if "tools" not in info.capabilities:
-        raise ClientError(f'model "{rest}" does not support tools')
-    session.switch(rest)
+        raise ClientError(f'model "{name}" does not support tools')
+    session.switch(name)
     desk.agent.window = context_window(session)
     desk.agent.system = system_text(session, desk.agent.place)
-    print(f"Now with {rest}.")
+    with suppress(OSError, BadRequest):  # then the menu does not remember it
+        Choices.read(make_place(desk.settings)).save_last(model=name)
+    print(f"Now with {name}.")
 
 
 def new(desk: Desk, rest: str) -> None:
@@ -88,12 +90,22 @@ def new(desk: Desk, rest: str) -> None:
 
 def think(desk: Desk, rest: str) -> None:
     session = desk.agent.session
-    if rest not in {*_THINK, *_LEVELS}:
+    now = THINKING[0] if not session.is_think_chosen else str(session.think)
+    level = rest or choose_thinking({"True": "on", "False": "off"}.get(now, now))
+    if not level:
+        return
+    if level not in THINKING:
         print("Usage:\n  /think [auto|on|off|low|medium|high|max]")
         return
-    session.think = _THINK.get(rest, rest) if rest != "auto" else (session.can_think or None)
-    session.is_think_chosen = rest != "auto"
-    print(f"Thinking: {rest}.")
+    session.is_think_chosen = level != "auto"
+    if session.is_think_chosen:
+        session.think = {"on": True, "off": False}.get(level, level)
+    else:
+        session.think = session.can_think or None
+    print(f"Thinking: {level}.")
+    if session.think and not session.can_think:
+        warning = f"warning: model {quoted(session.model)} does not support thinking output"
+        print(warning, file=sys.stderr)
 
 
 def tools(desk: Desk, rest: str) -> None:

@@ -5,20 +5,18 @@ Facts: CLI spec, section 4.1.
 
 from __future__ import annotations
 
-import sys
 import textwrap
-from pathlib import Path
 
 import click
 
 from puna.cli.command import command, option
 from puna.cli.pull import pull
 from puna.client.start import connect
-from puna.config import Settings, read_settings, user_environment
+from puna.config import read_settings
 from puna.errors import BadRequest
 from puna.launch.ask import Declined, TerminalConsole
 from puna.launch.flow import Picker, Request, Session, launch
-from puna.launch.place import Place
+from puna.launch.place import make_place
 from puna.launch.registry import NAMES, find_integration
 from puna.launch.setup import restore as put_back
 from puna.term.present import is_at_terminal
@@ -100,16 +98,3 @@ def make_picker() -> Picker:
     from puna.launch.picker import TerminalPicker  # noqa: PLC0415 - see above
 
     return TerminalPicker()
-
-
-def make_place(settings: Settings) -> Place:
-    """This machine."""
-    return Place(
-        Path.home(),
-        settings.home.absolute(),
-        sys.platform,
-        user_environment(),
-        settings.host,
-        settings.context_length,
-        settings.api_key,
-    )

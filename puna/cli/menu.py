@@ -11,14 +11,13 @@ import click
 from prompt_toolkit.utils import is_dumb_terminal
 
 from puna import __version__
-from puna.cli.launch import make_place
 from puna.client.client import Client
 from puna.client.start import connect
 from puna.config import read_settings
 from puna.errors import PunaError
 from puna.fmt import human_bytes
 from puna.launch.integration import Integration
-from puna.launch.place import Place
+from puna.launch.place import Place, make_place
 from puna.launch.registry import ORDER, find_integration
 from puna.launch.saved import Choices
 from puna.term.picker import Row, pick

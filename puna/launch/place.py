@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from puna.config import Host
+from puna.config import Host, Settings, user_environment
 
-__all__ = ["Place"]
-
+__all__ = ["Place", "make_place"]
 
 ANY_KEY = "ollama"
 
@@ -55,3 +55,16 @@ class Place:
         if found is not None:
             return Path(found)
         return next((path for path in elsewhere if path.exists()), None)
+
+
+def make_place(settings: Settings) -> Place:
+    """This machine."""
+    return Place(
+        Path.home(),
+        settings.home.absolute(),
+        sys.platform,
+        user_environment(),
+        settings.host,
+        settings.context_length,
+        settings.api_key,
+    )

@@ -44,13 +44,17 @@ class Picked:
     with_arrow: bool = False
 
 
-def pick(title: str, rows: Sequence[Row], at: int = 0, *, by_typing: bool = False) -> Picked | None:
+def pick(
+    title: str, rows: Sequence[Row], at: int = 0, *, by_typing: bool = False, typed: str = ""
+) -> Picked | None:
     """Let the user take one of the rows, number `at` being marked; None if they leave.
 
-    With `by_typing` letters choose which rows are shown. Without it `j` and `k` move, the arrow to
-    the right and `l` take a row in another way, and `q` leaves.
+    With `by_typing` letters choose which rows are shown, beginning with those in `typed`. Without
+    it `j` and `k` move, the arrow to the right and `l` take a row in another way, and `q` leaves.
     """
     shown = Shown(title, rows, at)
+    if typed:
+        shown.type(typed)
     keys = KeyBindings()
     bind_moves(keys, shown, by_typing=by_typing)
     _bind_ends(keys, shown, by_typing=by_typing)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tests.cli.screen import screens
 from tests.cli.support import environment, puna
 from tests.cli.terminal import ENTER, PROMPT, Start, leave, terminals
 from tests.fakes.http_server import Json, Reply, ScriptedServer
@@ -159,7 +160,6 @@ def test_ctrl_c_kills_a_command_and_keeps_the_conversation(
 COMMANDS = {
     "unknown": ("/fly x", 'Unknown command "/fly"'),
     "help": ("/?", "/compact"),
-    "models": ("/model", "other:latest"),
     "a model without tools": ("/model plain", 'model "plain" does not support tools'),
     "thinking": ("/think high", "Thinking: high."),
     "thinking, wrongly": ("/think much", "/think [auto|on|off|low|medium|high|max]"),
@@ -182,12 +182,12 @@ def test_commands(start: Start, server: ScriptedServer, work: Path) -> None:
     (skill / "SKILL.md").write_text("---\nname: greet\ndescription: says hello\n---\nSay hello.")
     server.script.replies |= {
         "POST /api/chat": say("Hello!"),
-        "GET /api/tags": Reply({"models": [{"name": "other:latest"}]}),
+        "GET /api/tags": Reply({"models": [{"name": "plain:latest"}]}),
     }
     child = start()
     child.expect_exact(PROMPT)
     for line, expected in COMMANDS.values():
-        if line.startswith("/model "):
+        if line == "/model plain":
             server.script.replies["POST /api/show"] = Reply({"capabilities": ["completion"]})
         child.send(line + (ENTER if line.startswith("/") else ""))
         child.expect_exact(expected)
@@ -205,6 +205,37 @@ def test_commands(start: Start, server: ScriptedServer, work: Path) -> None:
     assert [each["function"]["name"] for each in offered] == [
         *("bash", "read", "list", "search", "write", "edit", "web_fetch", "skill"),
     ]
+
+
+def test_models_and_thinking_are_chosen_from_lists(
+    server: ScriptedServer, tmp_path: Path, work: Path
+) -> None:
+    tags = [{"name": name, "size": 2_000_000_000} for name in ("m:latest", "other:7b", "third:1b")]
+    server.script.replies |= {
+        "POST /api/chat": say("Hello!"),
+        "GET /api/tags": Reply({"models": tags}),
+    }
+    env = environment(tmp_path, OLLAMA_HOST=server.url, NO_COLOR="1")
+    with screens("run", "m", "--agent", cwd=work) as begin:
+        screen = begin((), env)
+        screen.until(PROMPT)
+        screen.press(f"/model{ENTER}", "> m 2 GB")
+        assert "  third:1b" in screen.lines
+        screen.press("other", lambda lines: "> other:7b 2 GB" in lines)
+        screen.press(ENTER, "Now with other:7b.")
+        screen.press(f"/model thi{ENTER}", "> third:1b 2 GB")
+        screen.press("\x1b", lambda lines: "> third:1b 2 GB" not in lines)
+        screen.press(f"/think{ENTER}", "> auto")
+        screen.press(f"\x1b[B\x1b[B{ENTER}", "Thinking: off.")
+        screen.press(f"/think{ENTER}", "> off")
+        screen.press(f"medium{ENTER}", "Thinking: medium.")
+        screen.until('warning: model "other:7b" does not support thinking output')
+        screen.press(f"hi{ENTER}", "Hello!")
+        screen.child.send(f"/bye{ENTER}")
+        assert screen.end() == 0
+    asked = server.requests("/api/chat")[-1]
+    assert (asked["model"], asked["think"]) == ("other:7b", "medium")
+    assert json.loads((tmp_path / "puna" / "config.json").read_text())["last_model"] == "other:7b"
 
 
 def test_a_long_conversation_is_shortened(start: Start, server: ScriptedServer) -> None:
