@@ -40,6 +40,10 @@ def _as_it_is(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
     return ((name, tensor),)
 
 
+def _all_as_they_are(_config: Config, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return weights
+
+
 def _nothing_more(_config: Config, _names: Collection[str]) -> Iterable[Named]:
     return ()
 
@@ -59,6 +63,9 @@ class Family:
 
     more: Callable[[Config, Collection[str]], Iterable[Named]] = _nothing_more
     """Tensors that follow from the configuration, and from the names of those that are there."""
+
+    join: Callable[[Config, Mapping[str, Tensor]], Mapping[str, Tensor]] = _all_as_they_are
+    """What becomes of all tensors together, before each is looked at."""
 
     unrotate: bool = False
     """Whether rows of queries and keys go from halves to neighbours (section 6.1)."""

@@ -54,7 +54,7 @@ _BLOCK = re.compile(r"^blk\.(\d+)\.")
 _NUMBERED = re.compile(r"((?:v\.)?blk)\.(\d+)\.(.*)")
 _ALWAYS_F32 = re.compile(
     r"_norm\.weight$|ffn_gate_inp(_shexp)?\.weight$|^position_embd\.weight$|^token_types\.weight$"
-    r"|ssm_conv1d|shortconv\.conv|time_mix_(first|w1|w2|decay_w1|decay_w2|lerp_fused)"
+    r"|ssm_conv1d|shortconv\.conv|time_mix_(first|[wavg][0-2]|decay_w1|decay_w2|lerp_fused)"
     r"|altup_(correct|predict)_coef|(?<!\.weight)(?<!\.lora_a)(?<!\.lora_b)$"
 )
 
@@ -103,7 +103,7 @@ def map_weights(
     names = tensor_names(family.architecture, family.n_blocks(config))
     outputs = placed(
         _changed(family, config, weights),
-        lambda name: name if name in _GIVEN else names(name),
+        lambda name: name if _GIVEN.fullmatch(name) else names(name),
         lambda name, tensor: _kind(name, tensor, kind),
         family.architecture,
     )
@@ -169,7 +169,7 @@ def of_encoder(name: str) -> bool:
     return _OTHER_SENSES.search(name) is not None
 
 
-_GIVEN = frozenset({"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"})
+_GIVEN = re.compile(r"(rope_freqs|rope_factors_(long|short)|blk\.\d+\.time_mix_lerp_fused)\.weight")
 
 
 def _architecture(name: str) -> gguf.MODEL_ARCH:
@@ -205,7 +205,7 @@ def _changed(family: Family, config: Config, weights: Mapping[str, Tensor]) -> I
         if is_used(name) and not of_encoder(name) and not (drop and drop.search(name))
     }
     kept = _gathered(family.gathered, kept) if family.gathered else kept
-    for name, tensor in stack_experts(config, kept).items():
+    for name, tensor in family.join(config, stack_experts(config, kept)).items():
         if tied and name in ("lm_head.weight", "model.lm_head.weight"):
             continue
         if predicted and _is_predicting(name, config.n_layers):

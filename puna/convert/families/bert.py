@@ -100,6 +100,13 @@ def _is_nomic_moe(config: Config) -> Family | None:
     return _NOMIC_MOE if config.whole("moe_every_n_layers", 0) else None
 
 
+def _jina(config: Config) -> Keys:
+    return {
+        **_encoder(config),
+        "tokenizer.ggml.token_type_count": config.whole("type_vocab_size", 2),
+    }
+
+
 def _eurobert(config: Config) -> Keys:
     return {"attention.causal": False, "tokenizer.ggml.add_bos_token": False}
 
@@ -110,6 +117,7 @@ _NOMIC = Family("nomic-bert", _nomic, _nomic_weights, drop=_HEADS, final=_is_nom
 _BERT = Family("bert", _encoder, _weights, drop=_HEADS)
 _ROBERTA = Family("bert", _roberta, _roberta_weights, drop=_HEADS)
 _DISTILBERT = Family("bert", _distilbert, _weights, drop=_HEADS)
+_JINA = Family("jina-bert-v2", _jina, _weights, drop=_HEADS)
 _MODERN = Family("modern-bert", _modern, _modern_weights, drop=r"^(?:head|decoder|classifier)\.")
 
 FAMILIES = {
@@ -125,5 +133,7 @@ FAMILIES = {
     "NomicBertModel": _NOMIC,
     "ModernBertModel": _MODERN,
     "ModernBertForMaskedLM": _MODERN,
+    "JinaBertModel": _JINA,
+    "JinaBertForMaskedLM": _JINA,
     "EuroBertModel": Family("eurobert", _eurobert, _modern_weights),
 }

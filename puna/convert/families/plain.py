@@ -50,7 +50,7 @@ def _minicpm(config: Config) -> Keys:
 
 def _qwen(config: Config) -> Keys:
     return {
-        "feed_forward_length": config.whole("intermediate_size") // 2,
+        "feed_forward_length": config.whole("intermediate_size"),  # of both halves
         "attention.layer_norm_rms_epsilon": config.real("layer_norm_epsilon"),
         "attention.layer_norm_epsilon": None,
     }
@@ -66,6 +66,13 @@ def _orion(config: Config) -> Keys:
         "attention.layer_norm_epsilon": config.real("rms_eps"),
         "attention.layer_norm_rms_epsilon": None,
     }
+
+
+def _baichuan(config: Config) -> Keys:
+    """The engine takes the number of layers for what tells positions: 32 turn, 40 fade."""
+    if config.n_layers not in (32, 40):
+        raise config.bad("n_layers", config.n_layers, "32 or 40, which the engine knows")
+    return {}
 
 
 def _packed(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
@@ -119,7 +126,7 @@ FAMILIES = {
     "QWenLMHeadModel": Family("qwen", _qwen),
     "OrionForCausalLM": Family("orion", _orion),
     "XverseForCausalLM": Family("xverse", unrotate=True),
-    "BaichuanForCausalLM": Family("baichuan", weights=_packed),
-    "BaiChuanForCausalLM": Family("baichuan", weights=_packed),
+    "BaichuanForCausalLM": Family("baichuan", _baichuan, _packed),
+    "BaiChuanForCausalLM": Family("baichuan", _baichuan, _packed),
     "InternLM2ForCausalLM": Family("internlm2", weights=_internlm2),
 }

@@ -14,6 +14,8 @@ from typing import Any
 
 from puna.convert.family import Value
 from puna.convert.tokenizer.pretokenizer import find_pretokenizer
+from puna.convert.tokenizer.rwkv import NAME as RWKV
+from puna.convert.tokenizer.rwkv import read_lines
 from puna.convert.tokenizer.sentencepiece import read_pieces
 from puna.convert.tokenizer.special import Folder, special_keys, template_keys
 from puna.errors import TokenizerError
@@ -86,6 +88,8 @@ def _read(folder: Folder, pretokenizer: str) -> _Vocabulary:
         if not isinstance(model, dict) or _agree(pieces, model):
             return pieces
     if not isinstance(model, dict):
+        if (folder.path / RWKV).is_file():
+            return _from_lines(folder)
         if not folder.tokenizer:
             raise TokenizerError("no tokenizer.json and no tokenizer.model in the folder")
         raise TokenizerError("tokenizer.json: has no model")
@@ -126,6 +130,16 @@ def _from_pieces(folder: Folder) -> _Vocabulary:
         if pieces.charsmap:
             vocabulary.keys["tokenizer.ggml.precompiled_charsmap"] = list(pieces.charsmap)
     _add_added(vocabulary, folder)
+    return vocabulary
+
+
+def _from_lines(folder: Folder) -> _Vocabulary:
+    """RWKV's: the first number means that a text begins or ends, an empty line ends an answer."""
+    lines = read_lines(folder.path / RWKV)
+    vocabulary = _Vocabulary("rwkv", ["<s>", *lines], [CONTROL] + [NORMAL] * len(lines))
+    vocabulary.keys |= {"tokenizer.ggml.bos_token_id": 0, "tokenizer.ggml.eos_token_id": 0}
+    if r"\n\n" in lines:
+        vocabulary.keys["tokenizer.ggml.eot_token_id"] = 1 + lines.index(r"\n\n")
     return vocabulary
 
 

@@ -28,6 +28,9 @@ class Case:
     spread: float = 1.6
     """How large random matrices are: their standard deviation times the root of the width."""
 
+    twin: str = ""
+    """The class of transformers that computes the same, where there is none of the name."""
+
     dense: int = 0
     """How wide the first of two matrices is that its vectors go through, 0 for none."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import sys
 import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,13 @@ from safetensors.torch import save_file
 
 from tests.convert.parity.case import PROMPT_LENGTH, VOCAB, Case
 from tests.convert.parity.cases import CASES
+from tests.convert.parity.originals import ORIGINALS
+from tests.convert.parity.twins import as_maker
 
 __all__ = ["main", "write_tokenizer"]
 
 N_GREEDY = 8
+Run = Callable[[list[int]], np.ndarray[Any, Any]]
 
 
 def main(folder: Path, wanted: list[str]) -> int:
@@ -45,24 +50,56 @@ def main(folder: Path, wanted: list[str]) -> int:
 
 def _make(name: str, case: Case, target: Path) -> None:
     torch.manual_seed(zlib.crc32(name.encode()))
-    config: Any = transformers.AutoConfig.for_model(case.model_type, **case.config)
-    config.architectures = [case.architecture]
-    config._attn_implementation = "eager"
-    model: Any = getattr(transformers, case.architecture)(config).to(torch.float32).eval()
-    with torch.no_grad():
-        for key, parameter in model.named_parameters():
-            _spread(key, parameter, case.spread)
-    model.save_pretrained(target)
+    run = _original(case, target) if case.architecture in ORIGINALS else _class(case, target)
     write_tokenizer(target, case.tokenizer)
     prompt = torch.randint(3, VOCAB - 64, (PROMPT_LENGTH,)).tolist()
-    logits = _run(model, prompt)
+    logits = run(prompt)
     if case.dense:
         logits = _dense(target, logits, case.dense)
     greedy = list(prompt)
     is_encoder = logits.shape[-1] != VOCAB
     for _ in range(0 if is_encoder else N_GREEDY):
-        greedy.append(int(_run(model, greedy)[-1].argmax()))
+        greedy.append(int(run(greedy)[-1].argmax()))
     np.savez(target / "expected.npz", prompt=prompt, logits=logits, greedy=greedy[len(prompt) :])
+
+
+def _class(case: Case, target: Path) -> Run:
+    """A model of a class of transformers, saved as it does or as the maker would."""
+    config: Any = transformers.AutoConfig.for_model(case.model_type, **case.config)
+    config.architectures = [case.architecture]
+    config._attn_implementation = "eager"
+    model: Any = getattr(transformers, case.twin or case.architecture)(config)
+    model = model.to(torch.float32).eval()
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            _spread(key, parameter, case.spread)
+    if case.twin:
+        weights = {key: values.numpy() for key, values in model.state_dict().items()}
+        settings, weights = as_maker(case.architecture, config.to_dict(), weights)
+        _save(target, settings, {key: torch.tensor(values) for key, values in weights.items()})
+    else:
+        model.save_pretrained(target)
+    return partial(_run, model)
+
+
+def _original(case: Case, target: Path) -> Run:
+    """A model that is computed here."""
+    shapes, compute = ORIGINALS[case.architecture]
+    weights = {}
+    for key, shape in shapes(case.config).items():
+        is_norm = len(shape) == 1 and key.endswith("weight")
+        weights[key] = torch.ones(shape) if is_norm else torch.zeros(shape)
+        _spread(key, weights[key], case.spread)
+    settings = {**case.config, "architectures": [case.architecture]}
+    _save(target, {**settings, "model_type": case.model_type}, weights)
+    return lambda tokens: compute(case.config, weights, torch.tensor(tokens)).numpy()
+
+
+def _save(target: Path, settings: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "config.json").write_text(json.dumps(settings))
+    contiguous = {key: values.contiguous() for key, values in weights.items()}
+    save_file(contiguous, target / "model.safetensors")
 
 
 def _spread(name: str, parameter: Any, spread: float) -> None:
@@ -110,6 +147,10 @@ def write_tokenizer(folder: Path, kind: str) -> None:
     """A tokenizer.json of bytes, words or pieces, in place of whatever is there."""
     for old in folder.glob("tokenizer*"):
         old.unlink()
+    if kind == "lines":
+        lines = [f"{1 + byte} {bytes([byte])!r} 1\n" for byte in range(256)]
+        (folder / "rwkv_vocab_v20230424.txt").write_text("".join(lines))
+        return
     state = {"bytes": _bytes_tokenizer, "words": _words_tokenizer, "pieces": _pieces_tokenizer}[
         kind
     ]()

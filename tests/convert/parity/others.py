@@ -1,0 +1,91 @@
+"""Tiny models that transformers has no class for: those that are another's twins, and those that
+are computed by code of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.convert.parity.case import BASE, VOCAB, Case, but
+
+__all__ = ["OTHERS"]
+
+_RWKV: Mapping[str, Any] = {
+    "vocab_size": VOCAB,
+    "hidden_size": 128,
+    "intermediate_size": 224,
+    "num_hidden_layers": 4,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+
+
+def _twin(architecture: str, model_type: str, twin: str, **config: Any) -> Case:
+    return Case(model_type, architecture, {**BASE, **config}, twin=twin)
+
+
+_QWEN, _LLAMA, _STABLE = "Qwen2ForCausalLM", "LlamaForCausalLM", "StableLmForCausalLM"
+
+OTHERS: Mapping[str, Case] = {
+    "qwen": _twin("QWenLMHeadModel", "qwen2", _QWEN, num_key_value_heads=4),
+    "exaone": _twin("ExaoneForCausalLM", "llama", _LLAMA),
+    "internlm2": _twin("InternLM2ForCausalLM", "llama", _LLAMA),
+    "internlm3": _twin("InternLM3ForCausalLM", "llama", _LLAMA),
+    "baichuan": but(
+        _twin(
+            "BaichuanForCausalLM",
+            "llama",
+            _LLAMA,
+            hidden_size=32,
+            num_hidden_layers=32,  # the engine knows the kind of positions by it
+            num_key_value_heads=4,
+        ),
+        spread=1.0,  # of so many layers
+    ),
+    "xverse": _twin("XverseForCausalLM", "llama", _LLAMA, num_key_value_heads=4),
+    "orion": _twin("OrionForCausalLM", "stablelm", _STABLE, partial_rotary_factor=1.0),
+    "minicpm": _twin(
+        "MiniCPMForCausalLM",
+        "granite",
+        "GraniteForCausalLM",
+        attention_multiplier=0.25,  # the root of the heads' size, as without
+        embedding_multiplier=1.5,
+        residual_multiplier=0.5,
+        logits_scaling=4.0,
+    ),
+    "rwkv6": Case(
+        "rwkv6",
+        "Rwkv6ForCausalLM",
+        {**_RWKV, "head_size": 64, "layer_norm_epsilon": 1e-5, "rescale_every": 2},
+        tokenizer="lines",
+    ),
+    "rwkv7": Case(
+        "rwkv7",
+        "RWKV7ForCausalLM",
+        {
+            **_RWKV,
+            "head_dim": 64,
+            "norm_eps": 1e-5,
+            "decay_low_rank_dim": 32,
+            "a_low_rank_dim": 32,
+            "v_low_rank_dim": 16,
+            "gate_low_rank_dim": 48,
+        },
+        tokenizer="lines",
+    ),
+    "jina-bert-v2": Case(
+        "bert",
+        "JinaBertModel",
+        {
+            **BASE,
+            "type_vocab_size": 2,
+            "num_key_value_heads": 4,
+            "layer_norm_eps": 1e-12,
+            "feed_forward_type": "geglu",
+            "position_embedding_type": "alibi",
+        },
+        tokenizer="words",
+        tolerance=5e-3,
+    ),
+}

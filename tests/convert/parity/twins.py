@@ -1,0 +1,185 @@
+"""Makers' own files of models that transformers computes under another name: the same numbers, in
+their names, orders and settings. Nothing here needs torch.
+
+A model is built as its twin of transformers; what is converted is what its maker would have saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["TWINS", "as_maker"]
+
+Weights = dict[str, npt.NDArray[np.float32]]
+Settings = dict[str, Any]
+
+
+def as_maker(architecture: str, settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    """The configuration and the tensors as the maker of `architecture` has them."""
+    settings, weights = TWINS[architecture](settings, weights)
+    return {**settings, "architectures": [architecture]}, weights
+
+
+def _only(settings: Settings, *names: str, **others: Any) -> Settings:
+    return {name: settings[name] for name in names} | others
+
+
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "bos_token_id",
+    "eos_token_id",
+    "tie_word_embeddings",
+)
+_LLAMA = (
+    *_SIZES,
+    "num_key_value_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "rms_norm_eps",
+)
+
+
+def _renamed(weights: Weights, names: Mapping[str, str]) -> Weights:
+    """Parts of names replaced, in the order of the table."""
+    changed: Weights = {}
+    for name, values in weights.items():
+        for theirs, makers in names.items():
+            name = name.replace(theirs, makers)
+        changed[name] = values
+    return changed
+
+
+def _packed(weights: Weights, target: str, sources: tuple[str, ...]) -> Weights:
+    """Tensors of the same layer, one after the other in one."""
+    changed = dict(weights)
+    for name in weights:
+        if sources[0] in name:
+            parts = [changed.pop(name.replace(sources[0], part)) for part in sources]
+            changed[name.replace(sources[0], target)] = np.concatenate(parts)
+    return changed
+
+
+_QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+
+
+def _qwen(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    """It counts both halves of its network as the inner width."""
+    names = {
+        "model.embed_tokens": "transformer.wte",
+        "model.layers.": "transformer.h.",
+        "model.norm": "transformer.ln_f",
+        "input_layernorm": "ln_1",
+        "post_attention_layernorm": "ln_2",
+        "self_attn.o_proj": "attn.c_proj",
+        "mlp.up_proj": "mlp.w1",
+        "mlp.gate_proj": "mlp.w2",
+        "mlp.down_proj": "mlp.c_proj",
+    }
+    own = _only(
+        settings,
+        *_SIZES,
+        intermediate_size=2 * settings["intermediate_size"],
+        layer_norm_epsilon=settings["rms_norm_eps"],
+        seq_length=settings["max_position_embeddings"],
+        rotary_emb_base=10000,
+        kv_channels=settings["hidden_size"] // settings["num_attention_heads"],
+    )
+    return own, _renamed(_packed(weights, "attn.c_attn", _QKV), names)
+
+
+def _exaone(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    names = {
+        "model.embed_tokens": "transformer.wte",
+        "model.layers.": "transformer.h.",
+        "model.norm": "transformer.ln_f",
+        "input_layernorm": "ln_1",
+        "post_attention_layernorm": "ln_2",
+        "self_attn.o_proj": "attn.attention.out_proj",
+        "self_attn.": "attn.attention.",
+        "mlp.gate_proj": "mlp.c_fc_0",
+        "mlp.up_proj": "mlp.c_fc_1",
+        "mlp.down_proj": "mlp.c_proj",
+    }
+    own = _only(settings, *_LLAMA, layer_norm_epsilon=settings["rms_norm_eps"], rope_theta=10000)
+    own["num_layers"] = own.pop("num_hidden_layers")
+    del own["rms_norm_eps"]
+    return own, _renamed(weights, names)
+
+
+def _internlm2(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    """For each key its queries, itself and its value."""
+    names = {
+        "embed_tokens": "tok_embeddings",
+        "lm_head": "output",
+        "input_layernorm": "attention_norm",
+        "post_attention_layernorm": "ffn_norm",
+        "self_attn.o_proj": "attention.wo",
+        "mlp.gate_proj": "feed_forward.w1",
+        "mlp.up_proj": "feed_forward.w3",
+        "mlp.down_proj": "feed_forward.w2",
+    }
+    n_kv, width = settings["num_key_value_heads"], settings["hidden_size"]
+    each = settings["num_attention_heads"] // n_kv
+    size = width // settings["num_attention_heads"]
+    changed = dict(weights)
+    for layer in range(settings["num_hidden_layers"]):
+        stem = f"model.layers.{layer}."
+        query, key, value = (changed.pop(f"{stem}{part}.weight") for part in _QKV)
+        groups = (
+            query.reshape(n_kv, each, size, width),
+            key.reshape(n_kv, 1, size, width),
+            value.reshape(n_kv, 1, size, width),
+        )
+        joined = np.concatenate(groups, axis=1).reshape(-1, width)
+        changed[f"{stem}attention.wqkv.weight"] = joined
+    return _only(settings, *_LLAMA, rope_theta=10000), _renamed(changed, names)
+
+
+def _baichuan(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    own = _only(settings, *_LLAMA)
+    del own["num_key_value_heads"]
+    return own, _packed(weights, "self_attn.W_pack", _QKV)
+
+
+def _minicpm(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    """It says in its own way by what embeddings, layers and logits are multiplied."""
+    own = _only(
+        settings,
+        *_LLAMA,
+        scale_emb=settings["embedding_multiplier"],
+        scale_depth=settings["residual_multiplier"] * settings["num_hidden_layers"] ** 0.5,
+        dim_model_base=settings["hidden_size"] / settings["logits_scaling"],
+    )
+    return own, weights
+
+
+def _orion(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    """It calls the norms' smallest number as others do that of another kind of norm."""
+    own = _only(settings, *_LLAMA[:-1], rms_norm_eps=settings["layer_norm_eps"], rope_theta=10000)
+    return own, weights
+
+
+def _as_llama(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    return _only(settings, *_LLAMA, rope_theta=10000), weights
+
+
+TWINS: Mapping[str, Callable[[Settings, Weights], tuple[Settings, Weights]]] = MappingProxyType(
+    {
+        "QWenLMHeadModel": _qwen,
+        "ExaoneForCausalLM": _exaone,
+        "InternLM2ForCausalLM": _internlm2,
+        "InternLM3ForCausalLM": _as_llama,
+        "BaichuanForCausalLM": _baichuan,
+        "MiniCPMForCausalLM": _minicpm,
+        "OrionForCausalLM": _orion,
+        "XverseForCausalLM": _as_llama,
+    }
+)
