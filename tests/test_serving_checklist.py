@@ -100,6 +100,66 @@ OTHERWISE: dict[str, str] = {
 """Cases that are not so here, and the beginning of the line that says how they are."""
 
 
+KILLS, PLACES, LOADS = "test_kills.py", "test_scheduling.py", "test_loading.py"
+
+REAL: dict[str, tuple[str, str]] = {
+    "2 4 a load that many wait for": ("test_together.py", "test_a_cold_model_is_loaded_once"),
+    "3 a runner that dies while it loads": (
+        KILLS,
+        "test_a_runner_that_is_killed_while_it_loads_is_a_status",
+    ),
+    "5 15 16 17 what reloads": (PLACES, "test_what_reloads_a_model"),
+    "7 a full queue": (PLACES, "test_a_full_queue"),
+    "9 10 an unload while it answers": (
+        PLACES,
+        "test_an_unload_waits_for_the_answers_under_way",
+    ),
+    "12 every form of keep-alive": (PLACES, "test_keep_alive"),
+    "12 a keep-alive that ends": (PLACES, "test_the_default_keep_alive"),
+    "14 who goes": (PLACES, "test_the_least_recently_used_model_goes"),
+    "22 who leaves the queue": (PLACES, "test_who_hangs_up_while_waiting_gives_the_place_up"),
+    "23 the end of a server that answers": (KILLS, "test_a_server_ends_in_order"),
+    "23 the end of a server that loads": (KILLS, "test_a_server_that_loads_ends_in_order"),
+    "30 46 47 a load that runs out of memory": (LOADS, "test_a_load_that_runs_out_of_memory"),
+    "45 a load that stalls, or whose client leaves; the queue; priority": (
+        LOADS,
+        "test_waiting_for_loads",
+    ),
+    "a runner that dies while it answers": (
+        KILLS,
+        "test_a_killed_runner_is_an_error_line_and_the_next_request_is_served",
+    ),
+    "a runner that dies while nobody uses it": (KILLS, "test_an_idle_runner_that_dies_is_noticed"),
+    "a runner that hangs": (
+        PLACES,
+        "test_a_runner_that_hangs_is_ended_and_the_next_request_gets_a_fresh_one",
+    ),
+    "runners of a killed server": (KILLS, "test_a_runner_that_hangs_follows_its_killed_server"),
+    "an end that waits for answers": (
+        KILLS,
+        "test_a_server_lets_an_answer_end_and_saves_what_its_runner_holds",
+    ),
+    "what many requests leave": ("test_soak.py", "test_nothing_stays_of_many_requests"),
+}
+"""The important ones again, by their numbers above: file in e2e/ and function, with a
+real server, its runners and tiny models."""
+
+
+def functions(file: Path) -> set[str]:
+    """The names of a file's tests."""
+    return {
+        node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)
+    }
+
+
+@pytest.mark.parametrize("case", REAL)
+def test_important_cases_are_tried_with_real_processes(case: str) -> None:
+    file, name = REAL[case]
+    assert name in functions(TESTS / "e2e" / file)
+    scripted = {number for cases in TESTED for number in cases.split()}
+    assert {word for word in case.split() if word.isdigit()} <= scripted
+
+
 def test_every_case_is_there_once() -> None:
     numbers = [int(number) for cases in (*TESTED, *OTHERWISE) for number in cases.split()]
     assert sorted(numbers) == list(range(1, 82))
@@ -108,8 +168,7 @@ def test_every_case_is_there_once() -> None:
 @pytest.mark.parametrize("cases", TESTED)
 def test_cases_have_their_tests(cases: str) -> None:
     file, name = TESTED[cases]
-    tree = ast.parse((TESTS / file).read_text())
-    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert name in functions(TESTS / file)
 
 
 @pytest.mark.parametrize("cases", OTHERWISE)
