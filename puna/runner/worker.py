@@ -66,6 +66,7 @@ log = logging.getLogger(__name__)
 
 NO_TEXT = "this model gives embeddings and cannot generate text"
 _BEAT_NS = 1_000_000_000  # between two signs of life, at least
+_QUIET_SECONDS = 1.0  # without requests, after which there is time for what will be needed
 _PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
 
 
@@ -104,6 +105,7 @@ class Worker:
         self._n_allocations = LOG.n_allocations
         self._beat_at_ns = 0
         self._was_idle = True
+        self._is_prepared = self._context is None
         self._grammars = Grammars(self._model)
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
         self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "images")
@@ -185,9 +187,12 @@ class Worker:
         return self._embedder.idle and (loop is None or loop.idle or loop.is_blind)
 
     def _take(self, *, wait: bool) -> None:
+        seconds = _QUIET_SECONDS if wait and not self._is_prepared else None
         try:
-            arrived = self._inbox.get(block=wait)
+            arrived = self._inbox.get(block=wait, timeout=seconds)
         except queue.Empty:
+            if wait:
+                self._prepare_context()
             return
         match arrived:
             case Job():
@@ -206,6 +211,12 @@ class Worker:
                 if self._loop is not None:
                     self._loop.close(seconds)
                 os._exit(0)
+
+    def _prepare_context(self) -> None:
+        """Make what users would have to wait for in the middle of their answers. One thing at a
+        time: who comes meanwhile waits for its end, as it would later."""
+        if self._context is not None and self._loop is not None and self._loop.idle:
+            self._is_prepared = not self._context.prepare()
 
     def listen(self) -> None:
         """The reader's thread: prepare requests so that the engine never waits for a tokenizer."""

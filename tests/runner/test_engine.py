@@ -324,6 +324,22 @@ def test_a_model_that_needs_a_second_context_says_that_it_is_larger_now(tiny: Pa
     with_engine(LoadPlan(model=str(tiny), n_ctx=1024, n_parallel=4), use)
 
 
+def test_a_runner_that_is_left_alone_makes_what_answers_will_need(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        sizes = [engine.info.size]
+        while len(sizes) < 3:  # one context for a sequence alone, one for several
+            await asyncio.sleep(0.02)
+            if engine.info.size != sizes[-1]:
+                sizes.append(engine.info.size)
+        assert sizes == sorted(sizes)
+        prompts = [f"{seed} " * 300 for seed in range(4)]
+        orders = [Generation(prompt=prompt, n_ctx=1024, max_tokens=12) for prompt in prompts]
+        await asyncio.gather(*(answer(engine, order) for order in orders))
+        assert engine.info.size == sizes[-1]
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=1024, n_parallel=4), use)
+
+
 def test_tokens_and_text(tiny: Path) -> None:
     async def use(engine: ProcessEngine) -> None:
         tokens = await engine.tokenize("Once upon a time")

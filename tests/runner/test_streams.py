@@ -290,6 +290,55 @@ def test_a_full_pool_gets_what_is_in_streams_when_there_is_room(path: Path) -> N
         model.close()
 
 
+@pytest.mark.parametrize(
+    ("n_parallel", "shape"),
+    [(1, (4, 256)), (4, (4, 1024)), (6, (8, 768))],
+    ids=["parts of one context", "a context each", "a power of two"],
+)
+def test_what_is_made_ahead_is_what_is_needed(
+    path: Path, n_parallel: int, shape: tuple[int, int]
+) -> None:
+    model, context = open_context(path, n_parallel=n_parallel)
+    streams, private = context._streams, context._private
+    assert streams is not None
+    assert private is not None
+    try:
+        assert context.prepare()
+        assert private.handle
+        assert not streams.handle
+        assert context.prepare()
+        assert (streams._count, streams._size) == shape
+        assert not context.prepare()
+        made = streams.handle, private.handle
+        world = crowd(context, [150] * 4)
+        while not words(world, 0, 1, 2, 3, n_used=CROWDED):
+            pass
+        assert (streams.handle, private.handle) == made
+        world.end()
+    finally:
+        context.close()
+        model.close()
+
+
+def test_streams_that_take_much_of_the_memory_are_not_made_ahead(path: Path) -> None:
+    model, context = open_context(path)
+    streams = context._streams
+    assert streams is not None
+    try:
+        streams._cells_size = (1 << 30) + 1
+        assert context.prepare()
+        assert not context.prepare()
+        assert not streams.handle
+        world = crowd(context, [150] * 2)
+        while not words(world, 0, 1, n_used=CROWDED):  # but where they are needed, in two parts
+            pass
+        assert streams._count == 2
+        world.end()
+    finally:
+        context.close()
+        model.close()
+
+
 @pytest.mark.parametrize("make", [make_tiny_mamba, make_tiny_window])
 def test_other_memories_have_no_streams(make: Any, tmp_path: Path) -> None:
     model, context = open_context(make(tmp_path / "m.gguf"))
@@ -297,6 +346,7 @@ def test_other_memories_have_no_streams(make: Any, tmp_path: Path) -> None:
         world = crowd(context, [50, 50])
         world.decode({0: ([11], 1), 1: ([11], 1)}, CROWDED)
         assert context._streams is None
+        assert not context.prepare()
     finally:
         context.close()
         model.close()

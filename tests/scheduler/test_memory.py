@@ -41,12 +41,17 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: make(folder / f"{name}.gguf") for name, make in MAKERS.items()}
 
 
-def allocated(plan: LoadPlan) -> int:
-    """Bytes of all buffers that the engine makes for a plan."""
-    told = Buffers()
-    LOG.attach(lambda level, line: told.read(line, ""))
+def allocated(plan: LoadPlan, *, apart: bool = False) -> int:
+    """Bytes of all buffers that the engine makes for a plan; `apart`, with the context in which a
+    sequence is computed apart."""
+    told, part = Buffers(), ""
+    LOG.attach(lambda level, line: told.read(line, part))
     model = Model(plan, lambda fraction: None)
-    Context(model, plan, 1).close()
+    context = Context(model, plan, 1)
+    part = "private"
+    if apart:
+        context.prepare()
+    context.close()
     return told.sizes().total
 
 
@@ -87,5 +92,7 @@ def test_a_runner_on_a_processor_may_need_a_second_context_later(shapes: dict[st
     plan = LoadPlan(model="m", n_ctx=2048, n_parallel=4)
     llama = estimate(footprint_of(read_header(shapes["100M"])), plan)
     assert llama.cells // 4 < llama.later < llama.cells
+    plan = LoadPlan(model=str(shapes["100M"]), n_ctx=2048, n_parallel=4)
+    assert llama.on_host + llama.later == pytest.approx(allocated(plan, apart=True), rel=0.05)
     state = estimate(footprint_of(read_header(shapes["state"])), plan)
     assert state.later == 0

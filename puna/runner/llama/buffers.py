@@ -9,7 +9,8 @@ from dataclasses import dataclass
 __all__ = ["Buffers", "Sizes"]
 
 _BUFFER = re.compile(r"([\w.]+)\s+(\w+(?: \w+)*) buffer size\s*=\s*([\d.]+) MiB")
-_SUMMED = frozenset({"model", "KV", "RS"})
+_CELLS = "KV"
+_SUMMED = frozenset({"model", _CELLS, "RS"})
 """What is told once for each file or kind of cells; all else is told anew where it changes."""
 _MAPPED = "_Mapped"
 _MIB = 1024 * 1024
@@ -43,6 +44,11 @@ class Buffers:
         """A part is gone, or was not made after all."""
         for key in [each for each in self._sizes if each[0] == part]:
             del self._sizes[key]
+
+    @property
+    def cells(self) -> int:
+        """Bytes that are kept of tokens."""
+        return int(_MIB * sum(size for key, size in self._sizes.items() if key[2] == _CELLS))
 
     def sizes(self) -> Sizes:
         """What there is.

@@ -59,6 +59,7 @@ class Context:
         self.n_batch = sizes.n_batch
         self.n_whole = sizes.n_micro
         """Tokens of a decode that can see each other."""
+        cells_before = LOG.cells
         self._handle = lib.llama_init_from_model(model.handle, _params(plan, sizes, n_threads))
         if not self._handle:
             raise start_failure("failed to create the context")
@@ -80,7 +81,8 @@ class Context:
         if self._can_compute_apart(model, plan):
             shared = self._handle, self.n_sequences
             self._private = PrivateContext(model, plan, n_threads, self.n_batch, *shared)
-            self._streams = Streams(model, plan, n_threads, self.n_cells, *shared)
+            cells = self.n_cells, LOG.cells - cells_before
+            self._streams = Streams(model, plan, n_threads, *cells, *shared)
 
     def _can_compute_apart(self, model: Model, plan: LoadPlan) -> bool:
         """Whether a shorter context of full attention makes the same cells, and it may pay."""
@@ -97,6 +99,13 @@ class Context:
     def answering(self) -> Any:
         """libllama's pointer to the context that computed the newest logits."""
         return self._answering
+
+    def prepare(self) -> bool:
+        """Make one of the contexts that are made when they are needed, while nobody waits; False
+        when there is none to make."""
+        if self._private is None or self._streams is None:
+            return False
+        return self._private.prepare() or self._streams.prepare()
 
     def begin(self, n_used: int = 0, *, sole: bool = False, demands: Sequence[Demand] = ()) -> None:
         """Start an empty batch, with `n_used` cells of the pool in use.

@@ -114,6 +114,11 @@ class EngineLog:
         """How often something was allocated: `allocated` can only differ where this does."""
         return self._buffers.n_told
 
+    @property
+    def cells(self) -> int:
+        """Bytes of the cells of all contexts."""
+        return self._buffers.cells
+
     def allocated(self) -> tuple[int, int]:
         """Bytes in all buffers, and bytes of those that are on graphics cards."""
         sizes = self._buffers.sizes()

@@ -41,7 +41,7 @@ _MOVE = 12  # looks that moving a cell from one context to the other takes the t
 
 
 class PrivateContext:
-    """The second context. It has room for one sequence, and is made when first needed."""
+    """The second context, with room for one sequence. It is made when needed, if not before."""
 
     def __init__(
         self, model: Model, plan: LoadPlan, n_threads: int, n_batch: int, pool: Any, spare: int
@@ -61,6 +61,10 @@ class PrivateContext:
         self._length = 0  # tokens of it that are here
         self._settled = 0  # tokens of those that the pool has too
         self._suitor, self._looks = -1, 0  # who ran alone in the pool, and what that cost
+
+    def prepare(self) -> bool:
+        """Make the context before it is needed; False when it is there already, or cannot be."""
+        return self.handle is None and self._is_open()
 
     def pays(
         self, sequence: int, position: int, n_tokens: int, n_used: int, *, only: bool = False

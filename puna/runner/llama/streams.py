@@ -10,6 +10,7 @@ before anybody needs it there.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,10 @@ _ANOTHER_RUN = 2_500
 together for the weights."""
 _DEAREST_RUN = 20_000  # looks
 _PART_OF_FREE = 0.5  # of the memory that is free, which the cells may take
+_USUAL = 4  # streams at least where nobody needs them yet
+_PART_AHEAD, _MOST_AHEAD = 0.125, 1 << 30
+"""Of the memory that is free, and bytes: what cells may take that nobody needs yet. To make so many
+takes half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +68,25 @@ class _Guest:
 
 
 class Streams:
-    """The context with streams. It is made when first needed, and again where more are."""
+    """The context with streams. It is made when needed, if not before, and again where more are."""
 
     def __init__(
-        self, model: Model, plan: LoadPlan, n_threads: int, n_cells: int, pool: Any, spare: int
+        self,
+        model: Model,
+        plan: LoadPlan,
+        n_threads: int,
+        n_cells: int,
+        cells_size: int,
+        pool: Any,
+        spare: int,
     ) -> None:
-        """`pool` is libllama's pointer to the pool of `n_cells`, `spare` a sequence of it that is
-        nobody's when no call of this runs."""
+        """`pool` is libllama's pointer to the pool of `n_cells`, which are `cells_size` bytes
+        together, `spare` a sequence of it that is nobody's when no call of this runs."""
         self._model = model
         self._plan = plan
         self._n_threads = n_threads
         self._n_cells = n_cells
+        self._cells_size = cells_size
         self._pool = pool
         self._spare = spare
         self._is_usable = not model.is_stretched
@@ -89,6 +102,15 @@ class Streams:
     def stream_of(self, sequence: int) -> int:
         """The number that a sequence has here."""
         return self._guests[sequence].stream
+
+    def prepare(self) -> bool:
+        """Make the context before it is needed, where it takes little of the memory; False when it
+        is there already, or cannot be."""
+        count = min(MOST, _power_of_two(max(_USUAL, self._plan.n_parallel)))
+        size = self._longest(count)
+        if self.handle or not size or not self._is_usable:
+            return False
+        return self._reopen(count, size, _PART_AHEAD, _MOST_AHEAD)
 
     def enter(self, demands: Sequence[Demand], n_used: int, n_runs: int, saved: int = 0) -> bool:
         """Whether these, which is everybody who gets logits, go on here; then they are here.
@@ -184,18 +206,18 @@ class Streams:
         )
         if len(demands) <= self._count and longest <= self._size:
             return self._count, self._size
-        count = 2
-        while count < len(demands):
-            count *= 2
-        size = min(self._plan.n_ctx, self._n_cells // count) // _BLOCK * _BLOCK
+        count = _power_of_two(len(demands))
+        size = self._longest(count)
         return (count, size) if longest <= size else None
+
+    def _longest(self, count: int) -> int:
+        """Cells of each of so many streams, 0 where there are too few."""
+        return min(self._plan.n_ctx, self._n_cells // count) // _BLOCK * _BLOCK
 
     def _admit(self, demands: Sequence[Demand], shape: tuple[int, int]) -> bool:
         """Make a place for everybody, and load those who are not here."""
-        if shape != (self._count, self._size):
-            longest = max(demands, key=lambda each: each.position)
-            if not self._reopen(longest, *shape):
-                return False
+        if shape != (self._count, self._size) and not self._reopen(*shape, _PART_OF_FREE):
+            return False
         present = {each.sequence for each in demands}
         for each in [each for each in demands if not self._holds(each)]:
             self.forget(each.sequence)
@@ -213,14 +235,15 @@ class Streams:
             return stream if self.leave(other) else None
         return next(each for each in range(self._count) if each not in taken)
 
-    def _reopen(self, sample: Demand, count: int, size: int) -> bool:
-        """Make the context anew in another shape; False when that cannot be."""
+    def _reopen(self, count: int, size: int, part: float, most: int = sys.maxsize) -> bool:
+        """Make the context anew in another shape; False when that cannot be, or its cells would
+        take more than a `part` of the memory that is free, or `most` bytes."""
         if not self.settle():
             return False
         self.close()
-        needed = count * size * self._cell_size(sample)
+        needed = count * size * self._cells_size // self._n_cells
         free = available_memory()
-        if free is not None and needed > free * _PART_OF_FREE:
+        if needed > most or (free is not None and needed > free * part):
             return False
         try:
             with LOG.part("streams"):
@@ -231,11 +254,6 @@ class Streams:
             self.close()
             self._is_usable = False
         return self._is_usable
-
-    def _cell_size(self, sample: Demand) -> int:
-        """Bytes of a cell, by a sequence of the pool."""
-        size = int(lib.llama_state_seq_get_size(self._pool, sample.sequence))
-        return size // max(1, sample.position)
 
     def _open(self, count: int, size: int) -> None:
         params = make_params(self._plan, self._n_threads)
@@ -271,3 +289,8 @@ class Streams:
         lib.llama_memory_seq_cp(pool, self._spare, sequence, guest.settled, guest.length)
         lib.llama_memory_seq_rm(pool, self._spare, -1, -1)
         return True
+
+
+def _power_of_two(least: int) -> int:
+    """The first that is not less, 2 at least."""
+    return max(2, 1 << (least - 1).bit_length())
