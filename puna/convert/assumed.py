@@ -71,6 +71,28 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "hidden_act": "gelu_pytorch_tanh", "patch_size": 16, "spatial_merge_size": 2,
             "temporal_patch_size": 2, "out_hidden_size": 3584, "num_position_embeddings": 2304,
         },
+        "glm4v": {
+            "depth": 24, "hidden_size": 1536, "intermediate_size": 13696, "num_heads": 12,
+            "hidden_act": "silu", "attention_bias": False, "image_size": 336, "patch_size": 14,
+            "spatial_merge_size": 2, "temporal_patch_size": 2, "out_hidden_size": 4096,
+            "rms_norm_eps": 1e-5,
+        },
+        "glm_ocr": {
+            "depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "num_heads": 16,
+            "hidden_act": "silu", "attention_bias": True, "image_size": 336, "patch_size": 14,
+            "spatial_merge_size": 2, "temporal_patch_size": 2, "out_hidden_size": 1536,
+            "rms_norm_eps": 1e-5,
+        },
+        "glm4v_text": {
+            "vocab_size": 151552, "hidden_size": 4096, "intermediate_size": 13696,
+            "num_hidden_layers": 40, "num_attention_heads": 32, "num_key_value_heads": 2,
+            "max_position_embeddings": 32768, "rms_norm_eps": 1e-5,
+        },
+        "glm_ocr_text": {
+            "vocab_size": 59392, "hidden_size": 1024, "intermediate_size": 4096,
+            "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 8,
+            "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
+        },
         "llama4_vision_model": {
             "hidden_size": 768, "intermediate_size": 5632, "num_hidden_layers": 34,
             "num_attention_heads": 16, "image_size": 448, "patch_size": 14, "hidden_act": "gelu",

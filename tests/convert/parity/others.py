@@ -1,5 +1,5 @@
 """Tiny models that transformers has no class for: those that are another's twins, and those that
-are computed by code of ours.
+are computed by code of ours; and the text of some that see.
 """
 
 from __future__ import annotations
@@ -11,6 +11,26 @@ from tests.convert.parity.case import BASE, VOCAB, Case, but
 
 __all__ = ["OTHERS"]
 
+_SEEING: Mapping[str, Any] = {
+    "text_config": {
+        **BASE,
+        "head_dim": 16,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+            "partial_rotary_factor": 0.5,
+            "mrope_section": [1, 1, 2],
+        },
+    },
+    "vision_config": {
+        "depth": 1,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_heads": 2,
+        "out_hidden_size": 64,
+    },
+    "tie_word_embeddings": False,
+}
 _RWKV: Mapping[str, Any] = {
     "vocab_size": VOCAB,
     "hidden_size": 128,
@@ -53,6 +73,25 @@ OTHERS: Mapping[str, Case] = {
         embedding_multiplier=1.5,
         residual_multiplier=0.5,
         logits_scaling=4.0,
+    ),
+    "glm-ocr": Case("glm_ocr", "GlmOcrForConditionalGeneration", _SEEING),
+    "glm4v": Case("glm4v", "Glm4vForConditionalGeneration", _SEEING),
+    "glm4v-moe": Case(
+        "glm4v_moe",
+        "Glm4vMoeForConditionalGeneration",
+        {
+            **_SEEING,
+            "text_config": {
+                **_SEEING["text_config"],
+                "n_routed_experts": 4,
+                "num_experts_per_tok": 2,
+                "moe_intermediate_size": 48,
+                "n_shared_experts": 1,
+                "n_group": 1,
+                "topk_group": 1,
+                "first_k_dense_replace": 1,
+            },
+        },
     ),
     "rwkv6": Case(
         "rwkv6",

@@ -165,6 +165,33 @@ CASES: Mapping[str, Case] = {
         },
         size=(96, 192),
     ),
+    "glm4v": Case(
+        "Glm4vForConditionalGeneration",
+        {"model_type": "glm4v"},
+        {**_TEXT, "model_type": "glm4v_text", "rope_parameters": _MROPE},
+        {
+            "depth": 3,
+            "hidden_size": 64,
+            "intermediate_size": 80,
+            "num_heads": 2,
+            "out_hidden_size": 64,
+            "image_size": 84,
+        },
+        size=(112, 140),
+    ),
+    "glm-ocr": Case(
+        "GlmOcrForConditionalGeneration",
+        {"model_type": "glm_ocr"},
+        {**_TEXT, "model_type": "glm_ocr_text", "rope_parameters": _MROPE},
+        {
+            "depth": 3,
+            "hidden_size": 64,
+            "intermediate_size": 80,
+            "num_heads": 2,
+            "out_hidden_size": 64,
+        },
+        size=(112, 140),
+    ),
     "llama4": Case(
         "Llama4ForConditionalGeneration",
         {"model_type": "llama4"},
@@ -260,7 +287,7 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
     kind, patch = config.vision_config.model_type, config.vision_config.patch_size
     height, width = (int(n) // patch for n in pixels.shape[:2])
     with torch.no_grad():
-        if kind.startswith("qwen"):
+        if kind.startswith(("qwen", "glm")):
             sizes = torch.tensor([[1, height, width]])
             found = model.get_image_features(_pairs(torch, planes, patch), image_grid_thw=sizes)
             deep = getattr(found, "deepstack_features", None) or []
