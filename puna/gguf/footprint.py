@@ -34,7 +34,9 @@ class Footprint:
 
     `output` are the weights after the last layer: where the embedding also gives the output
     (`is_tied`), those of the embedding. `other` are the weights that no layer has, `output`
-    excluded. `n_masks` counts the kinds of attention (full, sliding) that tell cells apart.
+    excluded. `query` is the width of all heads' queries, `query_plain` what it is before they are
+    compressed, in models whose cells are. `n_masks` counts the kinds of attention (full, sliding)
+    that tell cells apart.
     """
 
     layers: tuple[LayerShape, ...]
@@ -46,6 +48,7 @@ class Footprint:
     n_ff: int
     n_head: int
     query: int
+    query_plain: int
     n_masks: int
     n_expert: int
     n_expert_used: int
@@ -91,6 +94,7 @@ def footprint_of(header: Header) -> Footprint:
     n_embd = keys.whole("embedding_length") or 0
     head_size = n_embd // n_head if n_head else 0
     key_length = keys.whole("attention.key_length") or head_size
+    plain_length = keys.whole("attention.key_length_mla") or key_length
     kinds = _layers(keys, weights, heads, head_size)
     return Footprint(
         layers=kinds,
@@ -102,6 +106,7 @@ def footprint_of(header: Header) -> Footprint:
         n_ff=max(keys.each("feed_forward_length", n_layers) or (0,), default=0),
         n_head=n_head,
         query=n_head * key_length,
+        query_plain=n_head * plain_length,
         n_masks=1 + bool(keys.whole("attention.sliding_window")),
         n_expert=keys.whole("expert_count") or 0,
         n_expert_used=keys.whole("expert_used_count") or 0,

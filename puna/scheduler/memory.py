@@ -105,7 +105,7 @@ def _graph(footprint: Footprint, sizes: ContextSizes, *, is_flash: bool) -> int:
     n, f = sizes.n_micro, footprint
     mask = f.n_masks * sizes.n_cells * (2 if is_flash else 4) if f.query else 0
     widest = max((layer.key + layer.value for layer in f.layers), default=0)
-    attention = (3 * f.n_embd + 3 * f.query + widest) * _FLOAT + mask
+    attention = (3 * f.n_embd + 2 * f.query + f.query_plain + widest) * _FLOAT + mask
     if not is_flash and f.query:
         attention += f.n_head * sizes.n_cells * _FLOAT  # the scores
     feed = (2 * f.n_embd + 3 * f.n_ff) * _FLOAT + mask

@@ -17,6 +17,7 @@ __all__ = [
     "make_norm",
     "make_tiny_experts",
     "make_tiny_hybrid",
+    "make_tiny_latent",
     "make_tiny_mamba",
     "make_tiny_window",
     "write_model",
@@ -26,6 +27,7 @@ WINDOW = 32
 _WINDOW_LAYERS = 6  # every sixth layer of this shape sees everything
 _INNER, _STATE, _RANK, _KERNEL = 128, 16, 4, 4
 _EXPERTS = 4
+_LATENT, _PLAIN, _ROPE = 64, 16, 16  # of a compressed vector, and of a head without and with places
 
 Array = npt.NDArray[np.float32]
 
@@ -203,6 +205,53 @@ def make_tiny_experts(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
     writer.add_rope_dimension_count(EMBD // HEADS)
     writer.add_expert_count(_EXPERTS)
     writer.add_expert_used_count(2)
+    return _write(writer, weights, path)
+
+
+def make_tiny_latent(path: Path, *, seed: int = 0, n_ctx: int = 512) -> Path:
+    """Write a random two-layer model of DeepSeek 2's shape, whose cells hold keys and values in one
+    compressed vector.
+    """
+    draw = Draw(seed)
+    weights = draw.ends()
+    for layer in range(2):
+        weights |= {
+            f"blk.{layer}.attn_norm.weight": make_norm(),
+            f"blk.{layer}.attn_q_a.weight": draw.normal(_LATENT, EMBD, 0.15),
+            f"blk.{layer}.attn_q_a_norm.weight": np.ones(_LATENT, np.float32),
+            f"blk.{layer}.attn_q_b.weight": draw.normal(HEADS * (_PLAIN + _ROPE), _LATENT, 0.2),
+            f"blk.{layer}.attn_kv_a_mqa.weight": draw.normal(_LATENT + _ROPE, EMBD, 0.15),
+            f"blk.{layer}.attn_kv_a_norm.weight": np.ones(_LATENT, np.float32),
+            f"blk.{layer}.attn_k_b.weight": np.stack(
+                [draw.normal(_LATENT, _PLAIN, 0.2) for _ in range(HEADS)]
+            ),
+            f"blk.{layer}.attn_v_b.weight": np.stack(
+                [draw.normal(_PLAIN, _LATENT, 0.2) for _ in range(HEADS)]
+            ),
+            f"blk.{layer}.attn_output.weight": draw.normal(EMBD, HEADS * _PLAIN, 0.2, silent=True),
+            f"blk.{layer}.ffn_norm.weight": make_norm(),
+            f"blk.{layer}.ffn_gate.weight": draw.normal(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_up.weight": draw.normal(FFN, EMBD, 0.2),
+            f"blk.{layer}.ffn_down.weight": draw.normal(EMBD, FFN, 0.1, silent=True),
+        }
+    writer = gguf.GGUFWriter(path, "deepseek2")
+    writer.add_context_length(n_ctx)
+    writer.add_embedding_length(EMBD)
+    writer.add_block_count(2)
+    writer.add_leading_dense_block_count(2)
+    writer.add_feed_forward_length(FFN)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(1)
+    writer.add_q_lora_rank(_LATENT)
+    writer.add_kv_lora_rank(_LATENT)
+    writer.add_key_length(_LATENT + _ROPE)
+    writer.add_value_length(_LATENT)
+    writer.add_key_length_mla(_PLAIN + _ROPE)
+    writer.add_value_length_mla(_PLAIN)
+    writer.add_rope_dimension_count(_ROPE)
+    writer.add_expert_feed_forward_length(FFN)
+    writer.add_expert_shared_count(1)
+    writer.add_layer_norm_rms_eps(1e-5)
     return _write(writer, weights, path)
 
 

@@ -26,6 +26,7 @@ def model(weights: int = 4 * GIB, layers: int = 32, width: int = 1024) -> Footpr
         n_ff=11_008,
         n_head=32,
         query=4096,
+        query_plain=4096,
         n_masks=1,
         n_expert=0,
         n_expert_used=0,

@@ -20,6 +20,7 @@ from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.shapes import (
     make_tiny_experts,
     make_tiny_hybrid,
+    make_tiny_latent,
     make_tiny_mamba,
     make_tiny_window,
 )
@@ -30,6 +31,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "state": make_tiny_mamba,
     "hybrid": make_tiny_hybrid,
     "experts": make_tiny_experts,
+    "compressed": make_tiny_latent,
     "large vocabulary": lambda path: make_model(path, TINY),
     "100M": lambda path: make_model(path, SMALL),
 }
