@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, in_terminal
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import Layout
@@ -18,6 +18,7 @@ from prompt_toolkit.utils import is_dumb_terminal
 
 from puna.agent.approvals import Approvals, Choice, Wish, always_text, visible
 from puna.term.screen import make_output
+from puna.term.viewer import make_viewer
 
 __all__ = ["ask_at_terminal", "deny_unasked"]
 
@@ -34,7 +35,7 @@ def ask_at_terminal(wishes: Sequence[Wish], approvals: Approvals) -> Choice:
     choices.append((Choice.DENY, Choice.DENY.value))
     if is_dumb_terminal():
         return _ask_plainly(choices)
-    picked = _menu(choices, approvals).run()
+    picked = _menu(choices, approvals, "\n\n".join(visible(wish.text) for wish in wishes)).run()
     print(f"  {dict(choices)[picked]}", flush=True)
     return picked
 
@@ -51,7 +52,7 @@ def deny_unasked(wishes: Sequence[Wish], approvals: Approvals) -> Choice:
 
 def _shown(wish: Wish) -> str:
     more = len(wish.text) - _MOST_SHOWN
-    cut = f"\n[{more} more characters that are not shown]" if more > 0 else ""
+    cut = f"\n[{more} more characters, which Ctrl+O shows]" if more > 0 else ""
     return visible(wish.text[:_MOST_SHOWN]) + cut
 
 
@@ -65,8 +66,10 @@ def _ask_plainly(choices: Sequence[tuple[Choice, str]]) -> Choice:
     return numbers.get(line, Choice.DENY)
 
 
-def _menu(choices: Sequence[tuple[Choice, str]], approvals: Approvals) -> Application[Choice]:
-    """The choices with their numbers; the first is marked at the beginning."""
+def _menu(
+    choices: Sequence[tuple[Choice, str]], approvals: Approvals, whole: str
+) -> Application[Choice]:
+    """The choices with their numbers, the first being marked; Ctrl+O shows the calls as a whole."""
     at = [0]
     keys = KeyBindings()
 
@@ -98,6 +101,11 @@ def _menu(choices: Sequence[tuple[Choice, str]], approvals: Approvals) -> Applic
     @keys.add("c-c")
     def deny(event: KeyPressEvent) -> None:
         event.app.exit(result=Choice.DENY)
+
+    @keys.add("c-o")
+    async def show(event: KeyPressEvent) -> None:
+        async with in_terminal():
+            await make_viewer("To be approved", whole).run_async()
 
     @keys.add("s-tab")
     def full_access(event: KeyPressEvent) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from prompt_toolkit.application import run_in_terminal
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-
 from puna.agent.approvals import visible
 from puna.agent.ask import ask_at_terminal, deny_unasked
 from puna.agent.commands import COMMANDS, Desk, run_command
+from puna.agent.complete import AgentCompleter
+from puna.agent.keys import make_keys
+from puna.agent.pastes import Pastes
+from puna.agent.pickers import THINKING
 from puna.agent.setup import Flags, make_agent
 from puna.agent.turn import Agent, End, take_turn
 from puna.client.replies import Json
@@ -23,7 +24,7 @@ from puna.repl.complete import PromptCompleter
 from puna.repl.editor import edit
 from puna.repl.history import History
 from puna.repl.loop import entries
-from puna.repl.reader import make_reader
+from puna.repl.reader import Extras, make_reader
 from puna.repl.session import Session
 from puna.term.answer import GREY, RESET
 from puna.term.present import is_at_terminal
@@ -32,11 +33,12 @@ __all__ = ["answer_once", "run_agent"]
 
 _SHOWN_LINES = 8
 _MOST_SHOWN = 2000
+_MUCH = 0.6  # of the context; below, its use is not shown
 
 
 def run_agent(session: Session, settings: Settings, flags: Flags, text: str = "") -> None:
     """Work with the user until they leave, beginning with `text`. Raises ClientError."""
-    session.restyle(has_tools=True)
+    session.restyle(has_tools=True, folds_thinking=True)
     agent = make_agent(session, settings, flags, ask_at_terminal, tell, _taken())
     _greet(agent, resumed=bool(flags.resume))
     desk = Desk(agent, settings)
@@ -49,7 +51,7 @@ def run_agent(session: Session, settings: Settings, flags: Flags, text: str = ""
 
 def answer_once(session: Session, settings: Settings, flags: Flags, text: str) -> None:
     """One turn; who is at no terminal is not asked. Raises ClientError if it does not end well."""
-    session.restyle(has_tools=True)
+    session.restyle(has_tools=True, folds_thinking=True)
     ask = ask_at_terminal if is_at_terminal() else deny_unasked
     agent = make_agent(session, settings, flags, ask, tell, _taken())
     end = take_turn(agent, _message(session, text))
@@ -66,7 +68,7 @@ def tell(kind: str, text: str) -> None:
         more = len(lines) - _SHOWN_LINES
         shown = "\n".join(f"  {line}" for line in lines[:_SHOWN_LINES])
         if more > 0:
-            shown += f"\n  [{more} more lines]"
+            shown += f"\n  [{more} more lines, Ctrl+O shows all]"
     elif kind == "call":
         shown = f"\n* {shown}"
     if sys.stderr.isatty():
@@ -94,18 +96,21 @@ def _read_on(desk: Desk) -> None:
     completer = PromptCompleter(
         [*COMMANDS, "/edit", *(f"/{name}" for name in agent.place.skills)],
         {
-            "/think": ("auto", "on", "off", "low", "medium", "high", "max"),
+            "/think": THINKING,
             "/access": ("full", "review"),
             "/system": ("on", "off"),
         },
         ("/model",),
         lambda: [each.name for each in agent.session.client.models()],
     )
-    reader = make_reader(history, desk.settings.editor, completer, _keys(agent))
+    pastes = Pastes()
+    extras = Extras(make_keys(agent, pastes), lambda: status(agent), completes_while_typing=True)
+    proposing = AgentCompleter(completer, lambda: agent.place.fence)
+    reader = make_reader(history, desk.settings.editor, proposing, extras)
     for entry in entries(reader, history, desk):
         try:
             if entry.text:
-                _take(desk, entry.text, is_line=entry.kind == "line")
+                _take(desk, entry.text, pastes, is_line=entry.kind == "line")
         except KeyboardInterrupt:
             print()
         except ClientError as error:  # the conversation is worth more than its last request
@@ -114,19 +119,19 @@ def _read_on(desk: Desk) -> None:
             return
 
 
-def _take(desk: Desk, text: str, *, is_line: bool) -> None:
+def _take(desk: Desk, text: str, pastes: Pastes, *, is_line: bool) -> None:
     agent = desk.agent
     name, _, rest = text.partition(" ")
     skill = agent.place.skills.get(name.removeprefix("/")) if is_line and name[0] == "/" else None
     if skill is not None:
-        asked = rest.strip() or f"Do what the skill {skill.name} says."
+        asked = pastes.expand(rest.strip()) or f"Do what the skill {skill.name} says."
         _say(agent, f"Skill {skill.name}:\n{skill.load()}\n\n{asked}")
     elif is_line and name == "/edit":
         desk.draft = edit(rest.strip(), desk.settings.editor)
     elif is_line and text.startswith("/") and not agent.session.is_shown(text):
         run_command(desk, text)
     else:
-        _say(agent, text)
+        _say(agent, pastes.expand(text))
 
 
 def _say(agent: Agent, text: str) -> None:
@@ -134,9 +139,6 @@ def _say(agent: Agent, text: str) -> None:
     print("\n")
     if end.problem and end.problem != "stopped":
         tell("note", end.problem)
-    used = agent.tokens / agent.window
-    if used > 0.6:
-        tell("note", f"ctx ~{agent.tokens} / {agent.window} ({used:.0%} used)")
 
 
 def _message(session: Session, text: str) -> Json:
@@ -145,13 +147,20 @@ def _message(session: Session, text: str) -> Json:
     return {**message, "images": prompt.images} if prompt.images else message
 
 
-def _keys(agent: Agent) -> KeyBindings:
-    keys = KeyBindings()
+def status(agent: Agent) -> str:
+    """What stands at the end of the prompt: the model, its context where little is left, and
+    what is out of the ordinary.
+    """
+    used = agent.tokens / agent.window
+    parts = [visible(agent.session.model)]
+    if used > _MUCH:
+        parts.append(f"ctx ~{_short(agent.tokens)} / {_short(agent.window)} ({used:.0%} used)")
+    if agent.approvals.has_full_access:
+        parts.append("full access")
+    if not agent.has_tools:
+        parts.append("tools off")
+    return "   ".join(parts)
 
-    @keys.add("s-tab")
-    def toggle(event: KeyPressEvent) -> None:
-        on = not agent.approvals.has_full_access
-        agent.approvals.set_full_access(on)
-        run_in_terminal(lambda: print("full access enabled" if on else "review mode enabled"))
 
-    return keys
+def _short(tokens: int) -> str:
+    return str(tokens) if tokens < 1000 else f"{tokens // 1000}k"

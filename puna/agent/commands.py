@@ -9,6 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from prompt_toolkit.utils import is_dumb_terminal
+
+from puna.agent.approvals import visible
 from puna.agent.fence import Fence, Refused
 from puna.agent.files import write_text
 from puna.agent.pickers import THINKING, choose_model, choose_thinking
@@ -20,6 +23,7 @@ from puna.launch.place import make_place
 from puna.launch.saved import Choices
 from puna.repl.commands import Leave
 from puna.term.safe import write_safely
+from puna.term.viewer import view
 
 __all__ = ["COMMANDS", "Desk", "run_command"]
 
@@ -41,6 +45,9 @@ Available Commands:
   /edit [text]         Write a message in an editor
   /help, /?            This text
   /bye, /exit          Leave
+
+Keys: Ctrl + o shows the conversation with thoughts and results in full, Shift + Tab changes the
+access, Alt + Enter begins a new line, @ proposes files, Ctrl + c stops an answer or clears a line.
 """
 
 
@@ -144,7 +151,10 @@ def compact_(desk: Desk, rest: str) -> None:
 
 
 def prompt(desk: Desk, rest: str) -> None:
-    write_safely(sys.stdout, _request(desk) + "\n")
+    if is_dumb_terminal():
+        write_safely(sys.stdout, _request(desk) + "\n")
+    else:
+        view("The next request", visible(_request(desk)))
 
 
 def save(desk: Desk, rest: str) -> None:

@@ -9,9 +9,9 @@ import json
 from collections.abc import Sequence
 
 from puna.client.replies import Json
+from puna.term.answer import CHARACTERS_A_TOKEN
 
 __all__ = [
-    "CHARACTERS_A_TOKEN",
     "compacted",
     "cut_result",
     "estimate_tokens",
@@ -19,7 +19,6 @@ __all__ = [
     "summary_request",
 ]
 
-CHARACTERS_A_TOKEN = 4
 _DUE = 0.8  # of the window
 _SMALL_WINDOW = 16_000
 _KEPT_TURNS = 3

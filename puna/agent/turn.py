@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from puna.agent.approvals import DENIED, Approvals, Ask, Wish
 from puna.agent.compact import (
-    CHARACTERS_A_TOKEN,
     compacted,
     cut_result,
     estimate_tokens,
@@ -22,7 +21,7 @@ from puna.agent.transcript import Transcript
 from puna.client.replies import Json, ToolCall
 from puna.errors import ClientError, Unreachable
 from puna.repl.session import Session
-from puna.term.answer import Answer, print_answer
+from puna.term.answer import CHARACTERS_A_TOKEN, Answer, print_answer
 
 __all__ = ["Agent", "End", "Tell", "compact", "request_body", "take_turn"]
 

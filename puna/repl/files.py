@@ -17,7 +17,7 @@ from puna.client.replies import ShowReply
 from puna.errors import ClientError
 from puna.term.safe import write_safely
 
-__all__ = ["Prompt", "can_see", "read_files", "starts_with_file"]
+__all__ = ["Prompt", "can_see", "is_image_path", "read_files", "starts_with_file"]
 
 _MOST_BYTES = 100 * 1024 * 1024
 _LONGEST = 4096  # characters of a path
@@ -74,6 +74,14 @@ def starts_with_file(text: str) -> bool:
     """Whether a text begins with the path of an image that is there, and so is no command."""
     ending = _ENDING.search(text)
     found = _find(text, 0, ending.end()) if ending else None
+    return found is not None and found[0] == 0
+
+
+def is_image_path(text: str) -> bool:
+    """Whether a text is the path of an image that is there, and nothing else."""
+    plain = text.strip("'\"")
+    ending = next((each for each in _ENDING.finditer(plain) if each.end() == len(plain)), None)
+    found = _find(plain, 0, len(plain)) if ending else None
     return found is not None and found[0] == 0
 
 

@@ -6,6 +6,8 @@ Facts: CLI spec, sections 2.1 and 2.4.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
@@ -22,7 +24,7 @@ from puna.repl.editor import edit
 from puna.repl.history import History
 from puna.term.screen import make_output
 
-__all__ = ["Reader", "make_reader"]
+__all__ = ["Extras", "Reader", "make_reader"]
 
 PROMPT = ">>> "
 CONTINUATION = "... "
@@ -30,6 +32,17 @@ PLACEHOLDER = "Send a message (/? for help)"
 BLOCK_PLACEHOLDER = "Press Enter to send"
 GREY = "fg:ansibrightblack"
 TAB = " " * 8
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a prompt may have besides: keys, a text at the end of its line, completion while one
+    types.
+    """
+
+    keys: KeyBindings = field(default_factory=KeyBindings)
+    status: Callable[[], str] | None = None
+    completes_while_typing: bool = False
 
 
 class Reader(Protocol):
@@ -61,14 +74,15 @@ class RichReader:
         self,
         history: History,
         editor: str,
-        completer: Completer | None = None,
-        more_keys: KeyBindings | None = None,
+        completer: Completer | None,
+        extras: Extras,
     ) -> None:
         self._session: PromptSession[str] = PromptSession(
             history=InMemoryHistory(history.entries),
-            key_bindings=merge_key_bindings([make_keys(editor), more_keys or KeyBindings()]),
+            key_bindings=merge_key_bindings([make_keys(editor), extras.keys]),
             completer=completer,
-            complete_while_typing=False,
+            complete_while_typing=extras.completes_while_typing,
+            rprompt=_grey(extras.status) if extras.status else None,
             multiline=True,
             prompt_continuation=CONTINUATION,
             enable_suspend=True,
@@ -83,6 +97,10 @@ class RichReader:
             default=draft,
             placeholder=FormattedText([(GREY, BLOCK_PLACEHOLDER if in_block else PLACEHOLDER)]),
         )
+
+
+def _grey(text: Callable[[], str]) -> Callable[[], FormattedText]:
+    return lambda: FormattedText([(GREY, text())])
 
 
 def make_keys(editor: str) -> KeyBindings:
@@ -130,12 +148,12 @@ def make_reader(
     history: History,
     editor: str,
     completer: Completer | None = None,
-    more_keys: KeyBindings | None = None,
+    extras: Extras | None = None,
 ) -> Reader:
     """The best reader that this terminal allows."""
     if is_dumb_terminal():
         return PlainReader()
     try:
-        return RichReader(history, editor, completer, more_keys)
+        return RichReader(history, editor, completer, extras or Extras())
     except OSError:  # a terminal that does not tell its size or modes
         return PlainReader()

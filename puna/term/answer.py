@@ -19,11 +19,13 @@ from puna.term.progress import DEFAULT_COLUMNS, Progress, Spinner
 from puna.term.safe import safe_text
 from puna.term.wrap import Wrapper
 
-__all__ = ["Answer", "Style", "print_answer", "summary"]
+__all__ = ["CHARACTERS_A_TOKEN", "Answer", "Style", "print_answer", "summary"]
 
 GREY = "\x1b[38;5;245m"
 BOLD = "\x1b[1m"
 RESET = "\x1b[0m"
+CHARACTERS_A_TOKEN = 4
+"""About as many, where nobody has counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Style:
     wrap: bool = True
     hide_thinking: bool = False
     verbose: bool = False
+    folds_thinking: bool = False
+    """Whether of thoughts only their length is shown, on a terminal."""
     has_tools: bool = False
     """Whether calls are carried out, and shown by who does that."""
 
@@ -68,13 +72,17 @@ class Printer:
 
     def shows(self, piece: Piece) -> bool:
         """Whether the piece will put something on the screen."""
-        thought = piece.thinking and not self._style.hide_thinking
+        thought = piece.thinking and not (self._style.hide_thinking or self._style.folds_thinking)
+        if self._is_thinking and self._style.folds_thinking:
+            return bool(piece.content or piece.tool_calls or piece.done)
         return bool(piece.content or thought or (piece.tool_calls and not self._style.has_tools))
 
     def put(self, piece: Piece) -> None:
         """Write one piece."""
         if piece.thinking:
-            if not self._style.hide_thinking:
+            if self._style.folds_thinking:
+                self._is_thinking = True
+            elif not self._style.hide_thinking:
                 self._put_thought(piece.thinking)
             self.thinking += piece.thinking
         if piece.content or piece.tool_calls or piece.done:
@@ -92,6 +100,11 @@ class Printer:
         if not self._is_thinking:
             return
         self._is_thinking = False
+        if self._style.folds_thinking:
+            if self._live and not self._style.hide_thinking:
+                count = max(1, len(self.thinking) // CHARACTERS_A_TOKEN)
+                self._out.write(f"{GREY}Thought ({count} tokens){RESET}\n\n")
+            return
         start = "" if self.thinking.endswith("\n") else "\n"
         colour, plain = (GREY + BOLD, RESET) if self._live else ("", "")
         self._out.write(f"{start}{colour}...done thinking.\n\n{plain}")
@@ -113,7 +126,7 @@ class Printer:
 
     def reset_colour(self) -> None:
         """Leave no colour behind if the thoughts were cut off."""
-        if self._is_thinking and self._live:
+        if self._is_thinking and self._live and not self._style.folds_thinking:
             self._out.write(RESET)
 
 
@@ -131,9 +144,12 @@ def print_answer(pieces: Generator[Piece, None, None], style: Style) -> Answer:
     printer = Printer(sys.stdout, style)
     metrics, finished = Metrics(), False
     with Progress(sys.stderr) as progress, closing(pieces):  # closing hangs up: the server stops
-        progress.add(Spinner())
+        spinner = Spinner()
+        progress.add(spinner)
         try:
             for piece in pieces:
+                if style.folds_thinking and sys.stderr.isatty():
+                    spinner.message = "Thinking" if piece.thinking else ""
                 if printer.shows(piece):
                     progress.clear()
                 printer.put(piece)

@@ -13,6 +13,7 @@ from tests.cli.screen import screens
 from tests.cli.support import environment, puna
 from tests.cli.terminal import ENTER, PROMPT, Start, leave, terminals
 from tests.fakes.http_server import Json, Reply, ScriptedServer
+from tests.fakes.pictures import PNG
 
 MODEL: Json = {
     "capabilities": ["completion", "tools"],
@@ -85,6 +86,10 @@ def test_it_edits_a_file_after_approval_and_goes_on_later(
     child.expect_exact("echo done > done")
     child.expect_exact("1. Approve once")
     child.expect_exact("2. Always allow these requests")
+    child.expect_exact("3. Deny")
+    child.send("\x0f")
+    child.expect_exact("To be approved")
+    child.send("q")
     child.expect_exact("3. Deny")
     assert not (work / "done").exists()
     child.send("2")
@@ -191,6 +196,8 @@ def test_commands(start: Start, server: ScriptedServer, work: Path) -> None:
             server.script.replies["POST /api/show"] = Reply({"capabilities": ["completion"]})
         child.send(line + (ENTER if line.startswith("/") else ""))
         child.expect_exact(expected)
+        if line == "/prompt":
+            child.send("q")
         child.expect_exact(PROMPT)
     child.send("/greet me" + ENTER)
     child.expect_exact("Hello!")
@@ -220,7 +227,7 @@ def test_models_and_thinking_are_chosen_from_lists(
         screen = begin((), env)
         screen.until(PROMPT)
         screen.press(f"/model{ENTER}", "> m 2 GB")
-        assert "  third:1b" in screen.lines
+        screen.until("  third:1b")
         screen.press("other", lambda lines: "> other:7b 2 GB" in lines)
         screen.press(ENTER, "Now with other:7b.")
         screen.press(f"/model thi{ENTER}", "> third:1b 2 GB")
@@ -238,6 +245,56 @@ def test_models_and_thinking_are_chosen_from_lists(
     assert json.loads((tmp_path / "puna" / "config.json").read_text())["last_model"] == "other:7b"
 
 
+def test_keys_of_the_line(server: ScriptedServer, tmp_path: Path, work: Path) -> None:
+    """What is proposed, pasted, looked at and left with keys."""
+    thought: Json = {"content": "", "thinking": "a cat? " * 20}
+    reading = say("", ("read", {"path": "long.txt"}))
+    server.script.replies |= {
+        "POST /api/show": Reply({**MODEL, "capabilities": ["tools", "vision"]}),
+        "POST /api/chat": [
+            Reply(lines=[{"message": thought}, *(reading.lines or ())]),
+            say("A cat."),
+        ],
+    }
+    (work / "long.txt").write_text("".join(f"line {number}\n" for number in range(20)))
+    (work / "cat.png").write_bytes(PNG)
+    pasted = "\n".join(f"row {number}" for number in range(9))
+    env = environment(tmp_path, OLLAMA_HOST=server.url, NO_COLOR="1")
+    empty = f"{PROMPT}Send a message (/? for help)"
+    with screens("run", "m", "--agent", "--allow=read", cwd=work) as begin:
+        screen = begin((), env)
+        screen.until(empty)
+        screen.press("/th", "/think")
+        screen.press("\t", f"{PROMPT}/think")
+        screen.press("\x03", empty)
+        screen.press("@no", "notes.txt")
+        screen.press("\t", f"{PROMPT}@notes.txt")
+        screen.press("\x1b\x1b", empty)
+        screen.press(f"\x1b[200~{pasted}\x1b[201~", f"{PROMPT}[Pasted text #1 +9 lines]")
+        screen.press("\x7f", empty)
+        screen.press(f"\x1b[200~{pasted}\x1b[201~", f"{PROMPT}[Pasted text #2 +9 lines]")
+        screen.press(f" \x1b[200~{work}/cat.png\x1b[201~", "+9 lines] [Image #0]")
+        screen.press(f" please{ENTER}", "A cat.")
+        screen.until("Thought (35 tokens)")
+        screen.until("[13 more lines, Ctrl+O shows all]")
+        screen.until(lambda lines: lines[-1].startswith(empty))
+        screen.press("\x0f", "Conversation")
+        screen.until("  path: long.txt\n\nread:\nline 0")
+        screen.until("a cat? a cat?")
+        screen.until("line 19")
+        screen.press("\x0f", empty)
+        screen.press("\x03", "press ctrl+c again to quit")
+        screen.press("x", f"{PROMPT}x")
+        screen.press("\x03", empty)
+        screen.press("\x04", "press ctrl+d again to quit")
+        screen.child.send("\x04")
+        assert screen.end() == 0
+    said = server.requests("/api/chat")[0]["messages"]
+    assert isinstance(said, list)
+    assert said[1]["content"] == f"{pasted}  please"
+    assert len(said[1]["images"]) == 1
+
+
 def test_a_long_conversation_is_shortened(start: Start, server: ScriptedServer) -> None:
     server.script.replies["POST /api/chat"] = [
         say("Fine. " * 200, tokens=30_000),
@@ -247,8 +304,7 @@ def test_a_long_conversation_is_shortened(start: Start, server: ScriptedServer) 
     child = start()
     child.expect_exact(PROMPT)
     child.send("how are you?" + ENTER)
-    child.expect_exact("ctx ~30000 / 32768 (92% used)")
-    child.expect_exact(PROMPT)
+    child.expect_exact("ctx ~30k / 32k (92% used")
     child.send("bye" + ENTER)
     child.expect_exact("Compacting")
     child.expect_exact("Good bye.")
