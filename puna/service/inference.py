@@ -60,7 +60,7 @@ from puna.service.templates import render_prompt, render_suffix
 from puna.service.thoughts import Budget
 from puna.service.tool_choice import read_tool_choice
 from puna.service.turn import Stopwatch, run_turn
-from puna.service.work import Work, leased
+from puna.service.work import asked, leased
 from puna.threads import in_thread
 
 __all__ = ["Inference"]
@@ -94,7 +94,6 @@ class Inference:
     def __init__(
         self, catalog: Catalog, scheduler: Scheduler, clock: Clock, settings: Settings
     ) -> None:
-        self._metrics = scheduler.metrics
         self._catalog = catalog
         self._scheduler = scheduler
         self._clock = clock
@@ -200,18 +199,8 @@ class Inference:
         """Wait for the model, make the prompt and generate; without a prompt only load."""
         does: Operation = "chat" if isinstance(job.order, ChatRequest) else "generate"
         operation: Operation = does if prompt_of else "load"
-        with Work(self._metrics, self._clock, job.need, operation, job.started) as work:
-            async with aclosing(self._worked(job, prompt_of, work)) as events:
-                async for event in events:
-                    yield event
-
-    async def _worked(
-        self,
-        job: _Job,
-        prompt_of: Callable[[Lease], Awaitable[FittedPrompt]] | None,
-        work: Work,
-    ) -> AsyncGenerator[Event, None]:
-        async with self._scheduler.ask(job.need) as ticket:
+        use = asked(self._scheduler, self._clock, job.need, operation, job.started)
+        async with use as (ticket, work):
             if job.order.progress and job.order.stream is not False:
                 async for news in ticket.news():
                     yield Waiting(news.position, news.reason)

@@ -15,11 +15,11 @@ from puna.errors import Busy, Cancelled, PunaError
 from puna.metrics import Metrics, Operation, Outcome
 from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
-from puna.scheduler.loop import Lease, Scheduler
+from puna.scheduler.loop import Lease, Scheduler, Ticket
 from puna.scheduler.state import SECOND_NS, Need
 from puna.tracing import LISTENER, Phase, Story, Value
 
-__all__ = ["Work", "leased"]
+__all__ = ["Work", "asked", "leased"]
 
 _COMPUTES = frozenset({"chat", "generate", "embed", "rerank"})
 
@@ -188,16 +188,26 @@ class Work:
 
 
 @asynccontextmanager
+async def asked(
+    scheduler: Scheduler, clock: Clock, need: Need, operation: Operation, started: float
+) -> AsyncIterator[tuple[Ticket, Work]]:
+    """Ask for the model of a request that came at `started`, and tell of the work with it. When the
+    model is there is the caller's to say. Raises as Scheduler.lease.
+    """
+    with Work(scheduler.metrics, clock, need, operation, started) as work:
+        async with scheduler.ask(need) as ticket:
+            yield ticket, work
+
+
+@asynccontextmanager
 async def leased(
     scheduler: Scheduler, clock: Clock, need: Need, operation: Operation, started: float
 ) -> AsyncIterator[tuple[Lease, Work]]:
-    """Wait for the model of a request that came at `started`, and tell of the work with it. Raises
-    as Scheduler.lease.
-    """
-    with Work(scheduler.metrics, clock, need, operation, started) as work:
-        async with scheduler.lease(need) as lease:
-            work.leased(lease)
-            yield lease, work
+    """Wait for the model of a request as `asked` does."""
+    async with asked(scheduler, clock, need, operation, started) as (ticket, work):
+        lease = await ticket.lease()
+        work.leased(lease)
+        yield lease, work
 
 
 def _messages(order: ChatRequest | GenerateRequest) -> list[dict[str, Any]]:
