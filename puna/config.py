@@ -129,6 +129,9 @@ class Settings:
     no_agent_shell: bool = env(
         "OLLAMA_AGENT_DISABLE_SHELL", values.flag, False, "the agent runs no shell commands"
     )
+    no_agent_web: bool = env(
+        "OLLAMA_AGENT_DISABLE_WEBSEARCH", values.flag, False, "the agent fetches no pages"
+    )
     flash_attention: bool | None = env(
         "OLLAMA_FLASH_ATTENTION",
         values.flag,
@@ -310,7 +313,11 @@ class Settings:
         """Where the user's skills are; later folders win."""
         if self.skills is not None:
             return (self.skills,)
-        return Path("~/.ollama/skills").expanduser(), self.home / "skills"
+        shared = user_environment().get("XDG_CONFIG_HOME", "")
+        theirs = (
+            Path(shared) / "ollama" if shared.startswith("/") else Path("~/.ollama").expanduser()
+        )
+        return theirs / "skills", self.home / "skills"
 
 
 _CHILD_NAMES = frozenset(

@@ -53,6 +53,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     }
     assert packed == there
     assert "puna/models/bundled/cria/cria.gguf" in packed
+    assert "puna/agent/bundled/skill-creator/SKILL.md" in packed
 
 
 def test_the_wheel_installs_a_command(wheel: Path, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import sys
 
 from puna.agent.approvals import visible
 from puna.agent.ask import ask_at_terminal, deny_unasked
-from puna.agent.commands import COMMANDS, Desk, run_command
+from puna.agent.commands import COMMANDS, Desk, command_names, run_command
 from puna.agent.complete import AgentCompleter
 from puna.agent.keys import make_keys
 from puna.agent.pastes import Pastes
 from puna.agent.pickers import THINKING
 from puna.agent.setup import Flags, make_agent
+from puna.agent.skill_import import SOURCES
 from puna.agent.turn import Agent, End, take_turn
 from puna.client.replies import Json
 from puna.config import Settings
@@ -39,7 +40,7 @@ _MUCH = 0.6  # of the context; below, its use is not shown
 def run_agent(session: Session, settings: Settings, flags: Flags, text: str = "") -> None:
     """Work with the user until they leave, beginning with `text`. Raises ClientError."""
     session.restyle(has_tools=True, folds_thinking=True)
-    agent = make_agent(session, settings, flags, ask_at_terminal, tell, _taken())
+    agent = make_agent(session, settings, flags, ask_at_terminal, tell, command_names())
     _greet(agent, resumed=bool(flags.resume))
     desk = Desk(agent, settings)
     if text:
@@ -53,7 +54,7 @@ def answer_once(session: Session, settings: Settings, flags: Flags, text: str) -
     """One turn; who is at no terminal is not asked. Raises ClientError if it does not end well."""
     session.restyle(has_tools=True, folds_thinking=True)
     ask = ask_at_terminal if is_at_terminal() else deny_unasked
-    agent = make_agent(session, settings, flags, ask, tell, _taken())
+    agent = make_agent(session, settings, flags, ask, tell, command_names())
     end = take_turn(agent, _message(session, text))
     print("\n")
     if end.problem and end.problem != "stopped":
@@ -77,10 +78,6 @@ def tell(kind: str, text: str) -> None:
     sys.stderr.flush()
 
 
-def _taken() -> list[str]:
-    return [name.removeprefix("/") for name in COMMANDS]
-
-
 def _greet(agent: Agent, *, resumed: bool) -> None:
     print(f"Agent with {agent.session.model} in {agent.place.fence.root}")
     if agent.approvals.has_full_access:
@@ -99,6 +96,8 @@ def _read_on(desk: Desk) -> None:
             "/think": THINKING,
             "/access": ("full", "review"),
             "/system": ("on", "off"),
+            "/skills": ("import",),
+            "/skills import": tuple(SOURCES),
         },
         ("/model",),
         lambda: [each.name for each in agent.session.client.models()],

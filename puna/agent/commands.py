@@ -15,7 +15,8 @@ from puna.agent.approvals import visible
 from puna.agent.fence import Fence, Refused
 from puna.agent.files import write_text
 from puna.agent.pickers import THINKING, choose_model, choose_thinking
-from puna.agent.setup import begin_transcript, context_window, system_text
+from puna.agent.setup import begin_transcript, context_window, load_skills, system_text
+from puna.agent.skill_import import SOURCES, import_skills
 from puna.agent.turn import Agent, compact, request_body
 from puna.config import Settings
 from puna.errors import BadRequest, ClientError, quoted
@@ -25,7 +26,7 @@ from puna.repl.commands import Leave
 from puna.term.safe import write_safely
 from puna.term.viewer import view
 
-__all__ = ["COMMANDS", "Desk", "run_command"]
+__all__ = ["COMMANDS", "Desk", "command_names", "run_command"]
 
 HELP = """\
 Available Commands:
@@ -37,7 +38,8 @@ Available Commands:
   /access [full|review]
                        Carry out every call, or ask before each (Shift + Tab)
   /system [on|off]     Show the system text, or turn it on or off
-  /skills              List the skills
+  /skills [import codex|claude|pi]
+                       List the skills, or copy those of another agent
   /<skill> [text]      Say something with a skill loaded
   /compact             Put a summary in place of what was said so far
   /prompt              Show the next request
@@ -68,6 +70,11 @@ def run_command(desk: Desk, line: str) -> None:
         print(f'Unknown command "{name}"')
     else:
         function(desk, rest.strip())
+
+
+def command_names() -> list[str]:
+    """What no skill may be called."""
+    return [name.removeprefix("/") for name in COMMANDS]
 
 
 def model(desk: Desk, rest: str) -> None:
@@ -139,11 +146,29 @@ def system(desk: Desk, rest: str) -> None:
 
 
 def skills(desk: Desk, rest: str) -> None:
-    found = desk.agent.place.skills
-    if not found:
-        print("There are no skills.")
-    for each in found.values():
-        write_safely(sys.stdout, f"/{each.name}  {each.description}\n")
+    word, _, name = rest.partition(" ")
+    if word == "import" and name.strip() in SOURCES:
+        _import_skills(desk, name.strip())
+    elif rest:
+        print("Usage:\n  /skills [import codex|claude|pi]")
+    else:
+        for each in desk.agent.place.skills.values():
+            write_safely(sys.stdout, f"/{each.name}  {each.description}\n")
+
+
+def _import_skills(desk: Desk, name: str) -> None:
+    target = desk.settings.skill_folders()[-1]
+    try:
+        came, problems = import_skills(Path.home() / SOURCES[name], target)
+    except OSError as error:
+        raise ClientError(f"{target} cannot be written: {error.strerror}") from error
+    for problem in problems:
+        print(visible(problem), file=sys.stderr)
+    agent = desk.agent
+    load_skills(agent.place, desk.settings, command_names())
+    agent.system = system_text(agent.session, agent.place)
+    counted = f"{len(came)} skill{'' if len(came) == 1 else 's'}"
+    print(visible(f"Copied {counted} to {target}" + "".join(f"\n/{each}" for each in came)))
 
 
 def compact_(desk: Desk, rest: str) -> None:

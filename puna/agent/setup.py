@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from puna.agent.approvals import Approvals, Ask
+from puna.agent.approvals import Approvals, Ask, visible
 from puna.agent.fence import Fence
 from puna.agent.instructions import make_system
 from puna.agent.skills import read_skills, skill_folders
@@ -29,6 +29,7 @@ __all__ = [
     "Flags",
     "begin_transcript",
     "context_window",
+    "load_skills",
     "make_agent",
     "parse_tools",
     "system_text",
@@ -71,13 +72,11 @@ def make_agent(
             "`puna show` lists the capabilities of a model"
         )
     fence = Fence.around(Path.cwd())
-    folders = skill_folders(settings.skill_folders(), fence.root)
-    skills, warnings = read_skills(folders, taken)
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    place = Workplace(fence, skills)
+    place = Workplace(fence)
+    load_skills(place, settings, taken)
     approvals = Approvals(flags.allow, has_full_access=EVERYTHING in flags.allow)
-    tools = (flags.tools or frozenset(TOOLS)) - {"bash" if settings.no_agent_shell else ""}
+    absent = {"bash": settings.no_agent_shell, "web_fetch": settings.no_agent_web}
+    tools = (flags.tools or frozenset(TOOLS)) - {name for name, is_off in absent.items() if is_off}
     agent = Agent(
         session,
         place,
@@ -96,6 +95,14 @@ def make_agent(
     else:
         agent.transcript = begin_transcript(settings, session.model, fence.root)
     return agent
+
+
+def load_skills(place: Workplace, settings: Settings, taken: Iterable[str]) -> None:
+    """Read the skills that there are; what is wrong with others is told on standard error."""
+    folders = skill_folders(settings.skill_folders(), place.fence.root)
+    place.skills, warnings = read_skills(folders, taken)
+    for warning in warnings:
+        print(f"warning: {visible(warning)}", file=sys.stderr)
 
 
 def begin_transcript(settings: Settings, model: str, folder: Path) -> Transcript:

@@ -14,7 +14,10 @@ from pathlib import Path
 from puna.agent.fence import Refused
 from puna.agent.files import read_bytes
 
-__all__ = ["Skill", "read_skills", "skill_folders"]
+__all__ = ["BUNDLED", "Skill", "is_skill", "read_skill", "read_skills", "skill_folders"]
+
+BUNDLED = Path(__file__).with_name("bundled")
+"""The skills that come with Puna."""
 
 _FILE = "SKILL.md"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -49,6 +52,7 @@ class Skill:
 def skill_folders(user_folders: Sequence[Path], work_folder: Path) -> list[Path]:
     """Where skills are looked for; later ones win."""
     return [
+        BUNDLED,
         Path.home() / ".agents" / "skills",
         *user_folders,
         work_folder / ".agents" / "skills",
@@ -70,10 +74,10 @@ def read_skills(
         if not folder.is_dir():
             continue
         for place in islice(sorted(folder.iterdir()), _MOST_SKILLS):
-            if not (place / _FILE).is_file():
+            if not is_skill(place):
                 continue
             try:
-                skill = _read(place)
+                skill = read_skill(place)
             except Refused as error:
                 warnings.append(f"skill {place.name} is left out: {error}")
                 continue
@@ -84,7 +88,13 @@ def read_skills(
     return found, warnings
 
 
-def _read(folder: Path) -> Skill:
+def is_skill(folder: Path) -> bool:
+    """Whether a folder means to be a skill."""
+    return (folder / _FILE).is_file()
+
+
+def read_skill(folder: Path) -> Skill:
+    """The skill in a folder. Raises Refused."""
     data = read_bytes(folder / _FILE, _MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise Refused(f"{_FILE} is larger than 1 MiB")

@@ -174,6 +174,9 @@ COMMANDS = {
     "review": ("\x1b[Z", "review mode enabled"),
     "the system text": ("/system", "You are m, an agent"),
     "skills": ("/skills", "/greet  says hello"),
+    "no such other agent": ("/skills import it", "/skills [import codex|claude|pi]"),
+    "skills of another agent": ("/skills import claude", "/theirs"),
+    "and they are there": ("/skills", "/theirs  is copied"),
     "nothing to shorten": ("/compact", "nothing to compact"),
     "the next request": ("/prompt", '"role": "system"'),
     "saving it": ("/save sub/request", "Wrote sub/request.json"),
@@ -181,10 +184,15 @@ COMMANDS = {
 }
 
 
-def test_commands(start: Start, server: ScriptedServer, work: Path) -> None:
-    skill = work / ".agents" / "skills" / "greet"
-    skill.mkdir(parents=True)
-    (skill / "SKILL.md").write_text("---\nname: greet\ndescription: says hello\n---\nSay hello.")
+def test_commands(start: Start, server: ScriptedServer, work: Path, tmp_path: Path) -> None:
+    for place, name, about in (
+        (work / ".agents", "greet", "says hello"),
+        (tmp_path / ".claude", "theirs", "is copied"),
+    ):
+        skill = place / "skills" / name
+        skill.mkdir(parents=True)
+        head = f"---\nname: {name}\ndescription: {about}\n---\n"
+        (skill / "SKILL.md").write_text(head + "Say hello.")
     server.script.replies |= {
         "POST /api/chat": say("Hello!"),
         "GET /api/tags": Reply({"models": [{"name": "plain:latest"}]}),
@@ -206,6 +214,8 @@ def test_commands(start: Start, server: ScriptedServer, work: Path) -> None:
     asked = last_messages(server)
     assert asked[1]["content"] == "Skill greet:\nSay hello.\n\nme"
     assert "- greet: says hello" in str(asked[0]["content"])
+    assert "- theirs: is copied" in str(asked[0]["content"])
+    assert (tmp_path / "puna" / "skills" / "theirs" / "SKILL.md").is_file()
     assert json.loads((work / "sub" / "request.json").read_text())["model"] == "m"
     offered = server.requests("/api/chat")[-1]["tools"]
     assert isinstance(offered, list)
