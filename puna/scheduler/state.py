@@ -28,9 +28,9 @@ class Need:
     `key` is the path of the weights: names that share it share a runner. `keep_alive` is in
     seconds; None leaves what the runner has, 0 unloads as soon as idle, infinity never does.
     `name`, `digest` and `details` are what the list of loaded models shows. `footprint` says what
-    memory the model depends on, None where that is not known; `extra` are the bytes of its other
-    files. `client` is who asks, `deadline` the seconds after which it does not want to wait any
-    more.
+    memory the model depends on, None where that is not known; `extra` are the bytes that its other
+    files take. `client` is who asks, `deadline` the seconds after which it does not want to wait
+    any more.
     """
 
     key: str

@@ -20,8 +20,9 @@ from puna.errors import (
     TemplateError,
 )
 from puna.gguf.describe import Description, describe, describe_header
+from puna.gguf.eye import eye_graph
 from puna.gguf.footprint import Footprint, footprint_of
-from puna.gguf.reader import Header
+from puna.gguf.reader import Header, read_header
 from puna.gguf.split import read_joined
 from puna.models.layers import Model, read_model
 from puna.models.library import Library, Stored
@@ -59,6 +60,8 @@ class Entry:
     """The Go template in its manifest, likewise."""
     footprint: Footprint | None = None
     """What the memory of its weights depends on."""
+    eye_graph: int = 0
+    """Bytes that its projector takes beside its file."""
 
     @property
     def name(self) -> Name:
@@ -154,13 +157,14 @@ class Catalog:
         header, fault = _header(model)
         description = describe_header(header) if header else None
         chat_template, layer = self._templates(model, description)
+        eyes = [_projector_header(each.path) for each in model.projectors]
         entry = Entry(
             model,
             description,
             capabilities_of(
                 model.config.capabilities,
                 description,
-                [_projector(each.path) for each in model.projectors],
+                [describe_header(eye) if eye else None for eye in eyes],
                 chat_template,
                 layer,
                 model.config.parser,
@@ -170,6 +174,7 @@ class Catalog:
             chat_template,
             layer,
             footprint_of(header) if header else None,
+            eye_graph(eyes[0]) if eyes and eyes[0] else 0,
         )
         if fault is None:  # a missing file may come back
             self._known[key] = entry
@@ -210,9 +215,9 @@ def _is_there(model: Model) -> bool:
     return model.weights is None or all(path.is_file() for path in model.weights.paths)
 
 
-def _projector(path: Path) -> Description | None:
+def _projector_header(path: Path) -> Header | None:
     with contextlib.suppress(OSError, BadModelFile):
-        return describe(path)
+        return read_header(path)
     return None
 
 

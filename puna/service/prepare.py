@@ -222,7 +222,7 @@ def make_need(
         details=details_of(entry),
         keep_alive=order.keep_alive.seconds if order.keep_alive else None,
         footprint=entry.footprint,
-        extra=_other_bytes(plan),
+        extra=_other_bytes(plan) + (entry.eye_graph if plan.projector else 0),
         client=order.client,
         priority=check_priority(order.priority),
         deadline=order.deadline.seconds if order.deadline else None,

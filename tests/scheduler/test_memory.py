@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from bench.models import SMALL, TINY, make_model
+from puna.gguf.eye import eye_graph
 from puna.gguf.footprint import footprint_of
 from puna.gguf.reader import read_header
 from puna.runner.llama.buffers import Buffers
 from puna.runner.llama.context import Context
 from puna.runner.llama.library import LOG
 from puna.runner.llama.model import Model
+from puna.runner.llama.vision import Projector
 from puna.runner.protocol import LoadPlan
 from puna.scheduler.memory import estimate
 from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.projectors import GEMMA, LLAVA, QWEN, Eye, Tower, make_projector
 from tests.fakes.shapes import (
     make_tiny_experts,
     make_tiny_hybrid,
@@ -88,6 +91,28 @@ def test_other_files_are_counted_as_they_are(shapes: dict[str, Path]) -> None:
     plan = LoadPlan(model="llama")
     without = estimate(footprint, plan)
     assert estimate(footprint, plan, extra=1000).on_host == without.on_host + 1000
+
+
+EYES: dict[str, tuple[Eye, int, Tower]] = {
+    "a fixed size": (GEMMA, 448, Tower(192, 2, 768, 2)),
+    "a size that tokens follow": (QWEN, 56, Tower(128, 2, 512, 2)),
+    "a small encoder of large patches": (LLAVA, 336, Tower(32, 2, 64, 2)),
+}
+
+
+@pytest.mark.parametrize(("eye", "size", "tower"), EYES.values(), ids=EYES)
+def test_a_projector_takes_more_than_its_file(
+    shapes: dict[str, Path], tmp_path: Path, eye: Eye, size: int, tower: Tower
+) -> None:
+    plan = LoadPlan(model=str(shapes["llama"]), n_ctx=2048)
+    path = make_projector(tmp_path / "eye.gguf", eye, image_size=size, tower=tower)
+    told = Buffers()
+    LOG.attach(lambda level, line: told.read(line, "eye"))
+    model = Model(plan, lambda fraction: None)
+    without = told.sizes().total
+    Projector(str(path), model, 1, on_card=False).close()
+    computed = told.sizes().total - without
+    assert eye_graph(read_header(path)) == pytest.approx(computed, rel=0.05)
 
 
 def test_a_runner_on_a_processor_may_need_a_second_context_later(shapes: dict[str, Path]) -> None:
