@@ -86,7 +86,10 @@ class Settings:
         "0: as many as there is room for, up to 4 (default 0)",
     )
     max_loaded_models: int = env(
-        "OLLAMA_MAX_LOADED_MODELS", values.whole, 0, "models loaded at a time; 0: 3 (default 0)"
+        "OLLAMA_MAX_LOADED_MODELS",
+        values.whole,
+        0,
+        "models loaded at a time; 0: three for each card, three without (default 0)",
     )
     spread: bool = env(
         "OLLAMA_SCHED_SPREAD", values.flag, False, "use all graphics cards for every model"

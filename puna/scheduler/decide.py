@@ -120,6 +120,7 @@ def _gave_up(state: State, number: int, now: float) -> list[Action]:
 def _measured(state: State, event: Measured) -> list[Action]:
     """What has loaded by now was seen; what was decided upon meanwhile was not."""
     state.free, state.is_measuring = event.free, False
+    state.n_cards = len(event.free.cards)
     for entry in state.entries.values():
         entry.is_seen = entry.phase is not Phase.LOADING
     return []

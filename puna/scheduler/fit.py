@@ -73,6 +73,10 @@ class Fitted:
     use: Use
     n_layers: int = 0
 
+    def is_as_good_as(self, other: Fitted) -> bool:
+        """Whether cards get as many layers, and requests as long a context."""
+        return self.n_layers >= other.n_layers and self.plan.n_ctx >= other.plan.n_ctx
+
 
 @dataclass(frozen=True, slots=True)
 class Loads:

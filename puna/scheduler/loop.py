@@ -154,7 +154,8 @@ class Scheduler:
     """Decides who is loaded and hands out leases. `run` must be running for loads to happen.
 
     `keep_alive` and `load_timeout` are seconds; `load_timeout` is how long a load may stall, which
-    the launcher watches (see LOAD_ALLOWANCE). At least one model and one waiting order are allowed.
+    the launcher watches (see LOAD_ALLOWANCE). At least one waiting order is allowed; `max_loaded` 0
+    leaves the number of models to the cards.
     `probe` says how much memory there is before each load; without one everything is loaded as it
     is planned. `rules` are the settings that decide how;
     one model may have `max_replicas` runners.
@@ -176,7 +177,7 @@ class Scheduler:
     ) -> None:
         limits = Limits(
             keep_alive=keep_alive,
-            max_loaded=max(1, max_loaded),
+            max_loaded=max_loaded,
             max_queue=max(1, max_queue),
             load_seconds=load_timeout * LOAD_ALLOWANCE,
             measures=probe is not None,

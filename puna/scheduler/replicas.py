@@ -50,7 +50,7 @@ def replicate(state: State, full: Entry, now: float) -> list[Action]:
         not state.limits.measures
         or need.footprint is None
         or len(runners) >= state.limits.max_replicas
-        or len(state.entries) >= state.limits.max_loaded
+        or len(state.entries) >= state.max_loaded
         or any(entry.phase is not Phase.READY or entry.is_last for entry in runners)
         or sum(map(full.serves, state.waiting_for(need.key))) < LONG_QUEUE
     ):

@@ -41,7 +41,7 @@ def _make_places(state: State, shortage: int, ready: Sequence[Entry]) -> None:
     ]
     idle = [entry for entry in ready if entry.idle]
     busy = [entry for entry in ready if not entry.idle]
-    places = max(0, state.limits.max_loaded - len(state.entries))
+    places = max(0, state.max_loaded - len(state.entries))
     soon = sum(not entry.leases for entry in spare) + places
     going = idle[: max(0, shortage - soon)]
     going += busy[: max(0, shortage - places - len(spare) - len(going))]
@@ -101,7 +101,7 @@ def fit_alone(state: State, need: Need) -> Fitted | None:
 def _fits_without(state: State, need: Need, gone: list[Entry], alone: Fitted) -> bool:
     """Whether the model would fit as well as `alone`."""
     found = fit_without(state, need, gone)
-    return found is not None and found.n_layers >= alone.n_layers
+    return found is not None and found.is_as_good_as(alone)
 
 
 def fit_without(state: State, need: Need, gone: Sequence[Entry] = ()) -> Fitted | None:

@@ -39,7 +39,7 @@ def serve(state: State, now: float) -> list[Action]:
             continue
         if serving:
             actions += replicate(state, serving[0], now)
-        elif not runners and len(state.entries) < max(1, state.limits.max_loaded):
+        elif not runners and len(state.entries) < state.max_loaded:
             actions += _try_load(state, order, now)
         for entry in runners if not serving else ():
             if entry.phase is Phase.READY:
@@ -64,7 +64,8 @@ def _admit(state: State, entry: Entry, order: Order, now: float) -> Action:
 def _try_load(state: State, order: Order, now: float) -> list[Action]:
     """Load if there is memory, once that was measured; refuse what would not fit even alone.
 
-    What would have more layers on cards without the models beside it waits for their memory.
+    What would have more layers on cards, or a longer context, without the models beside it waits
+    for their memory.
     """
     need = order.need
     if not state.limits.measures or need.footprint is None:
@@ -73,7 +74,7 @@ def _try_load(state: State, order: Order, now: float) -> list[Action]:
     if state.free is None:
         return measure(state)
     found, alone = fit_without(state, need), fit_alone(state, need)
-    if found is not None and (alone is None or found.n_layers >= alone.n_layers):
+    if found is not None and (alone is None or found.is_as_good_as(alone)):
         return [load(state, need.key, need, found, now)]
     if alone is None or not state.entries:
         empty = given_back(state.free, [e.use for e in state.entries.values() if e.is_seen])

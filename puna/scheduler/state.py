@@ -16,6 +16,7 @@ from puna.scheduler.plans import mismatch
 __all__ = ["SECOND_NS", "Entry", "Limits", "Need", "Order", "Phase", "RunnerId", "State"]
 
 SECOND_NS = 1_000_000_000
+_MODELS_PER_CARD = 3
 _REPLICA_SECONDS = 60.0  # that a runner which is one of several stays idle
 _RISE_NS = 60 * SECOND_NS  # as long as a model may be held: else all who wait for one would rise
 _LEAST_RELOAD = 1.0  # seconds: what loads faster is no better kept than that
@@ -97,6 +98,7 @@ class Phase(enum.Enum):
 class Limits:
     """The scheduler's settings. `load_seconds` is the most that one load may take in all.
 
+    `max_loaded` models may be loaded; 0: three, or three for each card once these were measured.
     With `measures` memory is looked at before a load, and nothing is loaded that does not fit.
     One model may have `max_replicas` runners.
     """
@@ -186,6 +188,7 @@ class Entry:
 class State:
     """Everything the scheduler knows. `alarm` is the moment the clock was last asked to ring.
 
+    `n_cards` is how many cards there were when memory was measured last.
     `free` is the memory as it was measured since it last changed, None until that is done (then
     `is_measuring`). `cramped` is the order for which others must give memory up. `scales` correct
     the estimates of models by what their runners took.
@@ -202,8 +205,14 @@ class State:
     cramped: int | None = None
     last_order: int = 0
     last_serial: int = 0
+    n_cards: int = 0
     alarm: float | None = None
     shut: bool = False
+
+    @property
+    def max_loaded(self) -> int:
+        """How many runners there may be."""
+        return self.limits.max_loaded or _MODELS_PER_CARD * max(1, self.n_cards)
 
     def entry(self, runner: RunnerId) -> Entry | None:
         """The entry of exactly this runner, None when it is gone."""

@@ -55,8 +55,6 @@ __all__ = ["open_services"]
 
 log = logging.getLogger(__name__)
 
-DEFAULT_MAX_LOADED = 3
-
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
@@ -83,7 +81,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             launcher,
             clock,
             keep_alive=settings.keep_alive,
-            max_loaded=settings.max_loaded_models or DEFAULT_MAX_LOADED,
+            max_loaded=settings.max_loaded_models,
             max_queue=settings.max_queue,
             load_timeout=settings.load_timeout,
             probe=probe,

@@ -160,3 +160,31 @@ def test_a_refusal_is_not_repeated_by_an_old_measurement() -> None:
     assert load(world, "huge", 70 * GIB) == "fail 1 OutOfMemory"
     world.free = machine(128 * GIB)
     assert load(world, "huge", 70 * GIB) == "load huge1"
+
+
+def test_a_context_is_not_made_smaller_for_an_idle_model() -> None:
+    """Else how much of a prompt is read would depend on who was there before."""
+    world = world_of(machine(256 * GIB, a_card(0, 24 * GIB)))
+    for key in ("a", "b"):
+        world.now += 1
+        said = world.ask(key, footprint=model(8 * GIB), n_ctx_auto=True, n_parallel=1)
+        if key == "a":
+            assert (said, world.feed(Measured(world.free))) == ("measure", "load a1")
+            assert world.entry("a").plan.n_ctx == 32_768
+            ready(world, "a")
+            world.free = machine(256 * GIB, a_card(0, 24 * GIB, 11 * GIB))
+    assert said == "measure"
+    assert world.feed(Measured(world.free)) == "unload a1"
+
+
+AUTOMATIC: dict[str, tuple[int, int]] = {"no card": (0, 3), "one": (1, 3), "four": (4, 12)}
+
+
+@pytest.mark.parametrize(("cards", "most"), AUTOMATIC.values(), ids=AUTOMATIC)
+def test_how_many_models_unless_a_setting_says(cards: int, most: int) -> None:
+    free = machine(640 * GIB, *(a_card(index, 80 * GIB) for index in range(cards)))
+    world = world_of(free, max_loaded=0)
+    for number in range(most):
+        assert load(world, f"m{number}").startswith("load")
+        ready(world, f"m{number}")
+    assert load(world, "one more") == "unload m01"
