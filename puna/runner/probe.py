@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
-from msgspec import DecodeError, ValidationError
+from msgspec import DecodeError, ValidationError, structs
 from msgspec.json import Decoder
 
 from puna.config import child_environment
@@ -25,7 +25,7 @@ from puna.discover.present import present_cards
 from puna.runner.protocol import EngineDevices
 from puna.threads import in_thread
 
-__all__ = ["MachineProbe", "ask_engine"]
+__all__ = ["MachineProbe", "ask_engine", "with_facts"]
 
 log = logging.getLogger(__name__)
 
@@ -70,18 +70,22 @@ class MachineProbe:
     or, where that does not tell it, by asking the engine again.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, nvidia: NvidiaCards | None = None
+    ) -> None:
         """`environment` is that of the runners: it may hide cards from them."""
         self._environment = child_environment() if environment is None else dict(environment)
         self._engine: EngineDevices | None = None
         self._asking = asyncio.Lock()
-        self._nvidia = NvidiaCards()
+        self._nvidia = nvidia or NvidiaCards()
 
     async def engine(self) -> EngineDevices:
         """What the engine can use, as it was when it was asked first."""
         async with self._asking:
             if self._engine is None:
-                self._engine = await ask_engine(self._environment)
+                found = await ask_engine(self._environment)
+                facts = await in_thread(self._nvidia.facts) if found.cards else {}
+                self._engine = structs.replace(found, cards=with_facts(found.cards, facts))
         return self._engine
 
     async def free(self) -> Free:
@@ -105,12 +109,27 @@ class MachineProbe:
             cards=free.cards,
             backends=engine.backends,
             engine_features=frozenset(engine.features),
-            present=await in_thread(present_cards),
+            present=await in_thread(self._present),
         )
+
+    def _present(self) -> tuple[str, ...]:
+        """Where the system does not list a card on its bus (WSL), its driver may."""
+        found = present_cards()
+        return found if "NVIDIA" in found or not self._nvidia.facts() else (*found, "NVIDIA")
 
     def close(self) -> None:
         """Let go of the driver."""
         self._nvidia.close()
+
+
+def with_facts(cards: tuple[Card, ...], facts: Mapping[str, tuple[str, str]]) -> tuple[Card, ...]:
+    """The cards with their driver's version and compute capability, by their PCI address."""
+    return tuple(
+        replace(card, driver=facts[card.id][0], compute=facts[card.id][1])
+        if card.id in facts
+        else card
+        for card in cards
+    )
 
 
 def _same(known: tuple[Card, ...], fresh: tuple[Card, ...]) -> tuple[Card, ...]:
