@@ -4,19 +4,16 @@ decoding the others may take seconds, and nobody else waits for that.
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable
 
-from puna.errors import EngineError, PunaError
+from puna.errors import PunaError
 from puna.runner.llama.trial import STACK
 from puna.runner.protocol import Generation
 from puna.runner.running import Running
 
 __all__ = ["Later", "has_grammar"]
-
-log = logging.getLogger(__name__)
 
 
 def has_grammar(order: Generation) -> bool:
@@ -27,8 +24,8 @@ def has_grammar(order: Generation) -> bool:
 class Later:
     """Prepares orders one after the other; each is admitted, refused, or forgotten when cancelled.
 
-    `refuse` is told of errors, of those that nobody expected too: they are one order's and end
-    nobody else's. Both are called from the thread.
+    `prepare` raises PunaError and nothing else, which `refuse` is told. All three are called from
+    the thread.
     """
 
     def __init__(
@@ -68,9 +65,6 @@ class Later:
                 running = self._prepare(id, order)
             except PunaError as error:
                 self._fail(id, error)
-            except Exception as error:
-                log.exception("an order could not be prepared")
-                self._fail(id, EngineError(f"the request could not be prepared: {error!r}"))
             else:
                 self._hand_over(id, running)
 

@@ -26,20 +26,18 @@ from puna.runner.drafting import Drafting
 from puna.runner.embedding import Embedder, Job, read_texts
 from puna.runner.later import Later, has_grammar
 from puna.runner.llama.context import Context
-from puna.runner.llama.grammar import Grammars
 from puna.runner.llama.library import INFO, LEVELS, LOG, lib
 from puna.runner.llama.model import Model
 from puna.runner.llama.pooling import PooledContext
-from puna.runner.llama.sampler import Sampler
 from puna.runner.llama.state import engine_build
 from puna.runner.llama.vision import Projector
 from puna.runner.loop import Loop
 from puna.runner.media import Encoder, Seen
+from puna.runner.preparing import Preparation
 from puna.runner.protocol import Embedding, EngineInfo, Generation, LoadPlan, WarmPlan
-from puna.runner.running import Running, fit_prompt
-from puna.runner.sight import Sight, SightedPrompt
+from puna.runner.running import Running
+from puna.runner.sight import Sight
 from puna.runner.speculate import Speculation
-from puna.runner.text import TextStream
 from puna.runner.warm.fingerprint import fingerprint
 from puna.runner.warm.keeper import Keeper, open_keeper
 from puna.runner.wire import (
@@ -67,7 +65,6 @@ log = logging.getLogger(__name__)
 NO_TEXT = "this model gives embeddings and cannot generate text"
 _BEAT_NS = 1_000_000_000  # between two signs of life, at least
 _QUIET_SECONDS = 1.0  # without requests, after which there is time for what will be needed
-_PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting spec, section 2.4)
 
 
 _Arrived = Running | Seen | Job | Cancel | Finish | Close
@@ -106,7 +103,7 @@ class Worker:
         self._beat_at_ns = 0
         self._was_idle = True
         self._is_prepared = self._context is None
-        self._grammars = Grammars(self._model)
+        self._preparation = Preparation(self._model, self._n_ctx, self._seeing)
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
         self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "images")
 
@@ -268,43 +265,7 @@ class Worker:
     def _prepare(self, id: int, order: Generation) -> Running:
         if self._loop is None:
             raise BadRequest(NO_TEXT)
-        n_ctx = min(order.n_ctx, self._n_ctx)
-        for token in order.prefix:
-            if not 0 <= token < self._model.n_vocab:
-                raise BadRequest(f"token {token} is not in the model's vocabulary")
-        read = self._read_prompt(order, n_ctx)
-        whole = [*order.prefix, *read.tokens]
-        tokens = fit_prompt(whole, order, n_ctx, adds_bos=self._model.adds_bos)
-        n_keep = len(tokens) if order.n_keep < 0 else order.n_keep + self._model.adds_bos
-        sampler = Sampler(self._model, order.sampling, self._grammars.matcher(order), n_ctx)
-        sampler.remember([token for token in tokens[-n_ctx:] if token >= 0])
-        limit = _PREDICT_FACTOR * n_ctx
-        return Running(
-            id=id,
-            order=order,
-            tokens=tokens,
-            sampler=sampler,
-            text=TextStream(order.stop),
-            n_ctx=n_ctx,
-            n_keep=min(n_keep, n_ctx - 1),
-            max_tokens=order.max_tokens if 0 <= order.max_tokens <= limit else limit,
-            visible=self._model.control_tokens(order.visible),
-            media=read.media,
-            truncated=read.is_shrunk or len(tokens) < len(whole),
-        )
-
-    def _read_prompt(self, order: Generation, n_ctx: int) -> SightedPrompt:
-        """A prompt's tokens and images. An earlier answer's tokens begin with BOS already."""
-        if order.images:
-            prompt, start = self._model.without_bos(order.prompt), len(order.prefix)
-            return self._seeing().read(
-                prompt, order.images, with_bos=not start, start=start, n_ctx=n_ctx
-            )
-        if order.prefix:
-            tokens = self._model.tokenize(order.prompt, add_special=False, parse_special=True)
-        else:
-            tokens = self._model.tokenize_prompt(order.prompt)
-        return SightedPrompt(tokens, ())
+        return self._preparation.prepare(id, order)
 
     def _seeing(self) -> Sight:
         if self._sight is None:
