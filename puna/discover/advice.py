@@ -27,9 +27,9 @@ _FLAGS = {
 """What builds the engine for a backend."""
 _NATIVE = "-DGGML_NATIVE=on"
 _USUALLY_INTEGRATED = "Intel"
-_FASTER = ("avx2", "avx512", "avx_vnni", "amx_int8")
+_FASTER = ("avx2", "avx512", "avx_vnni", "amx_int8", "dotprod", "matmul_int8", "sve")
 """Instruction sets of the processor worth building for, as the engine spells them."""
-_KERNEL = {"avx512": "avx512f"}
+_KERNEL = {"avx512": "avx512f", "dotprod": "asimddp", "matmul_int8": "i8mm"}
 """Where the kernel spells one otherwise."""
 
 HIDING = (
@@ -45,8 +45,13 @@ HIDING = (
 def advise(found: Hardware, version: str, environ: Mapping[str, str]) -> list[str]:
     """Sentences for a person, each with what to do; none where everything is used.
 
-    `version` is the engine's; of `environ` only the variables in HIDING are looked at.
+    `version` is the engine's, empty where there is none; of `environ` only the variables in HIDING
+    are looked at.
     """
+    if not version:
+        return [f"The engine is not installed: run pip install {ENGINE}"]
+    if not found.engine_features:
+        return ["The engine does not start: python -c 'import llama_cpp' says why"]
     said = [
         f"{name}={environ[name]} hides cards from the engine. To use them all: unset {name}"
         for name in HIDING
@@ -70,13 +75,12 @@ def advise(found: Hardware, version: str, environ: Mapping[str, str]) -> list[st
         for name in _FASTER
         if _KERNEL.get(name, name) in has and name not in found.engine_features
     ]
-    is_old = bool(missing and found.engine_features)
-    command = _build([*found.backends, *lacking.values()], version, is_native=is_old)
+    command = _build([*found.backends, *lacking.values()], version, is_native=bool(missing))
     said += [
         f"{vendor} GPU found, engine built without {backend}: run {command}"
         for vendor, backend in lacking.items()
     ]
-    if is_old:
+    if missing:
         said.append(
             f"The processor has {', '.join(missing)}, the engine is not built for that: run "
             f"{command}"

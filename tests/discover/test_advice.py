@@ -116,6 +116,19 @@ CASES: dict[str, tuple[Hardware, dict[str, str], list[str]]] = {
         {"CUDA_VISIBLE_DEVICES": ""},
         ["CUDA_VISIBLE_DEVICES= hides cards from the engine"],
     ),
+    "an ARM processor": (
+        Hardware(
+            processor=Processor(features=frozenset({"asimddp", "i8mm"})),
+            engine_features=frozenset({"neon", "dotprod"}),
+        ),
+        {},
+        ["The processor has matmul_int8, the engine is not built for that"],
+    ),
+    "an engine that does not start": (
+        Hardware(present=("NVIDIA",), backends=()),
+        {},
+        ["The engine does not start"],
+    ),
     "half a core": (
         replace(PLAIN, processor=Processor(cores=4, threads=1, quota=0.5)),
         {},
@@ -131,3 +144,9 @@ def test_advice(case: str) -> None:
     assert len(said) == len(beginnings)
     for sentence, beginning in zip(said, beginnings, strict=True):
         assert sentence.startswith(beginning)
+
+
+def test_advice_without_an_engine() -> None:
+    assert advise(PLAIN, "", {}) == [
+        "The engine is not installed: run pip install llama-cpp-python"
+    ]

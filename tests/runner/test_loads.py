@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from puna.config import FOREVER
 from puna.errors import StartFailed
@@ -88,6 +89,27 @@ SAID = {
 def test_too_little_memory_is_told_from_other_failures(errors: str, is_memory: bool) -> None:
     """46: by what this very load said; a runner loads once, so nothing older can be meant."""
     assert is_out_of_memory(errors) == is_memory
+
+
+PLACED: dict[str, LoadPlan] = {
+    "no layer on cards": LoadPlan(model="", n_ctx=256, n_gpu_layers=0),
+    "cards that are gone": LoadPlan(
+        model="", n_ctx=256, n_gpu_layers=3, cards=(0, 1), card_layers=(1, 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("plan", PLACED.values(), ids=PLACED)
+def test_layers_are_placed_as_planned(tmp_path: Path, plan: LoadPlan) -> None:
+    """As far as an engine built for processors can tell: on cards nothing is left."""
+
+    path = make_tiny_llama(tmp_path / "tiny.gguf")
+
+    async def use(engine: ProcessEngine) -> None:
+        assert (await answer(engine, Generation(prompt="x", max_tokens=4, n_ctx=64)))[0]
+        assert engine.info.size_vram == 0
+
+    with_engine(replace(plan, model=str(path)), use)
 
 
 LONGEST = {"no limit": (-1, 160), "less": (7, 7), "more than ten contexts": (999, 160)}

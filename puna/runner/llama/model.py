@@ -284,14 +284,16 @@ def _load(paths: Sequence[str], params: Any) -> Any:
 
 
 def _choose_cards(params: Any, plan: LoadPlan) -> None:
-    """Give the cards of the plan their layers, in its order."""
-    handles = device_handles()
+    """Give the cards of the plan their layers, in its order. Without any the engine must not have
+    one: else it takes memory of every card, if only to compute a part of long prompts there.
+    """
+    handles = device_handles() if plan.cards else []
     chosen = [handles[index] for index in plan.cards if index < len(handles)]
     devices = (ctypes.c_void_p * (len(chosen) + 1))(*chosen, None)
     shares = [0.0] * max(lib.llama_max_devices(), len(chosen))
     shares[: len(plan.card_layers)] = map(float, plan.card_layers)
     split = (ctypes.c_float * len(shares))(*shares)
-    params.devices = ctypes.cast(devices, type(params.devices))
+    params.devices = ctypes.addressof(devices)
     params.tensor_split = ctypes.cast(split, type(params.tensor_split))
     params.kept_alive = devices, split  # ctypes keeps no reference to what pointers point to
 
@@ -299,7 +301,7 @@ def _choose_cards(params: Any, plan: LoadPlan) -> None:
 def _model_params(plan: LoadPlan, progress: Callable[[float], None]) -> Any:
     params = lib.llama_model_default_params()
     params.n_gpu_layers = plan.n_gpu_layers
-    if plan.cards:
+    if plan.cards or plan.n_gpu_layers == 0:
         _choose_cards(params, plan)
     elif plan.main_gpu is not None:
         params.split_mode = lib.LLAMA_SPLIT_MODE_NONE
