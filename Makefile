@@ -62,10 +62,7 @@ test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev build/engine-vocab
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.minilm make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.vision make $(PARITY)
-	$(BIN)/python -m tests.convert.parity.compare $(PARITY)
-	$(BIN)/python -m tests.convert.parity.vision compare $(PARITY)
-	$(BIN)/python -m tests.convert.parity.minilm compare $(PARITY)
-	$(BIN)/python -m tests.convert.parity.vocabularies build/engine-vocabularies
+	$(BIN)/python -m tests.convert.parity.verdict $(PARITY) build/engine-vocabularies
 
 # the source of the engine carries them, with texts and their tokens
 build/engine-vocabularies/unpacked: pyproject.toml | $(VENV)/installed-dev

@@ -9,6 +9,7 @@ from puna.convert.family import Family, Keys, Named
 from puna.convert.keys import no_rope
 from puna.convert.tensor import Tensor
 
+_RANK = 4
 _HEADS = r"^(?:bert\.|roberta\.)?(?:embeddings\.position_ids|pooler\.|cls\.|lm_head\.|vocab_)"
 
 
@@ -45,6 +46,33 @@ def _roberta_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Name
             yield plain, values.rows(_offset(config), values.shape[0])
         else:
             yield plain, values
+
+
+def _labels(config: Config) -> Keys:
+    """A head that gives scores of the first token's vector."""
+    names = config.get("id2label")
+    n_labels = len(names) if isinstance(names, dict) else config.whole("num_labels", 2)
+    labels = [f"LABEL_{number}" for number in range(n_labels)]
+    if isinstance(names, dict):
+        labels = [str(names.get(str(number), label)) for number, label in enumerate(labels)]
+    return {"pooling_type": _RANK, "classifier.output_labels": labels}
+
+
+def _bert_scores(config: Config) -> Keys:
+    return {**_encoder(config), **_labels(config)}
+
+
+def _roberta_scores(config: Config) -> Keys:
+    return {**_roberta(config), **_labels(config)}
+
+
+def _bert_head(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    """Its pooler is what others have as the first matrix of their head."""
+    for plain, values in _weights(config, name, tensor):
+        moved = plain.replace("pooler.dense.", "classifier.dense.")
+        if plain.startswith("classifier."):
+            moved = plain.replace("classifier.", "classifier.out_proj.")
+        yield moved, values
 
 
 def _distilbert(config: Config) -> Keys:
@@ -118,6 +146,9 @@ _BERT = Family("bert", _encoder, _weights, drop=_HEADS)
 _ROBERTA = Family("bert", _roberta, _roberta_weights, drop=_HEADS)
 _DISTILBERT = Family("bert", _distilbert, _weights, drop=_HEADS)
 _JINA = Family("jina-bert-v2", _jina, _weights, drop=_HEADS)
+_PREDICTIONS = r"embeddings\.position_ids|^cls\."
+_BERT_SCORES = Family("bert", _bert_scores, _bert_head, drop=_PREDICTIONS)
+_ROBERTA_SCORES = Family("bert", _roberta_scores, _roberta_weights, drop=_HEADS)
 _MODERN = Family("modern-bert", _modern, _modern_weights, drop=r"^(?:head|decoder|classifier)\.")
 
 FAMILIES = {
@@ -130,7 +161,12 @@ FAMILIES = {
     "XLMRobertaForMaskedLM": _ROBERTA,
     "DistilBertModel": _DISTILBERT,
     "DistilBertForMaskedLM": _DISTILBERT,
+    "BertForSequenceClassification": _BERT_SCORES,
+    "CamembertForSequenceClassification": _ROBERTA_SCORES,
+    "RobertaForSequenceClassification": _ROBERTA_SCORES,
+    "XLMRobertaForSequenceClassification": _ROBERTA_SCORES,
     "NomicBertModel": _NOMIC,
+    "NomicBertMoEModel": _NOMIC,
     "ModernBertModel": _MODERN,
     "ModernBertForMaskedLM": _MODERN,
     "JinaBertModel": _JINA,

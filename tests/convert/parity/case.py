@@ -31,6 +31,9 @@ class Case:
     twin: str = ""
     """The class of transformers that computes the same, where there is none of the name."""
 
+    scores: bool = False
+    """Whether it gives scores of a whole text."""
+
     dense: int = 0
     """How wide the first of two matrices is that its vectors go through, 0 for none."""
 

@@ -465,6 +465,28 @@ CASES: Mapping[str, Case] = MappingProxyType(
         **OTHERS,
         "roberta": Case("roberta", "RobertaModel", _ENCODER, tolerance=5e-3),
         "xlm-roberta": Case("xlm-roberta", "XLMRobertaModel", _ENCODER, tolerance=5e-3),
+        "bert, scores": Case(
+            "bert",
+            "BertForSequenceClassification",
+            {**_ENCODER, "type_vocab_size": 2, "num_labels": 1},
+            tokenizer="words",
+            tolerance=5e-3,
+            scores=True,
+        ),
+        "roberta, scores": Case(
+            "roberta",
+            "RobertaForSequenceClassification",
+            {**_ENCODER, "num_labels": 3},
+            tolerance=5e-3,
+            scores=True,
+        ),
+        "xlm-roberta, scores": Case(
+            "xlm-roberta",
+            "XLMRobertaForSequenceClassification",
+            {**_ENCODER, "num_labels": 1},
+            tolerance=5e-3,
+            scores=True,
+        ),
         "distilbert": Case(
             "distilbert",
             "DistilBertModel",

@@ -71,7 +71,8 @@ def compare(name: str, folder: Path) -> Result:
         target = source / f"{kind}.gguf"
         try:
             asyncio.run(_convert(source, target, kind))
-            logits = logits_of(target, prompt)
+            scores = CASES[name].scores
+            logits = _pooled(target, prompt) if scores else logits_of(target, prompt)
         except ConvertError as failure:
             return Result(name, failure=str(failure))
         difference = _difference(logits, expected["logits"])

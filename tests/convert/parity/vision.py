@@ -381,8 +381,9 @@ def _compare(folder: Path, wanted: list[str]) -> int:
     for name in wanted or CASES:
         case = CASES[name]
         full, half = (_difference(_folder(folder, name), kind) for kind in ("F32", "F16"))
-        failed = failed or full > case.tolerance or half > 4 * case.tolerance
-        sys.stdout.write(f"{name:20} f32 {full:.2e}  f16 {half:.2e}\n")
+        near = full <= case.tolerance and half <= 4 * case.tolerance
+        failed = failed or not near
+        sys.stdout.write(f"{'ok  ' if near else 'FAIL'} {name:28} f32 {full:.2e}  f16 {half:.2e}\n")
         lines.append(f"| {name} | `{case.architecture}` | {full:.1e} | {half:.1e} | {case.note} |")
     if not wanted:
         before, _, rest = DOCUMENT.read_text().partition(BEGIN)

@@ -1,0 +1,36 @@
+"""Compares everything that was made, and ends with one verdict.
+
+python -m tests.convert.parity.verdict FOLDER VOCABULARIES   status 1 if anything is too far off
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> int:
+    """All parts, whatever becomes of one; the last line says which of them failed."""
+    folder, models = arguments
+    parts = {
+        "architectures": ["compare", folder],
+        "vision encoders": ["vision", "compare", folder],
+        "real weights": ["minilm", "compare", folder],
+        "vocabularies": ["vocabularies", models],
+    }
+    failed = []
+    for name, (module, *rest) in parts.items():
+        sys.stdout.write(f"\n{name}\n")
+        sys.stdout.flush()
+        command = [sys.executable, "-m", f"tests.convert.parity.{module}", *rest]
+        if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
+            failed.append(name)
+    word = f"failed: {', '.join(failed)}" if failed else "everything is as near as it must be"
+    sys.stdout.write(f"\n{word}\n")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
