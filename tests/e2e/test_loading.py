@@ -62,7 +62,12 @@ def check_a_load_outlives_its_first_client(server: Server) -> None:
         first = clients.enter_context(server.sent("/api/generate", model="a", stream=False))
         with stopped(server) as runner:
             until(lambda: waiting(server) == [(1, "a:latest", LOADING)], "the first waits")
-            second = clients.enter_context(server.sent("/api/generate", model="a", stream=False))
+            second = clients.enter_context(server.stream("/api/generate", model="a", progress=True))
+            told = iter(second)
+            assert (
+                next(told).items()
+                >= {"status": "waiting", "position": 2, "reason": LOADING}.items()
+            )
             both = [(1, "a:latest", LOADING), (2, "a:latest", LOADING)]
             until(lambda: waiting(server) == both, "both wait")
             refused = server.post("/api/generate", model="a")
@@ -70,9 +75,10 @@ def check_a_load_outlives_its_first_client(server: Server) -> None:
             assert int(refused.headers["Retry-After"]) > 0
             first.close()
             until(lambda: len(waiting(server)) == 1, "who left gives its place up at once")
+            assert next(told)["position"] == 1, "and who waits is told"
             assert is_running(runner)
-        status, said = read(second)
-        assert (status, said["done_reason"]) == (200, "load")
+        *_, last = told
+        assert last["done_reason"] == "load"
         assert server.runners() == [runner]
         assert n_loads(server) == 1
 
