@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from puna.agent.approvals import Approvals, Ask, visible
+from puna.agent.compact import estimate_tokens
 from puna.agent.fence import Fence
 from puna.agent.instructions import make_system
 from puna.agent.skills import read_skills, skill_folders
@@ -91,6 +92,7 @@ def make_agent(
     if flags.resume:
         path = find_transcript(_folder(settings), flags.resume, fence.root)
         agent.messages = read_transcript(path).messages
+        agent.tokens = estimate_tokens([*agent.messages, {"content": agent.system}])
         agent.transcript = Transcript.resume(path)
     else:
         agent.transcript = begin_transcript(settings, session.model, fence.root)

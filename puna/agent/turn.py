@@ -18,7 +18,7 @@ from puna.agent.compact import (
 from puna.agent.fence import Refused
 from puna.agent.tools import TOOLS, Job, Workplace, offered, prepare
 from puna.agent.transcript import Transcript
-from puna.client.replies import Json, ToolCall
+from puna.client.replies import Json, ToolCall, as_object
 from puna.errors import ClientError, Unreachable
 from puna.repl.session import Session
 from puna.term.answer import CHARACTERS_A_TOKEN, Answer, print_answer
@@ -205,6 +205,8 @@ def compact(agent: Agent) -> str:
         return "nothing to compact"
     request = agent.session.request({"messages": summary_request(agent.messages, agent.window)})
     request |= {"think": False} if agent.session.can_think else {}
+    # One that fills the window would make no room, and a small model may never end.
+    request["options"] = {**as_object(request.get("options")), "num_predict": agent.window // 4}
     pieces = agent.session.client.chat(request)
     summary = "".join(piece.content for piece in pieces).strip()
     if not summary:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.application import get_app, run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer
 from prompt_toolkit.filters import is_searching
 from prompt_toolkit.formatted_text import FormattedText
@@ -100,7 +100,8 @@ class RichReader:
 
 
 def _grey(text: Callable[[], str]) -> Callable[[], FormattedText]:
-    return lambda: FormattedText([(GREY, text())])
+    """The text while the line is edited; what was sent stays on the screen without it."""
+    return lambda: FormattedText([] if get_app().is_done else [(GREY, text())])
 
 
 def make_keys(editor: str) -> KeyBindings:
