@@ -80,6 +80,8 @@ log = logging.getLogger(__name__)
 _GROUPS_AHEAD = 4  # as many as keep the runner busy while an answer is on its way
 _MEASURED = 4096  # images whose number of tokens is remembered
 _SAVE_SECONDS = 5.0  # from the wish that a runner ends to the time it is killed
+_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT})
+"""Signals that come from others: then the last words say nothing about the end."""
 _SAVE_PART = 0.6  # of those: then it begins to save nothing more
 
 _Answer = TokenEvent | Embedded | Tokens | Text | PunaError
@@ -133,7 +135,19 @@ class ProcessEngine:
                 env=environment,
                 pass_fds=[theirs.fileno()],
             )
-        engine = cls(process, await Link.open(ours), step_timeout)
+        return await cls.of(process, ours, tasks, forget, step_timeout)
+
+    @classmethod
+    async def of(
+        cls,
+        process: asyncio.subprocess.Process,
+        connection: socket.socket,
+        tasks: asyncio.TaskGroup,
+        forget: Callable[[ProcessEngine], None],
+        step_timeout: float = FOREVER,
+    ) -> ProcessEngine:
+        """The same for a child that was started, and our end of its socket."""
+        engine = cls(process, await Link.open(connection), step_timeout)
         tasks.create_task(engine._serve(forget), name=f"runner {process.pid}")
         return engine
 
@@ -173,7 +187,8 @@ class ProcessEngine:
                 case Failed(message, out_of_memory):
                     raise (OutOfMemory if out_of_memory else StartFailed)(message)
                 case PunaError():
-                    raise StartFailed(f"model runner process has terminated: {self._cause()}")
+                    kind = OutOfMemory if self._last_words.are_of_memory else StartFailed
+                    raise kind(f"model runner process has terminated: {self._cause()}")
 
     @contextlib.asynccontextmanager
     async def generate(self, order: Generation) -> AsyncIterator[TokenEvents]:
@@ -362,12 +377,14 @@ class ProcessEngine:
     def _cause(self) -> str:
         if self._hung:
             return self._hung
-        code = self._process.returncode
+        code, words = self._process.returncode, str(self._last_words)
+        how = f"exit status {code}"
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
-                return f"killed by {signal.Signals(-code).name}"
-        words = str(self._last_words)
-        return f"exit status {code}" + (f": {words}" if words else "")
+                how = f"killed by {signal.Signals(-code).name}"
+            if -code in _FROM_OUTSIDE:
+                words = ""
+        return how + (f": {words}" if words else "")
 
 
 class _TokenEvents:

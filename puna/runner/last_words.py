@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 
 from puna.log import fields
 
-__all__ = ["LastWords"]
+__all__ = ["LastWords", "is_out_of_memory"]
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +17,28 @@ _KEPT = 20  # lines
 _SHOWN = 3  # of them
 _LEVELS = {"I ": logging.DEBUG, "W ": logging.INFO, "E ": logging.ERROR}
 """libllama is talkative: what it calls information is for debugging."""
+_FAULT = re.compile(r"^E |error|assert|failed|what\(\)|exception", re.I)
+"""Lines that say what went wrong. After an abort come others, with addresses."""
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "out of device memory",
+    "cudamalloc failed",
+    "hipmalloc failed",
+    "failed to allocate",
+    "unable to allocate",
+    "allocation failed",
+    "not enough memory",
+    "insufficient memory",
+    "vk_error_out_of_device_memory",
+    "erroroutofmemory",
+    "memoryerror",
+    "bad_alloc",
+)
+
+
+def is_out_of_memory(errors: str) -> bool:
+    """Whether what a load said means that there was too little memory."""
+    return any(phrase in errors.lower() for phrase in _OUT_OF_MEMORY)
 
 
 class LastWords:
@@ -25,7 +48,13 @@ class LastWords:
         self._lines: deque[str] = deque(maxlen=_KEPT)
 
     def __str__(self) -> str:
-        return "; ".join(list(self._lines)[-_SHOWN:])
+        faults = [line for line in self._lines if _FAULT.search(line)]
+        return "; ".join((faults or list(self._lines))[-_SHOWN:])
+
+    @property
+    def are_of_memory(self) -> bool:
+        """Whether too little memory was the cause."""
+        return is_out_of_memory("\n".join(self._lines))
 
     async def listen(self, stderr: asyncio.StreamReader | None, pid: int) -> None:
         """Log every line, and keep those that say more than what is done."""

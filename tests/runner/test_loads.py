@@ -11,13 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from puna.config import FOREVER
-from puna.errors import StartFailed
+from puna.errors import EngineError, OutOfMemory, StartFailed
 from puna.runner.fake import info_of
 from puna.runner.handle import ProcessEngine
-from puna.runner.last_words import LastWords
+from puna.runner.last_words import LastWords, is_out_of_memory
 from puna.runner.launcher import ProcessLauncher
 from puna.runner.link import Link
-from puna.runner.llama.library import is_out_of_memory
 from puna.runner.protocol import Generation, LoadPlan, Sampling
 from puna.runner.wire import Loading, Ready, encode_frame
 from tests.fakes.ggufs import make_tiny_llama
@@ -74,6 +73,64 @@ def test_the_last_words_of_a_child_are_in_the_message() -> None:
         return str(words)
 
     assert asyncio.run(run()) == "E cannot map the file; GGML_ASSERT(x) failed"
+
+
+CARD = "CUDA error: out of memory"
+ENDS: dict[str, tuple[list[str], str, type[EngineError], str]] = {
+    "an abort for want of memory": (
+        [CARD, "libggml-base.so(+0x1d)", "libggml.so(+0x2e)", "libc.so.6(+0x3f)"],
+        "os.abort()",
+        OutOfMemory,
+        f"killed by SIGABRT: {CARD}",
+    ),
+    "an abort for another reason": (
+        ["GGML_ASSERT(x) failed", "libc.so.6(+0x3f)"],
+        "os.abort()",
+        StartFailed,
+        "killed by SIGABRT: GGML_ASSERT(x) failed",
+    ),
+    "no memory in Python": (
+        ["Traceback (most recent call last):", "MemoryError"],
+        "sys.exit(1)",
+        OutOfMemory,
+        "exit status 1: MemoryError",
+    ),
+    "killed by somebody": (
+        ["W a warning"],
+        "os.kill(os.getpid(), 9)",
+        StartFailed,
+        "killed by SIGKILL",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "ends", "kind", "cause"), ENDS.values(), ids=ENDS)
+def test_a_child_that_ends_while_it_loads(
+    said: list[str], ends: str, kind: type[EngineError], cause: str
+) -> None:
+    """47: the error has what it said, and what it said decides whether a load is tried again."""
+    lines = "\n".join(said)
+    program = f"import os, sys; print({lines!r}, file=sys.stderr, flush=True); {ends}"
+
+    async def run() -> EngineError:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                program,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+            )
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            engine = await ProcessEngine.of(process, ours, tasks, lambda engine: None)
+            with pytest.raises(EngineError) as failure:
+                await engine.load(LoadPlan(model="m"), FOREVER)
+        return failure.value
+
+    error = asyncio.run(run())
+    assert type(error) is kind
+    assert str(error) == f"model runner process has terminated: {cause}"
 
 
 SAID = {

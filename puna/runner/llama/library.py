@@ -12,9 +12,10 @@ from typing import Any
 from llama_cpp import llama_cpp as _bindings
 
 from puna.errors import EngineError, OutOfMemory, StartFailed
+from puna.runner.last_words import is_out_of_memory
 from puna.runner.llama.buffers import Buffers
 
-__all__ = ["INFO", "LEVELS", "LOG", "EngineLog", "is_out_of_memory", "lib", "start_failure"]
+__all__ = ["INFO", "LEVELS", "LOG", "EngineLog", "lib", "start_failure"]
 
 lib: Any = _bindings
 """libllama's functions and structures (ctypes; untyped)."""
@@ -23,18 +24,6 @@ INFO, WARN, ERROR, CONTINUED = 2, 3, 4, 5
 LEVELS = {INFO: "I", WARN: "W", ERROR: "E"}
 """How a line's level is marked on stderr; handle.py reads it."""
 
-_OUT_OF_MEMORY = (
-    "out of memory",
-    "out of device memory",
-    "cudamalloc failed",
-    "hipmalloc failed",
-    "failed to allocate",
-    "allocation failed",
-    "not enough memory",
-    "insufficient memory",
-    "vk_error_out_of_device_memory",
-    "erroroutofmemory",
-)
 _INCOMPATIBLE = (
     ": this model may be incompatible with this version of Puna's engine, "
     "or its file may be damaged"
@@ -127,11 +116,6 @@ class EngineLog:
 
 LOG = EngineLog()
 """libllama has one log for the whole process, and so have we."""
-
-
-def is_out_of_memory(errors: str) -> bool:
-    """Whether what a load said means that there was too little memory."""
-    return any(phrase in errors.lower() for phrase in _OUT_OF_MEMORY)
 
 
 def start_failure(what: str) -> EngineError:
