@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -15,6 +16,23 @@ settings.load_profile("puna")
 # a shell's background job ignores SIGINT, and so would every child that is to be interrupted
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# threads of the engine that wait for a core must not spin for it (as in puna/runner/launcher.py)
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # noqa: TID251 - it is read when that is loaded
+
+
+def _keep_to_a_core() -> None:
+    """Test processes side by side have a core each, and so have the engines in them one thread:
+    threads that wait for each other's cores take eight times the work.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")  # noqa: TID251 - pytest's, not ours
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+_keep_to_a_core()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

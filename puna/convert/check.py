@@ -20,6 +20,7 @@ from llama_cpp import mtmd_cpp as _vision_bindings
 
 from puna.convert.plan import missing_like
 from puna.convert.tensor import Tensor
+from puna.discover.cpu import worker_threads
 from puna.errors import ConvertError
 
 __all__ = [
@@ -124,7 +125,7 @@ def vectors_of(
         try:
             parameters = mtmd.mtmd_context_params_default()
             parameters.use_gpu = parameters.print_timings = parameters.warmup = False
-            parameters.n_threads = os.cpu_count() or 1
+            parameters.n_threads = worker_threads()
             context = mtmd.mtmd_init_from_file(os.fsencode(projector), model, parameters)
             if not context:
                 raise ConvertError(f"the engine does not load the projector: {words.first}")
@@ -198,6 +199,7 @@ def _decode(
     is_encoder = not lib.llama_model_has_decoder(model) or not _is_causal(model)
     parameters = lib.llama_context_default_params()
     parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = max(_N_CTX, len(tokens))
+    parameters.n_threads = parameters.n_threads_batch = worker_threads()
     parameters.embeddings = is_encoder
     parameters.flash_attn_type = 0
     parameters.type_k = parameters.type_v = 0  # F32

@@ -132,7 +132,8 @@ def test_eight_stories_at_once_are_the_same_as_alone(n_parallel: int) -> None:
         together = await asyncio.gather(*(answer(engine, each) for each in orders))
         assert [text for text, _ in together] == [text for text, _ in alone]
 
-    with_engine(replace(EXACT, model=str(stories_gguf()), n_parallel=n_parallel), use)
+    plan = replace(EXACT, model=str(stories_gguf()), n_parallel=n_parallel, n_threads=2)
+    with_engine(plan, use)
 
 
 def test_a_seed_gives_the_same_text_alone_and_in_company(tiny: Path) -> None:
