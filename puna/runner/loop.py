@@ -10,38 +10,29 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from puna.api.events import Logprob
 from puna.errors import EngineError, PunaError
 from puna.fmt import SECOND
-from puna.gaps import gap_place
+from puna.runner.admission import Admission
 from puna.runner.batch import Share, Want, discard_count
 from puna.runner.cells import Cells, Memory, memory_of
 from puna.runner.llama.context import Context, Decoded
-from puna.runner.llama.logprobs import logprob_of
 from puna.runner.llama.model import Model
 from puna.runner.llama.streams import Demand
 from puna.runner.looking import Eyes
 from puna.runner.media import Encoder, Seen
 from puna.runner.pace import Pace
-from puna.runner.prefix import common_length
-from puna.runner.protocol import Piece, StopReason
-from puna.runner.queueing import Turns, victim, weight
+from puna.runner.protocol import StopReason
+from puna.runner.queueing import victim, weight
 from puna.runner.reading import Reading
 from puna.runner.running import Running
+from puna.runner.speaking import Speaking
 from puna.runner.speculate import Speculation
 from puna.runner.warm.keeper import Keeper
-from puna.runner.wire import Ended, Refused, Said, Step
+from puna.runner.wire import Refused, Step
 
 __all__ = ["Loop"]
 
 log = logging.getLogger(__name__)
-
-_MARGIN = 32  # cells left free for each sequence when one more is admitted
-_TOGETHER_NS = 8_000_000
-"""Words of one stream that come faster than this go out together: whoever receives them takes
-processor time from the engine at each delivery, and nobody reads faster."""
-
-_WORTH = 16  # common tokens from which on it pays to wait for somebody else's
 
 
 @dataclass(slots=True)
@@ -69,26 +60,24 @@ class Loop:
         keeper: Keeper | None = None,
         encoder: Encoder | None = None,
     ) -> None:
-        self._model = model
         self._context = context
-        self._deliver = deliver
         self._clock = clock
-        self._waiting: list[Running] = []  # queueing.py says whose turn it is
-        self._turns = Turns()
         self._running: list[Running] = []
         memory = memory_of(model)
         self._cells = Cells(context, memory, keeper)
+        self._admission = Admission(self._cells, context.n_live)
+        self._waiting = self._admission.waiting
+        self._speaking = Speaking(model, context, self._cells, deliver, clock)
+        self._deliver = deliver
         self._pace = Pace()
         self._reading = Reading()
         # a state cannot go back behind tokens that turned out wrong
         self._speculation = None if memory is Memory.STATE else speculation
-        self._step = Step([], [])
         self._eyes = Eyes(encoder, context, self._cells) if encoder else None
         self.is_blind = False
         """Whether nothing could be decoded: all wait for the encoder of images, or for who does."""
         self._suspects: set[int] = set()
         """Who had part in a decode that failed, and has not been decoded alone yet."""
-        self._told_ns = 0  # when something was delivered last
 
     @property
     def idle(self) -> bool:
@@ -122,7 +111,7 @@ class Loop:
                 self._release(each)
                 break
         if self.idle:
-            self._tell()  # nobody is left whose decode would do it
+            self._speaking.tell()  # nobody is left whose decode would do it
 
     def finish(self, id: int) -> None:
         """End a generation in order: it has said enough. Unknown ids are fine."""
@@ -132,12 +121,12 @@ class Loop:
                 break
         for each in self._waiting:  # its cells were taken for a while
             if each.id == id:
-                self._step.ended.append(Ended(id, each.finished("stop")))
+                self._speaking.close(each, "stop")
                 self._waiting.remove(each)
                 self._close(each)
                 break
         if self.idle:
-            self._tell()
+            self._speaking.tell()
 
     def see(self, seen: Seen) -> None:
         """Take in what the encoder made of an image. Unknown ids are fine."""
@@ -151,7 +140,8 @@ class Loop:
 
         Where the device computes by itself the delivery waits for the next decode to have begun.
         """
-        self._admit_waiting()
+        for each in self._admission.admit(self._running, self._clock()):
+            self._place(each)
         for each in list(self._running):
             self._keep_within_context(each)
         decoded = bool(self._running) and self._decode()
@@ -159,31 +149,14 @@ class Loop:
             looked = self._look(self._eyes)
             self.is_blind = bool(self._running) and not (decoded or looked)
             if self.is_blind:
-                self._tell()
-        if not self._context.is_asynchronous and not self._more_comes_soon():
-            self._tell()
+                self._speaking.tell()
+        if not self._context.is_asynchronous and (
+            self._waiting or self._speaking.is_due(self._running)
+        ):
+            self._speaking.tell()
         if self.idle:
-            self._tell()
+            self._speaking.tell()
             self._context.settle()
-
-    def _more_comes_soon(self) -> bool:
-        """Whether what there is to say may wait for what the next decode brings.
-
-        Not with words of those who have said nothing yet, nor for a decode that reads a prompt.
-        """
-        return (
-            not self._step.ended
-            and not self._waiting
-            and self._clock() - self._told_ns < _TOGETHER_NS
-            and all(each.pending == 1 and each.n_output > 1 for each in self._running)
-        )
-
-    def _tell(self) -> None:
-        """Deliver what is there to say."""
-        if self._step.said or self._step.ended:
-            step, self._step = self._step, Step([], [])
-            self._told_ns = self._clock()
-            self._deliver(step)
 
     def close(self, seconds: float) -> None:
         """End what runs, and save what the cells hold as far as it goes in so much time."""
@@ -191,42 +164,6 @@ class Loop:
         for each in list(self._running):
             self._release(each)
         self._cells.save(lambda: self._clock() < until)
-
-    def _admit_waiting(self) -> None:
-        if not self._waiting:
-            return
-        now = self._clock()
-        for candidate in self._turns.order(tuple(self._waiting), tuple(self._running), now):
-            if len(self._running) >= self._context.n_live or not self._cells.has_number:
-                return
-            reusable = self._cells.reusable(candidate.tokens, candidate.spans)
-            if self._is_led(candidate, reusable):
-                continue
-            if self._running and not self._has_room(len(candidate.tokens) - reusable):
-                return  # nobody overtakes the one whose turn it is and who waits for room
-            if self._running and self._cells.is_fetching(candidate.tokens, candidate.spans):
-                return
-            self._waiting.remove(candidate)
-            self._turns.serve(candidate.client, now)
-            self._place(candidate)
-
-    def _is_led(self, candidate: Running, reusable: int) -> bool:
-        """Whether somebody is reading a beginning that the candidate can use when it is read."""
-        return any(
-            (common := common_length(each.tokens, candidate.tokens)) >= _WORTH
-            and common > max(reusable, each.n_cached)
-            for each in self._running
-            if each.pending > 1
-        )
-
-    def _has_room(self, count: int) -> bool:
-        """Whether `count` cells can be had, with a margin for everybody to go on for a while.
-
-        Prompts that are still being read have cells to come.
-        """
-        promised = sum(each.pending for each in self._running)
-        margin = _MARGIN * (len(self._running) + 1)
-        return self._cells.obtainable() - promised >= count + margin
 
     def _place(self, generation: Running) -> None:
         """Give a generation a sequence; what is in the cache of its prompt is shared."""
@@ -268,7 +205,7 @@ class Loop:
             self._recover_cells()
             return True
         if self._context.is_asynchronous:
-            self._tell()
+            self._speaking.tell()
         self._context.wait()
         self._learn(parts, self._clock() - started)
         for part in parts:
@@ -278,7 +215,7 @@ class Loop:
             if part.index >= 0:
                 self._suspects.discard(part.generation.id)
                 try:
-                    self._continue(part)
+                    self._go_on(part.generation, part.index, part.draft)
                 except PunaError as error:
                     self._fail([part.generation], error)
         return True
@@ -308,7 +245,7 @@ class Loop:
             if eyes.decode(glimpse) is Decoded.NO_CELLS:
                 self._recover_cells()
             elif not each.pending:
-                self._continue(_Part(each, [], [], glimpse.count - 1))
+                self._go_on(each, glimpse.count - 1, [])
         except PunaError as error:
             self._fail([each], error)
         return True
@@ -400,67 +337,18 @@ class Loop:
         else:
             self._fail(list(self._running), EngineError("the context of the model is full"))
 
-    def _continue(self, part: _Part) -> None:
-        """Draw the next token, and the one after each guess that was right."""
-        each, right = part.generation, 0
-        reason = self._sample(each, part.index)
-        for guess in part.draft:
-            if reason is not None or each.tokens[-1] != guess:
-                break
-            right += 1
-            reason = self._sample(each, part.index + right)
-        if part.draft:
-            self._settle(part, right)
+    def _go_on(self, each: Running, index: int, draft: list[int]) -> None:
+        """Let a generation say what follows from the newest decode."""
+        reason = self._speaking.go_on(each, index, draft)
         if reason is not None:
             self._end(each, reason)
 
-    def _settle(self, part: _Part, right: int) -> None:
-        """Keep the cells of the guesses that were right, and those only."""
-        each = part.generation
-        self._cells.grow(each.sequence, part.draft[:right])
-        each.n_cached += right
-        each.n_drafted += len(part.draft)
-        each.n_accepted += right
-        if right < len(part.draft):
-            each.n_cached = self._cells.reject(each.sequence, each.n_cached)
-
-    def _sample(self, each: Running, index: int) -> StopReason | None:
-        """Draw a token and say it; returns why the generation ends, if it does."""
-        now = self._clock()
-        if each.n_output:
-            each.gaps[gap_place(now - each.last_ns)] += 1
-        each.last_ns = now
-        if each.max_tokens == 0:
-            return "length"
-        each.first_ns = each.first_ns or now
-        wants_logprobs = each.order.top_logprobs is not None
-        logits = self._context.logits(index).copy() if wants_logprobs else None
-        token = each.sampler.sample(self._context, index)
-        each.n_output += 1
-        each.output.append(token)
-        if self._model.is_end(token):
-            return "stop"
-        tag = None
-        if logits is not None:
-            tag = logprob_of(self._model, logits, token, each.order.top_logprobs or 0)
-        each.tokens.append(token)
-        piece = each.visible.get(token) or self._model.piece(token)
-        self._say(each, *each.text.push(piece, tag))
-        if each.text.stopped:
-            return "stop"
-        return "length" if each.n_output >= each.max_tokens > 0 else None
-
-    def _say(self, each: Running, text: str, tags: tuple[Logprob, ...]) -> None:
-        if text or tags:
-            self._step.said.append(Said(each.id, Piece(text, tags)))
-
     def _end(self, each: Running, reason: StopReason) -> None:
-        self._say(each, *each.text.flush())
-        self._step.ended.append(Ended(each.id, each.finished(reason)))
+        self._speaking.end(each, reason)
         self._release(each)
 
     def _fail(self, failed: list[Running], error: PunaError) -> None:
-        self._tell()  # what they said comes before their error
+        self._speaking.tell()  # what they said comes before their error
         for each in failed:
             self._deliver(Refused(each.id, error.status, str(error), error.code))
             if each.sequence < 0:

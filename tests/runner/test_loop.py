@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from puna.runner.admission import is_led
 from puna.runner.loop import Loop
 from puna.runner.media import Media
 from puna.runner.protocol import Finished, Generation
@@ -324,10 +325,11 @@ def test_a_device_computes_while_the_last_words_are_delivered() -> None:
     order: list[str] = []
     prompt = next(p for p in product([1, 2], repeat=4) if len(alone([*p], 3)) == 6)
     world.admit([*prompt], 3)
-    decode, deliver, wait = world.context.decode, world.loop._deliver, world.context.wait
+    speaking = world.loop._speaking
+    decode, deliver, wait = world.context.decode, speaking._deliver, world.context.wait
     world.context.decode = lambda: (order.append("decode"), decode())[1]  # type: ignore
     world.context.wait = lambda: (order.append("wait"), wait())[1]  # type: ignore
-    world.loop._deliver = lambda news: (order.append("deliver"), deliver(news))[1]  # type: ignore
+    speaking._deliver = lambda news: (order.append("deliver"), deliver(news))[1]  # type: ignore
     world.run()
     assert order == [
         *("decode", "wait"),
@@ -397,7 +399,7 @@ def test_no_client_crowds_out_another(asked: list[Any], n_cells: int, n_live: in
     def watched(chosen: Running) -> None:
         loads = Counter(each.client for each in loop._running)
         for other in loop._waiting:
-            if not loop._is_led(other, loop._cells.reusable(other.tokens)):
+            if not is_led(other, loop._running, loop._cells.reusable(other.tokens)):
                 assert loads[chosen.client] <= loads[other.client]
         place(chosen)
 
