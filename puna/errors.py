@@ -392,12 +392,13 @@ class ConverterFailed(ConvertError):
 
 
 class UnsupportedArchitecture(ConvertError):
-    """A checkpoint's `architectures` names no family that can be converted."""
+    """A checkpoint's `architectures` names no family that can be converted. `reason` says why,
+    where that is known.
+    """
 
-    def __init__(self, architecture: str, known: Iterable[str]) -> None:
-        super().__init__(
-            f"unsupported architecture {quoted(architecture[:80])} (known: {', '.join(known)})"
-        )
+    def __init__(self, architecture: str, known: Iterable[str], reason: str = "") -> None:
+        why = reason or f"known: {', '.join(known)}"
+        super().__init__(f"unsupported architecture {quoted(architecture[:80])} ({why})")
 
 
 class BadCheckpoint(ConvertError):

@@ -7,7 +7,14 @@ import tomllib
 from pathlib import Path
 
 from puna.prompt.parsers import NAMED
-from tools.make_docs import CLI, OPERATIONS, with_help, with_tables
+from tools.make_docs import (
+    CLI,
+    CONVERSION,
+    OPERATIONS,
+    with_architectures,
+    with_help,
+    with_tables,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,6 +44,8 @@ def test_generated_tables_are_fresh() -> None:
     assert with_tables(page) == page, "run make docs"
     page = CLI.read_text()
     assert with_help(page) == page, "run make docs"
+    page = CONVERSION.read_text()
+    assert with_architectures(page) == page, "run make docs"
 
 
 def test_the_readme_shows_the_two_commands() -> None:

@@ -10,11 +10,13 @@ import click
 from puna.cli.main import COMMANDS, Root
 from puna.config import Settings
 from puna.metrics import FAMILIES
+from tools.architectures import architectures_table
 from tools.make_dashboard import DASHBOARD, written
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 OPERATIONS = DOCS / "operations.md"
 CLI = DOCS / "cli.md"
+CONVERSION = DOCS / "conversion.md"
 
 
 def settings_table() -> str:
@@ -57,6 +59,13 @@ def with_help(text: str) -> str:
     return f"{before}{start}{help_pages()}{end}{after}"
 
 
+def with_architectures(text: str) -> str:
+    """The page of conversion with its list of architectures made anew."""
+    start, end = "<!-- architectures -->\n", "<!-- end -->"
+    before, rest = text.split(start)
+    return f"{before}{start}{architectures_table()}\n{end}{rest.split(end, 1)[1]}"
+
+
 def with_tables(text: str) -> str:
     """The page with its generated parts made anew."""
     for name, table in (("settings", settings_table), ("metrics", metrics_table)):
@@ -69,4 +78,5 @@ def with_tables(text: str) -> str:
 if __name__ == "__main__":
     OPERATIONS.write_text(with_tables(OPERATIONS.read_text()))
     CLI.write_text(with_help(CLI.read_text()))
+    CONVERSION.write_text(with_architectures(CONVERSION.read_text()))
     DASHBOARD.write_text(written())

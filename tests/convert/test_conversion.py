@@ -196,6 +196,10 @@ FAULTS: dict[str, tuple[Break, str]] = {
         configured(architectures=["TinyForCausalLM"]),
         r'unsupported architecture "TinyForCausalLM" \(known: .*LlamaForCausalLM',
     ),
+    "an architecture that the engine has no graph for": (
+        configured(architectures=["MllamaForConditionalGeneration"]),
+        r"looks at images by cross-attention, which the engine does not have",
+    ),
     "quantised weights": (
         configured(quantization_config={"quant_method": "gptq", "bits": 4}),
         "gptq has quantised",

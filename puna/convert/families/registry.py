@@ -11,6 +11,7 @@ from importlib import import_module
 from types import MappingProxyType
 
 from puna.convert.config import Config
+from puna.convert.families.refused import reason_of
 from puna.convert.family import Family
 from puna.errors import UnsupportedArchitecture
 
@@ -28,12 +29,12 @@ def families() -> Mapping[str, Family]:
 
 
 def family_of(config: Config) -> Family:
-    """The family that the configuration names. Raises UnsupportedArchitecture with
-    the known ones.
+    """The family that the configuration names. Raises UnsupportedArchitecture with the reason, or
+    with the known ones.
     """
     name = config.architecture
     if name not in families():
-        raise UnsupportedArchitecture(name, families())
+        raise UnsupportedArchitecture(name, families(), reason_of(name))
     return families()[name]
 
 

@@ -1,0 +1,84 @@
+"""Architectures that llama.cpp or Ollama convert and Puna does not, by the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["REFUSED", "reason_of"]
+
+_NOT_YET = "it is not converted yet"
+
+REFUSED: Mapping[str, str] = MappingProxyType(
+    {
+        "its text model looks at images by cross-attention, which the engine does not have": (
+            "MllamaForConditionalGeneration MllamaForCausalLM"
+        ),
+        "it reads a whole text before it writes another, and such models are not run": (
+            "MT5ForConditionalGeneration T5ForConditionalGeneration T5WithLMHeadModel"
+            " UMT5ForConditionalGeneration UMT5Model"
+        ),
+        "it writes all of a text at once, in several passes, and such models are not run": (
+            "DreamModel LLaDAMoEModel LLaDAMoEModelLM LLaDAModelLM RND1"
+        ),
+        "it hears or speaks, and sound is not converted": (
+            "AudioFlamingo3ForConditionalGeneration Lfm25AudioTokenizer PocketTTSModel"
+            " NemotronH_Nano_Omni_Reasoning_V3 Qwen2AudioForConditionalGeneration Qwen2_5OmniModel"
+            " Qwen3ASRForConditionalGeneration Qwen3OmniMoeForConditionalGeneration"
+            " Qwen3TTSForConditionalGeneration UltravoxModel VoxtralForConditionalGeneration"
+            " WavTokenizerDec"
+        ),
+        "it guesses tokens for another model by that model's inner values": (
+            "DFlash2DraftModel DFlashDraftModel DSparkDraftModel DSparkSpeculator"
+            " DeepseekV4DSparkModel Eagle3DraftModel Eagle3LlamaForCausalLM Eagle3Speculator"
+            " Gemma4AssistantForCausalLM Gemma4DSparkModel Gemma4UnifiedAssistantForCausalLM"
+            " Lfm2DSparkDraftModel LingDSparkModel LlamaForCausalLMEagle3"
+            " MuseGlimmerAssistantModel Qwen3DSparkModel"
+        ),
+        "its head has ReLU, where the engine has tanh": "DistilBertForSequenceClassification",
+        _NOT_YET: (
+            "AfmoeForCausalLM ApertusForCausalLM ArcticForCausalLM BailingMoeForCausalLM"
+            " BailingMoeV2ForCausalLM BailingMoeV3ForCausalLM"
+            " BailingMoeV3VLForConditionalGeneration BitNetForCausalLM BitnetForCausalLM"
+            " ChameleonForCausalLM ChameleonForConditionalGeneration"
+            " ChatGLMForConditionalGeneration ChatGLMModel CodeShellForCausalLM CogVLMForCausalLM"
+            " Cohere2MoeForCausalLM DeciLMForCausalLM DeepseekOCRForCausalLM"
+            " DeepseekV32ForCausalLM DeepseekV4ForCausalLM Dots3NoteForCausalLM"
+            " Dots3NoteForConditionalGeneration Dots3NoteTextForCausalLM DotsOCRForCausalLM"
+            " Exaone4_5_ForConditionalGeneration GPTRefactForCausalLM"
+            " Gemma4UnifiedForConditionalGeneration Glm5NextForConditionalGeneration"
+            " GlmMoeDsaForCausalLM GraniteMoeSWAForCausalLM GraniteSWAForCausalLM"
+            " GraniteSwitchForCausalLM Grok1ForCausalLM GrokForCausalLM GroveMoeForCausalLM"
+            " HYV3ForCausalLM HYV4ForCausalLM HrmTextForCausalLM"
+            " HunYuanVLForConditionalGeneration JAISLMHeadModel JanusForConditionalGeneration"
+            " JinaEmbeddingsV5Model KORMoForCausalLM KimiK25ForConditionalGeneration"
+            " KimiK3ForConditionalGeneration KimiLinearForCausalLM KimiLinearModel"
+            " KimiVLForConditionalGeneration LagunaForCausalLM Lfm2BidirectionalModel Lfm2Model"
+            " LlamaBidirectionalModel LlavaStableLMEpochForCausalLM MaincoderForCausalLM"
+            " MapleForCausalLM MellumForCausalLM MiMoV2FlashForCausalLM MiMoV2ForCausalLM"
+            " MiniCPM3ForCausalLM MiniCPMV4_6ForConditionalGeneration MiniMaxM1ForCausalLM"
+            " MiniMaxM3SparseForCausalLM MiniMaxM3SparseForConditionalGeneration"
+            " MiniMaxText01ForCausalLM ModernBertForSequenceClassification"
+            " MuseGlimmerForConditionalGeneration NanbeigeForCausalLM NemotronHPuzzleForCausalLM"
+            " NemotronH_Nano_VL_V2 NeoBERT NeoBERTForSequenceClassification NeoBERTLMHead"
+            " OpenELMForCausalLM PLMForCausalLM PLaMo2ForCausalLM PLaMo3ForCausalLM"
+            " PaddleOCRVLForConditionalGeneration PanguEmbeddedForCausalLM Phi4ForCausalLMV"
+            " Plamo2ForCausalLM Plamo3ForCausalLM PlamoForCausalLM Qwen2VLModel"
+            " Qwen4ExpForCausalLM Qwen4ExpForConditionalGeneration RWKV6Qwen2ForCausalLM"
+            " RuGPT3XLForCausalLM RwkvHybridForCausalLM Sarashina2VisionForCausalLM"
+            " SarvamMoEForCausalLM SmallThinkerForCausalLM SolarOpenForCausalLM"
+            " Spark2_5ForCausalLM Step3p5ForCausalLM Step3p7ForConditionalGeneration"
+            " StepVLForConditionalGeneration TalkieForCausalLM UnlimitedOCRForCausalLM"
+            " VLlama3ForCausalLM YoutuForCausalLM YoutuVLForConditionalGeneration"
+        ),
+    }
+)
+"""Names, a space between them, by why they are not converted."""
+
+
+def reason_of(architecture: str) -> str:
+    """Why it is not converted; empty where nothing is known of it."""
+    for reason, names in REFUSED.items():
+        if architecture in names.split():
+            return reason
+    return ""
