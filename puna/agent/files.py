@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from puna.agent.fence import Fence, Refused
+from puna.agent.fence import Fence, Refused, is_secret
 
 __all__ = ["Edit", "apply_edits", "list_folder", "read_lines", "search", "write_text"]
 
@@ -104,7 +104,7 @@ def _files(folder: Path, names: str) -> Iterator[Path]:
     for place, folders, files in os.walk(folder, followlinks=False):
         folders[:] = sorted(set(folders) - _SKIPPED)
         for name in sorted(files):
-            if not fnmatch.fnmatch(name, names):
+            if not fnmatch.fnmatch(name, names) or is_secret(Path(place) / name):
                 continue
             count += 1
             if count > _MOST_FILES:

@@ -95,7 +95,9 @@ def bash(place: Workplace, given: Json) -> Job:
         return outcome.text
 
     where = "" if fence.here == fence.root else f" (in {fence.shown(fence.here)})"
-    wish = Wish("bash", f"Run{where}:\n{command}", f"bash {command}", "this exact command")
+    # In another folder the same words do something else.
+    grant = f"bash {fence.here}\0{command}"
+    wish = Wish("bash", f"Run{where}:\n{command}", grant, "this exact command")
     return Job(wish, run)
 
 

@@ -189,6 +189,26 @@ def test_approvals_last_as_long_as_they_are_given_for() -> None:
     assert not approvals.decide([READ], asking(Choice.DENY, seen))
 
 
+def test_a_command_is_allowed_as_it_is_and_where_it_is(work: Path) -> None:
+    place = Workplace(Fence.around(work))
+
+    def wish(command: str) -> Wish:
+        return prepare(place, ToolCall("bash", {"command": command})).wish
+
+    approvals = Approvals()
+    assert approvals.decide([wish("git status")], asking(Choice.ALWAYS, []))
+    assert approvals.allows(wish("git status"))
+    for other in ("git status; rm a.txt", "git status ", "git status\nrm a.txt", "git  status"):
+        assert not approvals.allows(wish(other))
+    place.fence = place.fence.moved(work / "sub")
+    assert not approvals.allows(wish("git status"))
+
+
+def test_a_search_of_a_home_leaves_its_secrets_out(work: Path) -> None:
+    place = Workplace(Fence.around(work.parent))
+    assert call(place, "search", pattern="key|theirs") == "other/secret.txt:1: theirs"
+
+
 def test_tools_that_a_flag_allows_are_not_asked_for_inside() -> None:
     approvals = Approvals(frozenset({"read"}))
     assert approvals.allows(READ)
