@@ -147,7 +147,7 @@ def human_time(moment: datetime | None, now: datetime, zero: str) -> str:
     if moment is None:
         return zero
     seconds = (now - moment).total_seconds()
-    if seconds < -20 * 365 * 24 * 3600:
+    if seconds <= -21 * 365 * 24 * 3600:  # more than 20 whole years
         return "Forever"
     if seconds < 0:
         return f"{_human_span(-seconds)} from now"
@@ -172,7 +172,7 @@ def _human_span(seconds: float) -> str:
     ):
         if hours < limit:
             return "About an hour" if hours == 1 else f"{hours // size} {word}"
-    return f"{hours // 24 // 365} years"
+    return f"{whole // 3600 // 24 // 365} years"
 
 
 def rfc3339(moment: datetime, nanosecond: int | None = None) -> str:

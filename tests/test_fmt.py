@@ -205,9 +205,11 @@ AGES = {
     60.0 * DAY: "2 months ago",
     729.0 * DAY: "24 months ago",
     730.0 * DAY: "2 years ago",
+    1095.0 * DAY - 60: "2 years ago",
     -10.0: "10 seconds from now",
     -4.0 * 60: "4 minutes from now",
     -365.0 * 19 * DAY: "19 years from now",
+    -365.0 * 20.5 * DAY: "20 years from now",
     -365.0 * 21 * DAY: "Forever",
 }
 

@@ -17,7 +17,7 @@ from puna.agent.pickers import THINKING
 from puna.agent.setup import Flags, make_agent
 from puna.agent.skill_import import SOURCES
 from puna.agent.turn import Agent, End, take_turn
-from puna.client.replies import Json
+from puna.client.fields import Json
 from puna.config import Settings
 from puna.errors import ClientError
 from puna.repl.commands import Leave

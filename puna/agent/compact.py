@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from puna.client.replies import Json
+from puna.client.fields import Json
 from puna.term.answer import CHARACTERS_A_TOKEN
 
 __all__ = [

@@ -24,7 +24,8 @@ from puna.agent.files import (
 from puna.agent.shell import run_shell, why_unsafe
 from puna.agent.skills import Skill
 from puna.agent.web import web_fetch
-from puna.client.replies import Json, ToolCall, as_object, as_text
+from puna.client.fields import Json, as_object, as_text
+from puna.client.replies import ToolCall
 
 __all__ = ["TOOLS", "Tool", "Workplace", "offered", "prepare"]
 

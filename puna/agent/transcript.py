@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from puna.client.replies import Json, as_object, as_text
+from puna.client.fields import Json, as_object, as_text
 from puna.errors import ClientError
 
 __all__ = ["Saved", "Transcript", "find_transcript", "prune_transcripts", "read_transcript"]

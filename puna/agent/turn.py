@@ -18,7 +18,8 @@ from puna.agent.compact import (
 from puna.agent.fence import Refused
 from puna.agent.tools import TOOLS, Job, Workplace, offered, prepare
 from puna.agent.transcript import Transcript
-from puna.client.replies import Json, ToolCall, as_object
+from puna.client.fields import Json, as_object
+from puna.client.replies import ToolCall
 from puna.errors import ClientError, Unreachable
 from puna.repl.session import Session
 from puna.term.answer import CHARACTERS_A_TOKEN, Answer, print_answer

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from puna.cli.command import command, exactly, json_option, option
-from puna.cli.output import print_object, progress
+from puna.cli.follow import progress
+from puna.cli.output import print_object
 from puna.client.measure import Bench, Speed
 from puna.client.start import connect
 from puna.config import read_settings

@@ -11,12 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 from puna.cli.command import command, exactly, json_option, option
-from puna.cli.follow import follow
+from puna.cli.follow import follow, progress, telling
 from puna.cli.local_store import find_local_store
-from puna.cli.output import progress, telling
 from puna.cli.upload import give_files
 from puna.client.client import Client
-from puna.client.replies import Json
+from puna.client.fields import Json
 from puna.client.start import connect
 from puna.config import read_settings
 from puna.errors import BadRequest, ClientError, InvalidName

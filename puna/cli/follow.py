@@ -1,13 +1,34 @@
-"""Showing the steps of a long operation: a bar for each digest, a line for each other status."""
+"""Showing the steps of a long operation: a bar for each digest, a line for each other status; or
+with `--json` as lines of JSON.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
+from puna.cli.output import print_line
 from puna.client.replies import Progress as Step
 from puna.term.progress import Bar, Progress, Spinner
 
-__all__ = ["follow", "follow_push", "follow_transfer"]
+__all__ = ["follow", "follow_push", "follow_transfer", "progress", "telling"]
+
+Told = TypeVar("Told")
+
+
+def progress(*, as_json: bool) -> Progress:
+    """Where progress is shown: standard error; with `--json` nowhere, as its steps are lines."""
+    return Progress(io.StringIO() if as_json else sys.stderr)
+
+
+def telling(steps: Iterable[Told], *, as_json: bool) -> Iterator[Told]:
+    """The same steps; with `--json` each is printed as it passes."""
+    for step in steps:
+        if as_json:
+            print_line(step)
+        yield step
 
 
 def follow(steps: Iterable[Step], progress: Progress) -> None:
@@ -34,7 +55,8 @@ def _follow(steps: Iterable[Step], progress: Progress, *, is_transfer: bool) -> 
                 continue
             key = (step.digest, step.status)  # work of several kinds may have no digest of its own
             if key not in bars:
-                bars[key] = Bar(step.status + (":" if is_transfer else ""), step.total)
+                label = step.status + (":" if is_transfer else "")
+                bars[key] = Bar(label, step.total, completed=step.completed)
                 progress.add(bars[key])
             bars[key].set(step.completed)
         elif step.status != spinner.message:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from puna.cli.command import between, command, json_option, option
 from puna.cli.create import create
+from puna.cli.follow import progress
 from puna.cli.local_store import find_local_store
-from puna.cli.output import print_line, progress
+from puna.cli.output import print_line
 from puna.cli.upload import Given, give_files, read_digest
 from puna.client.client import Client
 from puna.client.start import connect

@@ -5,19 +5,11 @@ work, for scripts. docs/cli.md lists the shapes.
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import sys
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
-from puna.term.progress import Progress
-
-__all__ = ["plain", "print_line", "print_object", "progress", "telling"]
-
-Step = TypeVar("Step")
+__all__ = ["plain", "print_line", "print_object"]
 
 
 def print_object(value: object) -> None:
@@ -28,19 +20,6 @@ def print_object(value: object) -> None:
 def print_line(value: object) -> None:
     """Print one object as a line, at once."""
     print(json.dumps(plain(value), ensure_ascii=False), flush=True)
-
-
-def progress(*, as_json: bool) -> Progress:
-    """Where progress is shown: standard error; with `--json` nowhere, as its steps are lines."""
-    return Progress(io.StringIO() if as_json else sys.stderr)
-
-
-def telling(steps: Iterable[Step], *, as_json: bool) -> Iterator[Step]:
-    """The same steps; with `--json` each is printed as it passes."""
-    for step in steps:
-        if as_json:
-            print_line(step)
-        yield step
 
 
 def plain(value: object) -> object:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from puna.cli.command import command, exactly, json_option, option
-from puna.cli.follow import follow_transfer
-from puna.cli.output import progress, telling
+from puna.cli.follow import follow_transfer, progress, telling
 from puna.client.client import Client
 from puna.client.start import connect
 from puna.config import read_settings

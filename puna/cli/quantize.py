@@ -7,7 +7,8 @@ from contextlib import aclosing
 from pathlib import Path
 
 from puna.cli.command import command, exactly, json_option, option
-from puna.cli.output import print_object, progress
+from puna.cli.follow import progress
+from puna.cli.output import print_object
 from puna.convert.quantize import Quantization
 from puna.convert.quantize_file import FileOrder, plan, quantize_file
 from puna.fmt import human_bytes

@@ -14,7 +14,8 @@ from puna.cli.pull import pull
 from puna.cli.show import NO_IMAGES
 from puna.cli.signin import print_sign_in
 from puna.client.client import Client
-from puna.client.replies import Json, ShowReply
+from puna.client.fields import Json
+from puna.client.replies import ShowReply
 from puna.client.start import connect
 from puna.config import Settings, read_settings
 from puna.errors import BadRequest, ClientError

@@ -10,8 +10,7 @@ from contextlib import closing
 import click
 
 from puna.cli.command import command, json_option, option
-from puna.cli.follow import follow_transfer
-from puna.cli.output import progress, telling
+from puna.cli.follow import follow_transfer, progress, telling
 from puna.client.replies import Progress as Step
 from puna.client.start import connect
 from puna.client.upkeep import Updated

@@ -8,7 +8,7 @@ from contextlib import closing
 import click
 
 from puna.cli.command import command, json_option, option
-from puna.cli.output import progress, telling
+from puna.cli.follow import progress, telling
 from puna.client.start import connect
 from puna.client.upkeep import Verdict
 from puna.config import read_settings

@@ -13,14 +13,13 @@ from puna.client.facts import (
     parse_facts,
     parse_recommendations,
 )
+from puna.client.fields import Json, as_text
 from puna.client.replies import (
-    Json,
     LoadedRow,
     ModelRow,
     Piece,
     Progress,
     ShowReply,
-    as_text,
     parse_chat_piece,
     parse_generate_piece,
     parse_loaded,

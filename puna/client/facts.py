@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from puna.client.replies import Json, as_items, as_number, as_object, as_text
+from puna.client.fields import Json, as_items, as_number, as_object, as_text
 
 __all__ = ["ModelFacts", "Recommendation", "is_cloud_off", "parse_facts", "parse_recommendations"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from puna.client.client import Client
-from puna.client.replies import Json
+from puna.client.fields import Json
 from puna.config import Host
 
 __all__ = ["Bench", "Run", "Speed", "speed_of"]

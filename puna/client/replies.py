@@ -5,13 +5,13 @@ Fields that are missing or of another type get their empty value; nothing here r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from puna.client.fields import Json, as_items, as_number, as_object, as_text
+
 __all__ = [
     "Details",
-    "Json",
     "LoadedRow",
     "Message",
     "Metrics",
@@ -21,10 +21,6 @@ __all__ = [
     "ShowReply",
     "Tensor",
     "ToolCall",
-    "as_items",
-    "as_number",
-    "as_object",
-    "as_text",
     "parse_chat_piece",
     "parse_generate_piece",
     "parse_loaded",
@@ -33,9 +29,6 @@ __all__ = [
     "parse_progress",
     "parse_show",
 ]
-
-Json = dict[str, object]
-"""A decoded JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,28 +141,6 @@ class Piece:
     done: bool = False
     done_reason: str = ""
     metrics: Metrics = field(default_factory=Metrics)
-
-
-def as_object(value: object) -> Json:
-    """The value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_text(data: Mapping[str, object], key: str) -> str:
-    """The text under `key`, or an empty one."""
-    value = data.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def as_number(data: Mapping[str, object], key: str) -> int:
-    """The number under `key`, or 0."""
-    value = data.get(key)
-    return int(value) if isinstance(value, (int, float)) else 0
-
-
-def as_items(value: object) -> list[object]:
-    """The value if it is a list, else an empty one."""
-    return value if isinstance(value, list) else []
 
 
 def parse_moment(text: str) -> datetime | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import platform
+import os
 import sys
 from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from puna import __version__
+from puna.client.fields import Json, as_object, as_text
 from puna.client.loopback import Reply, exchange, is_refusal
-from puna.client.replies import Json, as_object, as_text
 from puna.config import Host
 from puna.errors import ClientError, KeyWanted, Unreachable
 
@@ -42,9 +42,13 @@ def is_this_machine(host: Host) -> bool:
 
 def user_agent() -> str:
     """Who calls: program, processor and system in Go's names, and the Python version."""
-    machine = platform.machine().lower()
-    system = "windows" if sys.platform == "win32" else sys.platform
-    python = platform.python_version()
+    if sys.platform == "win32":
+        import platform  # noqa: PLC0415 - elsewhere nobody has to wait for it
+
+        system, machine = "windows", platform.machine().lower()
+    else:
+        system, machine = sys.platform, os.uname().machine
+    python = ".".join(map(str, sys.version_info[:3]))
     return f"puna/{__version__} ({_ARCHITECTURES.get(machine, machine)} {system}) Python/{python}"
 
 

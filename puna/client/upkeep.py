@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from puna.client.replies import Json, as_object, as_text
+from puna.client.fields import Json, as_object, as_text
 
 __all__ = [
     "Fault",

@@ -6,7 +6,8 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
 from puna.client.client import Client
-from puna.client.replies import Json, Piece, ShowReply
+from puna.client.fields import Json
+from puna.client.replies import Piece, ShowReply
 from puna.errors import ClientError, InvalidName
 from puna.models.name import Name
 from puna.repl.files import Prompt, can_see, read_files, starts_with_file

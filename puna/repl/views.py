@@ -55,8 +55,15 @@ def parameters(session: Session, reply: ShowReply) -> None:
     if session.options:
         print("User defined parameters:")
         for name, value in session.options.items():
-            print(f"{name:<30} {describe_value(value)}")
+            print(f"  {name:<30} {_shown(value)}")
         print()
+
+
+def _shown(value: object) -> str:
+    """All of a value: texts that end an answer are not cut as long arrays of metadata are."""
+    if isinstance(value, list):
+        return f"[{' '.join(map(describe_value, value))}]"
+    return describe_value(value)
 
 
 def system(session: Session, reply: ShowReply) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from puna.client.replies import Json, ShowReply, as_text
+from puna.client.fields import Json, as_text
+from puna.client.replies import ShowReply
 from puna.fmt import human_number
 from puna.gojson import format_general
 from puna.term.table import make_table

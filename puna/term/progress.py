@@ -5,6 +5,7 @@ Facts: CLI spec, section 1.4.
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -21,6 +22,7 @@ TICK_SECONDS = 0.1
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SAMPLES = 10
 DEFAULT_COLUMNS = 80
+DEFAULT_LINES = 24
 
 Clock = Callable[[], float]
 
@@ -65,14 +67,19 @@ class Spinner:
 
 
 class Bar:
-    """A label, how many of `total` bytes are done, how fast, and how long it will take."""
+    """A label, how many of `total` bytes are done, how fast, and how long it will take.
 
-    def __init__(self, label: str, total: int, clock: Clock = time.monotonic) -> None:
+    `completed` bytes were there before the work began: they do not count for how fast it is.
+    """
+
+    def __init__(
+        self, label: str, total: int, clock: Clock = time.monotonic, *, completed: int = 0
+    ) -> None:
         self.label = label
         self.total = total
-        self.completed = 0
+        self.completed = min(completed, total)
         self._clock = clock
-        self._samples = [(clock(), 0)]
+        self._samples = [(clock(), self.completed)]
         self._stopped = False
 
     def set(self, completed: int) -> None:
@@ -89,17 +96,17 @@ class Bar:
 
     def line(self, columns: int) -> str:
         """Label, percentage, blocks and figures in a line of `columns`."""
-        share = self.completed / self.total if self.total else 1.0
-        before = f"{self.label} {int(share * 100):>3}%"
+        done, total = (self.completed, self.total) if self.total else (1, 1)
+        before = f"{self.label} {done * 100 // total:>3}%"
         after = self._figures()
         cells = max(0, columns - text_width(before) - text_width(after) - 5)
-        filled = int(cells * share)
+        filled = cells * done // total
         return f"{before} ▕{'█' * filled}{' ' * (cells - filled)}▏ {after}"
 
     def _figures(self) -> str:
         total = f"{human_bytes(self.total):>6}"
         if self._stopped or self.completed >= self.total:
-            return f"{'':>6} {total}{'':>18}"
+            return f"{total}{'':>25}"
         rate = self.rate()
         speed, left = "", ""
         if rate > 0:
@@ -130,6 +137,17 @@ def make_frame(lines: Sequence[str], previous: int) -> str:
     up = f"\x1b[{previous - 1}A" if previous > 1 else ""
     body = "\n".join(f"{line}\x1b[K" for line in lines)
     return f"\x1b[?2026h\x1b[?25l{up}\x1b[1G{body}\x1b[?25h\x1b[?2026l"
+
+
+def terminal_size(out: TextIO) -> os.terminal_size:
+    """Columns and lines of the terminal that `out` is; standard output may be another file."""
+    try:
+        size = os.get_terminal_size(out.fileno())
+    except OSError:  # no file at all
+        size = os.terminal_size((0, 0))
+    if size.columns > 0 and size.lines > 0:
+        return size
+    return shutil.get_terminal_size((DEFAULT_COLUMNS, DEFAULT_LINES))
 
 
 class Progress:
@@ -197,7 +215,7 @@ class Progress:
             self._ended.wait(TICK_SECONDS)
 
     def _draw(self, *, is_last: bool = False) -> None:
-        size = shutil.get_terminal_size((DEFAULT_COLUMNS, 24))
+        size = terminal_size(self._out)
         with self._lock:
             lines = [state.line(size.columns) for state in self._states][-size.lines :]
             if not lines:

@@ -23,7 +23,8 @@ from puna.agent.transcript import (
     read_transcript,
 )
 from puna.agent.web import html_to_text, web_fetch
-from puna.client.replies import Json, ToolCall
+from puna.client.fields import Json
+from puna.client.replies import ToolCall
 from puna.errors import ClientError
 from tests.fakes.pictures import Page, web
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
-from tests.cli.screen import screens
+from tests.cli.screen import Screen, screens
 from tests.cli.support import environment
 from tests.fakes.http_server import Json, Reply, ScriptedServer
 
@@ -74,6 +76,44 @@ def test_progress(args: list[str], replies: Frozen, picture: list[str], tmp_path
 def without_signs(lines: list[str]) -> list[str]:
     """The lines without the turning signs at their ends."""
     return [line.rstrip("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ") for line in lines]
+
+
+STORY = "Once upon a time there was a little girl"
+WRAPS: dict[str, tuple[list[str], list[str]]] = {
+    "words are moved": ([], ["Once upon a time there", "was a little girl"]),
+    "they are not": (["--nowordwrap"], ["Once upon a time there was a", "little girl"]),
+}
+
+
+@pytest.mark.parametrize(("flags", "lines"), WRAPS.values(), ids=WRAPS)
+def test_words_are_wrapped_unless_that_is_not_wanted(
+    flags: list[str], lines: list[str], tmp_path: Path
+) -> None:
+    """On 29 columns, of which the wrapping leaves five."""
+    replies: Frozen = {
+        "POST /api/show": Reply({"capabilities": ["completion"]}),
+        "POST /api/generate": Reply(lines=[*({"response": c} for c in STORY), {"done": True}]),
+    }
+    with ScriptedServer(replies) as server, screens(*flags, dimensions=(24, 29)) as start:
+        screen = start(("run", "m", "Hi"), environment(tmp_path, OLLAMA_HOST=server.url))
+        assert screen.end() == 0
+        assert screen.lines == lines
+
+
+def test_bars_are_as_wide_as_the_terminal_when_the_output_is_a_file(tmp_path: Path) -> None:
+    with ScriptedServer({"POST /api/pull": Reply(lines=[part("pulling x")], hold=True)}) as server:
+        env = environment(tmp_path, OLLAMA_HOST=server.url)
+        child = pexpect.spawn(
+            "/bin/sh",
+            ["-c", f"exec {sys.executable} -m puna pull m >out"],
+            env=env,
+            cwd=str(tmp_path),
+            encoding="utf-8",
+            dimensions=(24, 60),
+        )
+        screen = Screen(child, 24, 60)
+        screen.until("pulling x:  50% ▕████     ▏ 2.4 GB/4.7 GB")
+        child.close(force=True)
 
 
 def test_thoughts_are_grey_and_answers_are_not(tmp_path: Path) -> None:

@@ -275,7 +275,10 @@ COMMANDS = {
     "format": ("/set format json", "Set format to 'json' mode."),
     "no format given": ("/set format", "Invalid or missing format. For 'json' mode use"),
     "think": ("/set think high", "does not support thinking output"),
-    "parameter": ("/set parameter stop a b", "Set parameter 'stop' to 'a, b'"),
+    "parameter": (
+        "/set parameter stop first-of-all second",
+        "Set parameter 'stop' to 'first-of-all, second'",
+    ),
     "parameter help": ("/set parameter stop", "/set parameter seed <int>"),
     "wrong parameter": (
         "/set parameter temperature abc",
@@ -286,6 +289,7 @@ COMMANDS = {
         "Couldn't set parameter: \"unknown parameter 'x'\"",
     ),
     "system": ("/set system be kind", "Set system message."),
+    "parameters of the user": ("/show parameters", f"\r\n  {'stop':<30} [first-of-all second]\r\n"),
     "show info": ("/show info", "architecture    llama"),
     "show license": ("/show license", "No license was specified for this model."),
     "show modelfile": ("/show modelfile", "FROM x"),
@@ -318,7 +322,7 @@ def test_slash_commands(start: Start, server: ScriptedServer) -> None:
         ],
         "format": "json",
         "think": "high",
-        "options": {"stop": ["a", "b"]},
+        "options": {"stop": ["first-of-all", "second"]},
     }
     [saved] = server.requests("/api/create")
     assert saved["from"] == "m"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from puna.client.replies import Json, parse_show
+from puna.client.fields import Json
+from puna.client.replies import parse_show
 from puna.term.details import describe, describe_value
 
 BARE = (

@@ -62,8 +62,34 @@ def test_a_bar_shows_rate_and_time() -> None:
     assert line.endswith("▏   1 KB/  4 KB   500 B/s      6s")
     assert len(line) <= 80
     bar.set(4000)
-    assert bar.line(80).startswith("copying 100% ▕")
-    assert "/" not in bar.line(80)
+    assert bar.line(80).startswith("copying 100% ▕█")
+    assert bar.line(80).endswith("█▏   4 KB" + " " * 25)
+
+
+def test_what_was_there_before_does_not_count_for_the_rate() -> None:
+    clock = Clock()
+    bar = Bar("pulling", 4000, clock, completed=2000)
+    assert bar.line(80).startswith("pulling  50%")
+    clock.now = 2.0
+    bar.set(2200)
+    assert bar.line(80).endswith("2.2 KB/  4 KB   100 B/s     18s")
+
+
+def test_the_rate_is_that_of_the_last_ten_samples() -> None:
+    clock = Clock()
+    bar = Bar("pulling", 10_000_000, clock)
+    for second in range(1, 31):  # a quarter of a second apart: only whole seconds are taken
+        for quarter in range(4):
+            clock.now = second + quarter / 4
+            bar.set(int(clock.now * (1000 if second < 15 else 100)))
+    assert bar.rate() == 100
+
+
+@pytest.mark.parametrize(("done", "shown"), [(58, " 58%"), (99_999, " 99%"), (100_000, "100%")])
+def test_percents_are_whole_and_a_hundred_is_all(done: int, shown: str) -> None:
+    bar = Bar("x", 100 if done < 100 else 100_000)
+    bar.set(done)
+    assert bar.line(80).startswith(f"x {shown} ")
 
 
 def test_an_empty_file_is_complete() -> None:
@@ -84,6 +110,15 @@ def test_a_stopped_terminal_keeps_the_last_frame() -> None:
         length = len(out.getvalue())
     assert len(out.getvalue()) == length
     assert seen(out.getvalue(), 80) == ["one ", "two ", ""]
+
+
+def test_a_terminal_shows_the_last_lines_that_it_has_room_for() -> None:
+    out = Terminal()
+    with Progress(out) as progress:
+        for number in range(30):
+            progress.add(Spinner(str(number)))
+    last = out.getvalue().rpartition("\x1b[?2026h")[2]
+    assert seen(last, 80) == [*(f"{number} " for number in range(6, 30)), ""]
 
 
 def test_a_cleared_terminal_is_empty() -> None:
