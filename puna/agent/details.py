@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from puna.agent.approvals import visible
-from puna.client.replies import Json, as_object, as_text
+from puna.client.fields import Json, as_object, as_text
 
 __all__ = ["details"]
 

@@ -22,6 +22,7 @@ from puna.errors import BadRequest, ClientError
 from puna.fmt import BadDuration, format_duration, parse_duration
 from puna.repl.session import Session, Think
 from puna.term.answer import Style, print_answer, summary
+from puna.term.keys import keeping_keys
 from puna.term.present import is_at_terminal, is_terminal
 from puna.term.progress import Progress, Spinner
 from puna.term.safe import write_safely
@@ -238,17 +239,25 @@ def work(
 
 
 def converse(session: Session, settings: Settings) -> None:
-    """Load the model, show what it has stored of a conversation, and open the prompt."""
-    load(session)
+    """Load the model, show what it has stored of a conversation, and open the prompt. What is
+    typed meanwhile, and while the model answers, stands in the next prompt.
+    """
+    with keeping_keys():
+        load(session)
+        greet(session)
+        # A single answer does not need the line editor, which takes as long to import as all else.
+        from puna.repl.loop import run_prompt  # noqa: PLC0415
+
+        run_prompt(session, settings)
+
+
+def greet(session: Session) -> None:
+    """Show what the model has stored of a conversation."""
     for message in session.info.messages:
         if message.role == "user":
             write_safely(sys.stdout, f">>> {message.content}\n")
         elif message.role == "assistant":
             write_safely(sys.stdout, f"{message.content}\n\n")
-    # A single answer does not need the line editor, which takes as long to import as all the rest.
-    from puna.repl.loop import run_prompt  # noqa: PLC0415
-
-    run_prompt(session, settings)
 
 
 def answer(session: Session, prompt: str) -> None:

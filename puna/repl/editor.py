@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from prompt_toolkit.input import create_input
+
 __all__ = ["edit"]
 
 
@@ -24,7 +26,9 @@ def edit(text: str, command: str) -> str:
         path = Path(folder) / "ollama-prompt-edit.txt"
         path.write_text(text, "utf-8")
         try:
-            subprocess.run([*words, str(path)], check=True)
+            # The terminal is not in its usual modes, neither at the prompt nor between two.
+            with create_input().cooked_mode():
+                subprocess.run([*words, str(path)], check=True)
         except FileNotFoundError:
             _tell(
                 f'editor "{words[0]}" not found, '

@@ -33,7 +33,8 @@ def run_prompt(session: Session, settings: Settings) -> None:
     prompt = Prompt(session, history, settings.editor)
     for entry in entries(reader, history, prompt):
         try:
-            take(entry, prompt)
+            with reader.waiting():
+                take(entry, prompt)
         except KeyboardInterrupt:  # while a command waits for the server
             print()
         except Leave:

@@ -6,7 +6,8 @@ Facts: CLI spec, sections 2.1 and 2.4.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
@@ -17,6 +18,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer
 from prompt_toolkit.filters import is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input import create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.utils import is_dumb_terminal
 
@@ -53,6 +55,9 @@ class Reader(Protocol):
         Ctrl+C.
         """
 
+    def waiting(self) -> AbstractContextManager[None]:
+        """While nothing is read, and what is typed or pasted waits for the next entry."""
+
 
 class PlainReader:
     """For terminals without cursor movement."""
@@ -61,10 +66,15 @@ class PlainReader:
         """The next line of standard input; a draft is shown, and an empty line sends it."""
         sys.stdout.write((CONTINUATION if in_block else PROMPT) + draft)
         sys.stdout.flush()
-        line = sys.stdin.readline()
+        with create_input().cooked_mode():
+            line = sys.stdin.readline()
         if not line:
             raise EOFError
         return line.rstrip("\r\n") or draft
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Nothing is done: such a terminal marks no pastes."""
+        return nullcontext()
 
 
 class RichReader:
@@ -97,6 +107,18 @@ class RichReader:
             default=draft,
             placeholder=FormattedText([(GREY, BLOCK_PLACEHOLDER if in_block else PLACEHOLDER)]),
         )
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The terminal goes on marking pastes: several lines stay one entry."""
+        output = self._session.output
+        output.enable_bracketed_paste()
+        output.flush()
+        try:
+            yield
+        finally:
+            output.disable_bracketed_paste()
+            output.flush()
 
 
 def _grey(text: Callable[[], str]) -> Callable[[], FormattedText]:

@@ -16,7 +16,9 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
     kept = {
         key: value
         for key, value in os.environ.items()  # noqa: TID251 - what a child inherits
-        if not key.startswith(("OLLAMA_", "PUNA_")) and "proxy" not in key.lower()
+        if not key.startswith(("OLLAMA_", "PUNA_"))
+        and "proxy" not in key.lower()
+        and key not in {"COLUMNS", "LINES"}  # of the terminal that the tests run in
     }
     return {
         **kept,

@@ -79,6 +79,8 @@ def without_signs(lines: list[str]) -> list[str]:
 
 
 STORY = "Once upon a time there was a little girl"
+PIECES: list[Json] = [{"response": letter} for letter in STORY]
+PIECES.append({"done": True})
 WRAPS: dict[str, tuple[list[str], list[str]]] = {
     "words are moved": ([], ["Once upon a time there", "was a little girl"]),
     "they are not": (["--nowordwrap"], ["Once upon a time there was a", "little girl"]),
@@ -92,7 +94,7 @@ def test_words_are_wrapped_unless_that_is_not_wanted(
     """On 29 columns, of which the wrapping leaves five."""
     replies: Frozen = {
         "POST /api/show": Reply({"capabilities": ["completion"]}),
-        "POST /api/generate": Reply(lines=[*({"response": c} for c in STORY), {"done": True}]),
+        "POST /api/generate": Reply(lines=PIECES),
     }
     with ScriptedServer(replies) as server, screens(*flags, dimensions=(24, 29)) as start:
         screen = start(("run", "m", "Hi"), environment(tmp_path, OLLAMA_HOST=server.url))

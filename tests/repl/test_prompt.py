@@ -115,6 +115,44 @@ def test_ctrl_c_stops_an_answer_and_keeps_the_session(start: Start, server: Scri
     assert messages == [{"role": "user", "content": text} for text in ("hi", "again")]
 
 
+def test_what_is_typed_during_an_answer_stands_in_the_next_prompts(
+    start: Start, server: ScriptedServer
+) -> None:
+    server.script.replies |= {
+        "POST /api/chat": Reply(lines=ANSWER, pause=0.3),
+        "POST /api/generate": Reply(lines=[{}, {"done": True}], pause=0.3),
+    }
+    child = start()
+    child.send("hi" + ENTER)
+    child.expect_exact("Hello ")
+    child.send(f"one\ntwoo\x7f{ENTER}\x1b[200~a\rb\x1b[201~{ENTER}/load other{ENTER}thr")
+    child.expect_exact("you")
+    assert "one" not in child.before  # the answer stays whole
+    for _ in range(2):
+        child.expect_exact("Hello ")
+        child.expect_exact("you")
+    child.expect_exact("Loading model 'other'")
+    child.send("ee" + ENTER)
+    child.expect_exact("Hello ")
+    child.expect_exact("you")
+    child.expect_exact(PROMPT)
+    leave(child)
+    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
+    assert said == ["hi", "one\ntwo", "a\nb", "three"]
+
+
+def test_what_is_typed_while_the_model_is_loaded(server: ScriptedServer, tmp_path: Path) -> None:
+    server.script.replies["POST /api/generate"] = Reply(lines=[{}, {"done": True}], pause=0.3)
+    with terminals("run", "m", dimensions=(24, 80)) as spawn:
+        child = spawn((), environment(tmp_path, OLLAMA_HOST=server.url))
+        child.expect("[⠋⠙⠹⠸]")
+        child.send("hi" + ENTER)
+        child.expect_exact("Hello you")
+        child.expect_exact(PROMPT)
+        leave(child)
+    assert server.requests("/api/chat")[0]["messages"] == [{"role": "user", "content": "hi"}]
+
+
 def test_ctrl_c_and_ctrl_d_at_the_prompt(start: Start) -> None:
     child = start()
     child.send('"""half a block' + ENTER)
