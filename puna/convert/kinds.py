@@ -91,9 +91,10 @@ def has_bad_values(values: Array, kind: str) -> bool:
     if not values.size:
         return False
     if kind in ("BF16", "F16"):
-        # all bits of the exponent set; in cache this is several times as fast as isfinite
+        # all bits of the exponent set, with either sign: far faster than isfinite, and no copy
         exponent = 0x7F80 if kind == "BF16" else 0x7C00
-        return bool((values.view(np.uint16) & 0x7FFF).max() >= exponent)
+        positive, negative = values.view(np.int16).max(), values.view(np.uint16).max()
+        return bool(positive >= exponent or negative >= 0x8000 | exponent)
     if kind in ("F32", "F64"):
         return not bool(np.isfinite(values).all())
     if kind in _NARROW:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,7 @@ ALIGNMENT = 32
 _TYPE_IDS = {kind.name: number for number, kind in TENSOR_TYPES.items()}
 _U32, _I32, _F32, _BOOL, _STRING, _ARRAY, _U64 = 4, 5, 6, 7, 8, 9, 10
 _PIECE = 4 << 20
+_UNSYNCED = 128 << 20  # bytes that are written before the disk is told
 
 
 class TooLarge(ConvertError):
@@ -65,22 +67,66 @@ def write_data(path: Path, outputs: Sequence[Output], tell: Callable[[Output], N
     Raises BadCheckpoint for values that are none, TooLarge, and OSError.
     """
     size = sum(_padded(size_of(output)) for output in outputs)
-    with path.open("r+b", buffering=0) as file:
-        file.seek(-size, os.SEEK_END)
+    with path.open("r+b", buffering=0) as file, _Writer(file) as writer:
+        at = file.seek(0, os.SEEK_END) - size
         for output, following in zip_longest(outputs, outputs[1:]):
             tell(output)
             if following:
                 announce(following.tensor)
-            start = file.tell()
-            _write(file, output)
-            if file.tell() - start != size_of(output):
+            end = at
+            for piece in _pieces(output):
+                writer.write(piece, end)
+                end += piece.nbytes
+            if end - at != size_of(output):
                 raise output.tensor.bad("has another size than its shape says")
-            file.seek(start + _padded(size_of(output)))
-        file.flush()
-        os.fsync(file.fileno())
+            at += _padded(size_of(output))
 
 
-def _write(file: BinaryIO, output: Output) -> None:
+class _Writer:
+    """Writes at places of a file while its owner reads and computes what comes next.
+
+    No more than two pieces are in memory: the one that is being written, and the next. What is
+    written goes to the disk meanwhile, so that little is left to wait for at the end.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file.fileno()
+        self._pool = ThreadPoolExecutor(2)
+        self._writing: Future[None] | None = None
+        self._syncing: Future[None] | None = None
+        self._unsynced = 0
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._pool:
+            if kind is None:
+                for pending in filter(None, (self._writing, self._syncing)):
+                    pending.result()  # an error of the disk is told only once
+                os.fsync(self._file)
+
+    def write(self, piece: Array, at: int) -> None:
+        """Have the array's bytes written at this place, when those before are. Raises OSError for
+        any before.
+        """
+        if self._writing:
+            self._writing.result()
+        self._writing = self._pool.submit(self._put, piece.view(np.uint8).data, at)
+        self._unsynced += piece.nbytes
+        if self._unsynced >= _UNSYNCED and (self._syncing is None or self._syncing.done()):
+            if self._syncing:
+                self._syncing.result()
+            self._syncing = self._pool.submit(os.fdatasync, self._file)
+            self._unsynced = 0
+
+    def _put(self, raw: memoryview, at: int) -> None:
+        while raw:
+            n_bytes = os.pwrite(self._file, raw, at)
+            raw, at = raw[n_bytes:], at + n_bytes
+
+
+def _pieces(output: Output) -> Iterator[Array]:
     tensor = output.tensor
     for part in tensor.stream():
         flat = part.reshape(-1)  # a copy where rows or axes changed places
@@ -88,7 +134,7 @@ def _write(file: BinaryIO, output: Output) -> None:
         for at in range(0, flat.size, step):
             piece = flat[at : at + step]
             values = piece if output.kind == tensor.kind else _converted(piece, output)
-            file.write(np.ascontiguousarray(values).view(np.uint8).data)
+            yield np.ascontiguousarray(values)
 
 
 def _converted(piece: Array, output: Output) -> Array:

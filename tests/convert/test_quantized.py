@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from puna.convert.config import Config
-from puna.convert.kinds import as_float32
+from puna.convert.kinds import STORAGE, as_float32, has_bad_values
 from puna.convert.quantized import unpacked
 from puna.convert.tensor import Tensor
 from puna.errors import ConvertError, MissingTensor
@@ -101,3 +101,13 @@ def test_kinds_of_floats_agree_with_their_bits() -> None:
     codes = np.arange(255, dtype=np.uint8)
     codes = codes[(codes & 127) != 127]
     assert as_float32(codes, "F8_E4M3").tolist() == [float8(int(code)) for code in codes]
+
+
+@pytest.mark.parametrize(("kind", "least"), [("F16", 0x7C00), ("BF16", 0x7F80)])
+def test_numbers_that_are_none_are_found_with_either_sign(kind: str, least: int) -> None:
+    """Each lies between two that are well."""
+    for bits in (0, 1, 0x3C00, least - 1, least, least + 1, 0x7FFF):
+        for sign in (0, 0x8000):
+            values = np.array([0x3C00, bits | sign, 0x8001], np.uint16).view(STORAGE[kind])
+            assert has_bad_values(values, kind) == (bits >= least)
+    assert not has_bad_values(np.empty(0, STORAGE[kind]), kind)
