@@ -5,10 +5,11 @@ Facts: CLI spec, section 5.3.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
-from prompt_toolkit.application import Application, in_terminal
+from prompt_toolkit.application import Application
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import Layout
@@ -18,7 +19,7 @@ from prompt_toolkit.utils import is_dumb_terminal
 
 from puna.agent.approvals import Approvals, Choice, Wish, always_text, visible
 from puna.term.screen import make_output
-from puna.term.viewer import make_viewer
+from puna.term.viewer import view_over
 
 __all__ = ["ask_at_terminal", "deny_unasked"]
 
@@ -26,7 +27,10 @@ _MOST_SHOWN = 8000  # characters of a call
 
 
 def ask_at_terminal(wishes: Sequence[Wish], approvals: Approvals) -> Choice:
-    """Show what is to be done and let the user choose; Esc and Ctrl+C deny."""
+    """Show what is to be done and let the user choose; Esc and Ctrl+C deny. Keys that were
+    pressed before do not answer.
+    """
+    _forget_keys()
     for wish in wishes:
         print(f"\n{_shown(wish)}", flush=True)
     choices = [(Choice.ONCE, Choice.ONCE.value)]
@@ -48,6 +52,14 @@ def deny_unasked(wishes: Sequence[Wish], approvals: Approvals) -> Choice:
     hint = f"; allow with --allow {tools}" if tools else ""
     print(f"Nobody can be asked for approval here{hint}", file=sys.stderr)
     return Choice.DENY
+
+
+def _forget_keys() -> None:
+    """Drop what was typed while the model worked: nobody had seen the question then."""
+    if os.name != "nt" and sys.stdin.isatty():
+        import termios  # noqa: PLC0415 - not on Windows
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _shown(wish: Wish) -> str:
@@ -104,8 +116,7 @@ def _menu(
 
     @keys.add("c-o")
     async def show(event: KeyPressEvent) -> None:
-        async with in_terminal():
-            await make_viewer("To be approved", whole).run_async()
+        await view_over("To be approved", whole)
 
     @keys.add("s-tab")
     def full_access(event: KeyPressEvent) -> None:

@@ -91,7 +91,7 @@ def _read_on(desk: Desk) -> None:
     agent = desk.agent
     history = History(desk.settings.home / "history", saving=False)
     completer = PromptCompleter(
-        [*COMMANDS, "/edit", *(f"/{name}" for name in agent.place.skills)],
+        lambda: [*COMMANDS, "/edit", *(f"/{name}" for name in agent.place.skills)],
         {
             "/think": THINKING,
             "/access": ("full", "review"),

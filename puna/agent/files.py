@@ -8,12 +8,15 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 from puna.agent.fence import Fence, Refused, is_secret
 
@@ -26,6 +29,7 @@ _MOST_FILES = 10_000
 _MOST_SEARCHED = 2 * 1024 * 1024
 _MOST_MATCHES = 200
 _LONGEST_LINE = 300
+_SECONDS = 20.0  # of one call
 _SKIPPED = frozenset([".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv"])
 
 
@@ -39,6 +43,11 @@ class Edit:
 
 def read_bytes(path: Path, most: int) -> bytes:
     """At most so many bytes of a regular file, and no link to one. Raises Refused."""
+    with _open(path) as file:
+        return file.read(most)
+
+
+def _open(path: Path) -> BinaryIO:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -48,22 +57,52 @@ def read_bytes(path: Path, most: int) -> bytes:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise Refused(f"{path.name} is no regular file")
-    with open(handle, "rb") as file:
-        return file.read(most)
+    return open(handle, "rb")
 
 
 def read_lines(path: Path, start: int = 1, end: int | None = None) -> str:
-    """Lines `start` to `end`, from 1 and inclusive."""
+    """Lines `start` to `end`, from 1 and inclusive, as many as fit; says how to read on."""
     if start < 1 or (end is not None and end < start):
         raise Refused("start and end are line numbers from 1, and end is not before start")
-    data = read_bytes(path, _MOST_READ + 1)
-    if b"\0" in data[:8192]:
-        raise Refused(f"{path.name} is no text")
-    is_cut = len(data) > _MOST_READ
-    text = data[:_MOST_READ].decode("utf-8", "replace")
-    if start > 1 or end is not None:
-        text = "".join(text.splitlines(keepends=True)[start - 1 : end])
-    return text + ("\n[the file is longer]" if is_cut else "")
+    kept = bytearray()
+    number, begins = 1, 0  # the line that is read, and where in `kept`
+    with _open(path) as file, time_limit(_SECONDS):
+        if b"\0" in file.read(8192):
+            raise Refused(f"{path.name} is no text")
+        file.seek(0)
+        while (end is None or number <= end) and (piece := file.readline(_MOST_READ + 1)):
+            if number >= start:
+                kept += piece
+                if len(kept) > _MOST_READ:
+                    break
+            if piece.endswith(b"\n"):
+                number, begins = number + 1, len(kept)
+    if len(kept) <= _MOST_READ:
+        return kept.decode("utf-8", "replace") if kept or start == 1 else f"(no line {start})"
+    text = kept[: begins or _MOST_READ].decode("utf-8", "replace").rstrip("\n")
+    return f"{text}\n[the file is longer: read on with start {number if begins else number + 1}]"
+
+
+class _TimeIsUp(Exception):
+    """A limit was reached; not a Refused, which loops over files go on after."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Ends what takes longer, also a regular expression, with Refused; in the main thread only."""
+
+    def stop(number: int, frame: object) -> None:
+        raise _TimeIsUp
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except _TimeIsUp:
+        raise Refused(f"it took longer than {seconds:g} seconds") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def list_folder(fence: Fence, folder: Path) -> str:
@@ -80,11 +119,18 @@ def list_folder(fence: Fence, folder: Path) -> str:
     return "\n".join(shown) or "(empty)"
 
 
-def search(fence: Fence, folder: Path, pattern: str, names: str = "*") -> str:
+def search(
+    fence: Fence, folder: Path, pattern: str, names: str = "*", seconds: float = _SECONDS
+) -> str:
     """The lines that a regular expression fits, in the files below a folder, or in one file."""
+    with time_limit(seconds):
+        return _search(fence, folder, pattern, names)
+
+
+def _search(fence: Fence, folder: Path, pattern: str, names: str) -> str:
     try:
         expression = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise Refused(f"the pattern is no regular expression: {error}") from error
     found: list[str] = []
     for path in _files(folder, names):
@@ -118,7 +164,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     except Refused:
         return
     if b"\0" not in data[:8192]:
-        yield from enumerate(data.decode("utf-8", "replace").splitlines(), 1)
+        text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+        yield from enumerate(text.removesuffix("\n").split("\n"), 1)
 
 
 def apply_edits(text: str, edits: Sequence[Edit], *, replace_all: bool = False) -> tuple[str, int]:

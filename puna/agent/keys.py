@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prompt_toolkit.application import in_terminal, run_in_terminal
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.filters import completion_is_selected, is_searching
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
@@ -12,7 +12,7 @@ from puna.agent.details import details
 from puna.agent.pastes import Pastes
 from puna.agent.turn import Agent
 from puna.repl.files import can_see, is_image_path
-from puna.term.viewer import make_viewer
+from puna.term.viewer import view_over
 
 __all__ = ["make_keys"]
 
@@ -36,8 +36,7 @@ def _bind_agent(keys: KeyBindings, agent: Agent) -> None:
     @keys.add("c-o")
     async def show(event: KeyPressEvent) -> None:
         text = details(agent.messages) or "(nothing was said yet)"
-        async with in_terminal():
-            await make_viewer("Conversation", text, at_end=True).run_async()
+        await view_over("Conversation", text, at_end=True)
 
     @keys.add("enter", filter=completion_is_selected & ~is_searching)
     def accept(event: KeyPressEvent) -> None:

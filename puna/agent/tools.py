@@ -56,16 +56,20 @@ class Tool:
     required: tuple[str, ...]
 
 
-def prepare(place: Workplace, call: ToolCall) -> Job:
-    """Check a call. Raises Refused, with a text that the model can use."""
+def prepare(place: Workplace, call: ToolCall, names: Container[str] | None = None) -> Job:
+    """Check a call of a tool that is named, or of any. Raises Refused, with a text that the model
+    can use.
+    """
+    allowed = TOOLS if names is None else names
     tool = TOOLS.get(call.name)
-    if tool is None:
-        raise Refused(f"there is no tool {call.name!r}; there are {', '.join(TOOLS)}")
+    if tool is None or call.name not in allowed:
+        there = ", ".join(_named(place, allowed)) or "none"
+        raise Refused(f"there is no tool {call.name!r}; there are {there}")
     return tool.prepare(place, call.arguments)
 
 
 def offered(place: Workplace, names: Container[str]) -> list[Json]:
-    """Those of the tools that are named, as a request has them; skills only where there are any."""
+    """Those of the tools that are named, as a request has them."""
     return [
         {
             "type": "function",
@@ -79,9 +83,17 @@ def offered(place: Workplace, names: Container[str]) -> list[Json]:
                 },
             },
         }
+        for name, tool in _named(place, names).items()
+    ]
+
+
+def _named(place: Workplace, names: Container[str]) -> dict[str, Tool]:
+    """Those of the tools that are named; skills only where there are any."""
+    return {
+        name: tool
         for name, tool in TOOLS.items()
         if name in names and (name != "skill" or place.skills)
-    ]
+    }
 
 
 def bash(place: Workplace, given: Json) -> Job:

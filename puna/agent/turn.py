@@ -16,7 +16,7 @@ from puna.agent.compact import (
     summary_request,
 )
 from puna.agent.fence import Refused
-from puna.agent.tools import TOOLS, Job, Workplace, offered, prepare
+from puna.agent.tools import Job, Workplace, offered, prepare
 from puna.agent.transcript import Transcript
 from puna.client.fields import Json, as_object
 from puna.client.replies import ToolCall
@@ -152,9 +152,7 @@ def _carry_out(agent: Agent, calls: Sequence[ToolCall]) -> str:
 
 def _prepare(agent: Agent, call: ToolCall) -> Job | str:
     try:
-        if call.name in TOOLS and call.name not in agent.tools:
-            raise Refused("it is not among your tools")
-        return prepare(agent.place, call)
+        return prepare(agent.place, call, agent.tools)
     except Refused as error:
         agent.tell("problem", f"{call.name}: {error}")
         return f"Error: {error}"

@@ -29,11 +29,13 @@ _BLOCKS = frozenset(
 def web_fetch(
     url: str, hosts: Sequence[str] = (ANY_PUBLIC,), resolve: Resolve | None = None
 ) -> str:
-    """The text at an address, from `hosts` as Outside has them. Raises Refused."""
+    """The text at an address, from `hosts` as Outside has them; redirects stay at its host, for
+    which alone it was allowed. Raises Refused.
+    """
 
     async def fetch() -> bytes:
         async with Outside(user_agent(), hosts, resolve) as outside:
-            return await outside.fetch(url, _MOST_BYTES, _KINDS)
+            return await outside.fetch(url, _MOST_BYTES, _KINDS, stays=True)
 
     try:
         data = asyncio.run(fetch())

@@ -69,13 +69,15 @@ class Outside:
     ) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def fetch(self, url: str, most_bytes: int, kinds: Sequence[str]) -> bytes:
+    async def fetch(
+        self, url: str, most_bytes: int, kinds: Sequence[str], *, stays: bool = False
+    ) -> bytes:
         """The body at `url`, of at most `most_bytes` and a content type that begins with one of
-        `kinds`. Raises FetchRefused.
+        `kinds`. With `stays`, redirects must not lead to another host. Raises FetchRefused.
         """
         try:
             async with asyncio.timeout(_TOTAL_SECONDS), self._slots:
-                return await self._follow(url, most_bytes, kinds)
+                return await self._follow(url, most_bytes, kinds, stays=stays)
         except FetchRefused:  # which is a ValueError, too
             raise
         except TimeoutError:
@@ -85,7 +87,9 @@ class Outside:
         except (httpcore2.ProtocolError, httpcore2.UnsupportedProtocol, ValueError) as cause:
             raise FetchRefused(url, f"invalid address or answer: {cause}") from cause
 
-    async def _follow(self, url: str, most_bytes: int, kinds: Sequence[str]) -> bytes:
+    async def _follow(
+        self, url: str, most_bytes: int, kinds: Sequence[str], *, stays: bool
+    ) -> bytes:
         place = url
         for _ in range(_REDIRECTS + 1):
             found = await self._get(url, place, most_bytes, kinds)
@@ -93,6 +97,8 @@ class Outside:
                 return found
             if place.startswith("https:") and not found.startswith("https:"):
                 raise FetchRefused(url, "it leads from https to another scheme")
+            if stays and _split(url, found)[1] != _split(url, url)[1]:
+                raise FetchRefused(url, f"it leads to another host: {found}")
             place = found
         raise FetchRefused(url, f"more than {_REDIRECTS} redirects")
 

@@ -145,7 +145,7 @@ def make_completer(session: Session) -> PromptCompleter:
     """What Tab completes, by the tables of commands, settings and views."""
     help_topics = ("set", "show", "shortcuts")
     return PromptCompleter(
-        COMMANDS,
+        lambda: COMMANDS,
         {
             "/set": tuple(SETTINGS),
             "/set format": ("json",),

@@ -26,18 +26,18 @@ _SPECIAL = re.compile(r"([ ()\[\]{}$&;'\\*?])")
 class PromptCompleter(Completer):
     """Completes at the cursor.
 
-    `models` says which models there are, and is asked when one is to be named; `topics` has the
+    `commands` and `models` say which there are, and are asked each time; `topics` has the
     words after a command, with those that take a model under `models_after`.
     """
 
     def __init__(
         self,
-        commands: Iterable[str],
+        commands: Callable[[], Iterable[str]],
         topics: Topics,
         models_after: Iterable[str],
         models: Callable[[], list[str]],
     ) -> None:
-        self._commands = tuple(commands)
+        self._commands = commands
         self._topics = topics
         self._models_after = frozenset(models_after)
         self._models = models
@@ -50,7 +50,7 @@ class PromptCompleter(Completer):
         word = _last_word(text)
         before = " ".join(text[: len(text) - len(word)].split())
         if text.startswith("/") and not before:
-            known: Iterable[str] = self._commands
+            known: Iterable[str] = self._commands()
         elif before in self._models_after:
             known = self._model_names()
         else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, get_app, in_terminal
+from prompt_toolkit.input.typeahead import get_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import Layout
 from prompt_toolkit.layout.containers import HSplit, Window
@@ -11,7 +12,7 @@ from prompt_toolkit.layout.controls import FormattedTextControl
 from puna.term.screen import make_output
 from puna.term.width import cut_text, text_width
 
-__all__ = ["make_viewer", "view"]
+__all__ = ["view", "view_over"]
 
 _HINT = "Up, Down, Page Up, Page Down, Home, End: move   q, Esc, Ctrl+O: back"
 
@@ -21,8 +22,18 @@ def view(title: str, text: str) -> None:
     make_viewer(title, text).run()
 
 
+async def view_over(title: str, text: str, *, at_end: bool = False) -> None:
+    """Show a text, its end first if `at_end`, in place of what runs, which goes on afterwards."""
+    app = get_app()
+    async with in_terminal():
+        await make_viewer(title, text, at_end=at_end).run_async()
+    # What was read beyond the key that left would wait for the next application to begin.
+    app.key_processor.feed_multiple(get_typeahead(app.input))
+    app.key_processor.process_keys()
+
+
 def make_viewer(title: str, text: str, *, at_end: bool = False) -> Application[None]:
-    """What shows a text, its end first if `at_end`, and can be awaited where a loop runs."""
+    """What shows a text, its end first if `at_end`."""
     shown = _Shown(text, at_end=at_end)
     output = make_output()
 

@@ -162,6 +162,29 @@ def test_ctrl_c_kills_a_command_and_keeps_the_conversation(
     assert not Path(f"/proc/{(work / 'pid').read_text().strip()}").exists()
 
 
+def test_keys_before_the_question_do_not_answer_it(
+    start: Start, server: ScriptedServer, work: Path
+) -> None:
+    command = "until test -e go; do sleep 0.05; done"
+    server.script.replies["POST /api/chat"] = [
+        say("", ("bash", {"command": command})),
+        say("", ("edit", EDIT)),
+        say("Fine."),
+    ]
+    child = start("--allow", "bash")
+    child.expect_exact(PROMPT)
+    child.send("wait" + ENTER)
+    child.expect_exact("* Run: until")
+    child.send("1" + ENTER)
+    (work / "go").touch()
+    child.expect_exact("3. Deny")
+    child.send("3")
+    child.expect_exact("denied")
+    child.expect_exact(PROMPT)
+    leave(child)
+    assert (work / "notes.txt").read_text() == "old\n"
+
+
 COMMANDS = {
     "unknown": ("/fly x", 'Unknown command "/fly"'),
     "help": ("/?", "/compact"),
@@ -207,12 +230,14 @@ def test_commands(start: Start, server: ScriptedServer, work: Path, tmp_path: Pa
         if line == "/prompt":
             child.send("q")
         child.expect_exact(PROMPT)
-    child.send("/greet me" + ENTER)
-    child.expect_exact("Hello!")
-    child.expect_exact(PROMPT)
+    for line in ("/greet me", "/thei\t you"):
+        child.send(line + ENTER)
+        child.expect_exact("Hello!")
+        child.expect_exact(PROMPT)
     leave(child)
     asked = last_messages(server)
     assert asked[1]["content"] == "Skill greet:\nSay hello.\n\nme"
+    assert asked[3]["content"] == "Skill theirs:\nSay hello.\n\nyou"
     assert "- greet: says hello" in str(asked[0]["content"])
     assert "- theirs: is copied" in str(asked[0]["content"])
     assert (tmp_path / "puna" / "skills" / "theirs" / "SKILL.md").is_file()
@@ -292,7 +317,8 @@ def test_keys_of_the_line(server: ScriptedServer, tmp_path: Path, work: Path) ->
         screen.until("  path: long.txt\n\nread:\nline 0")
         screen.until("a cat? a cat?")
         screen.until("line 19")
-        screen.press("\x0f", empty)
+        screen.press("\x0fx", f"{PROMPT}x")  # what is typed on goes to the line
+        screen.press("\x03", empty)
         screen.press("\x03", "press ctrl+c again to quit")
         screen.press("x", f"{PROMPT}x")
         screen.press("\x03", empty)
@@ -349,7 +375,7 @@ FAILURES: dict[str, tuple[list[str], Reply | list[Reply], str]] = {
     "a tool that is not offered": (
         ["--tools=list", "--allow=all", "go"],
         [say("", ("read", {"path": "notes.txt"})), Reply({"error": "over"}, status=400)],
-        "read: it is not among your tools",
+        "read: there is no tool 'read'; there are list",
     ),
     "a wrong tool to offer": (["--tools", "all", "go"], say(), "invalid value for --tools: 'all'"),
     "no prompt": ([], say(), "an agent needs a prompt where there is no terminal"),

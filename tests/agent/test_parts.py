@@ -11,7 +11,7 @@ import pytest
 from puna.agent.approvals import Approvals, Choice, Wish, always_text, visible
 from puna.agent.compact import compacted, cut_result, is_due, summary_request
 from puna.agent.fence import Fence, Refused, is_secret
-from puna.agent.files import Edit, apply_edits
+from puna.agent.files import Edit, apply_edits, read_lines, search
 from puna.agent.skill_import import import_skills
 from puna.agent.skills import BUNDLED, read_skills, skill_folders
 from puna.agent.tools import Workplace, prepare
@@ -125,6 +125,34 @@ def test_a_link_made_after_approval_is_not_followed(work: Path) -> None:
     with pytest.raises(Refused):
         job.run()
     assert not (work.parent / "other" / "x").exists()
+
+
+def test_a_long_file_is_read_part_by_part(work: Path) -> None:
+    path = work / "long.txt"
+    lines = [f"{number} {'x' * 50_000}\n" for number in range(1, 8)]
+    path.write_text("".join(lines) + "y" * 250_000 + "\nend")
+    start, parts = 1, []
+    while (text := read_lines(path, start)).endswith("]"):
+        shown, _, note = text.rpartition("\n")
+        parts.append(shown)
+        start = int(note.removeprefix("[the file is longer: read on with start ").rstrip("]"))
+    assert "\n".join(parts[:-1]) + "\n" == "".join(lines)
+    assert (parts[-1], text) == ("y" * 200_000, "end")
+    assert read_lines(path, 9) == "end"
+    assert read_lines(path, 10) == "(no line 10)"
+
+
+def test_an_expression_that_never_ends_is_stopped(work: Path) -> None:
+    (work / "sub" / "b.txt").write_text("a" * 60)
+    with pytest.raises(Refused, match=r"it took longer than 0\.2 seconds"):
+        search(Fence.around(work), work, "(a+)+b", seconds=0.2)
+
+
+def test_only_tools_that_are_offered_are_named(work: Path) -> None:
+    place = Workplace(Fence.around(work))
+    for name in ("fly", "bash"):
+        with pytest.raises(Refused, match=f"^there is no tool '{name}'; there are read, list$"):
+            prepare(place, ToolCall(name, {"command": "ls"}), {"list", "read", "skill"})
 
 
 def test_writing_keeps_the_mode(work: Path) -> None:
@@ -398,3 +426,21 @@ def test_a_page_is_fetched() -> None:
         assert web_fetch(pages.url("/b"), ("127.0.0.1",)).endswith("\n[10000 more characters]")
         with pytest.raises(Refused, match="the page was not fetched: it has another"):
             web_fetch(pages.url("/c"), ("127.0.0.1",))
+
+
+def test_a_page_that_leads_to_another_host_is_not_fetched() -> None:
+    """One host was allowed; what it leads to must be asked for."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    with web() as pages:
+        text = {"Content-Type": "text/plain"}
+        pages.pages["/there"] = Page(b"", 302, {"Location": pages.url("/a", "two.example")})
+        pages.pages["/near"] = Page(b"", 302, {"Location": "/a"})
+        pages.pages["/a"] = Page(b"hi", headers=text)
+        hosts = ("one.example", "two.example")
+        assert web_fetch(pages.url("/near", "one.example"), hosts, resolve) == "hi"
+        with pytest.raises(Refused, match=r"it leads to another host: http://two\.example:\d+/a"):
+            web_fetch(pages.url("/there", "one.example"), hosts, resolve)
+        assert len(pages.seen) == 3
