@@ -29,8 +29,8 @@ MAX_DIRECTORY = 64 << 20  # bytes of the list of a zip file's members
 MAX_MEMBERS = 1 << 18
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_OLD = b"\x80\x02\x8a\x0a" + _MAGIC.to_bytes(10, "little")
-"""How a file in the form before 1.6 begins: the magic number in a pickle."""
+_OLD = b"\x8a\x0a" + _MAGIC.to_bytes(10, "little")
+"""The magic number in a pickle, near the start of a file in the form before 1.6."""
 
 _WRAPPERS = ("state_dict", "model", "module")
 
@@ -47,7 +47,7 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
                 raise Wrong(
                     "is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"
                 )
-            read = _read_old if start.startswith(_OLD) else _read_zip
+            read = _read_old if start[:1] == b"\x80" and _OLD in start else _read_zip
             views, find = read(file)
             return {name: _tensor(path, find, name, view) for name, view in views.items()}
     except Wrong as wrong:
@@ -68,10 +68,10 @@ def _read_old(file: BinaryIO) -> tuple[dict[str, View], _Find]:
         raise Wrong("its numbers are big-endian")
     machine = Machine()
     views = _tensors(machine.run(program))
+    keys = _keys(Machine().run(program), machine.storages)
     starts: dict[str, int] = {}
     at = program.tell()
-    for key in _keys(Machine().run(program), machine.storages):
-        at = program.tell() if not starts else at
+    for key in keys:
         storage = machine.storages[key]
         file.seek(at)
         if int.from_bytes(file.read(8), "little") != storage.n_elements:

@@ -16,7 +16,7 @@ from puna.convert.model import convert_model
 from puna.convert.pickles import read_pickled
 from puna.errors import BadCheckpoint
 from tests.fakes.checkpoints import llama_weights, make_checkpoint
-from tests.fakes.pickled import pack_view, state_of, write_pickled, write_zip
+from tests.fakes.pickled import pack_old, pack_view, state_of, write_pickled, write_zip
 
 
 def convert(folder: Path, target: Path, *, allow_pickle: bool = False) -> None:
@@ -95,12 +95,51 @@ def test_files_that_are_not_torchs_are_refused(tmp_path: Path) -> None:
         read_pickled(path)
 
 
-@given(at=st.integers(0, 2000), byte=st.integers(0, 255), cut=st.booleans())
+def test_a_file_older_than_torch_1_6_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    first, second = (np.arange(n, dtype=np.float32) for n in (6, 4))
+    views = {"turned": pack_view("y", 6, [3, 2], [1, 3]), "plain": pack_view("x", 4, [4], [1])}
+    path.write_bytes(pack_old(state_of(views), {"x": second.tobytes(), "y": first.tobytes()}))
+    tensors = read_pickled(path)
+    assert np.array_equal(tensors["turned"].load(), first.reshape(2, 3).T)
+    assert np.array_equal(tensors["plain"].load(), second)
+
+
+OLD = state_of({"a": ONE})
+BAD_OLD: dict[str, tuple[bytes, str]] = {
+    "numbers of another order": (pack_old(OLD, {"0": bytes(16)}, little=False), "big-endian"),
+    "a storage that is cut off": (pack_old(OLD, {"0": bytes(16)})[:-1], "cut off"),
+    "no storages": (pack_old(OLD, {"0": bytes(16)})[:-24], "cut off"),
+    "a storage of another size": (pack_old(OLD, {"0": bytes(12)}), "another size"),
+    "a storage that nobody has": (pack_old(OLD, {"0": bytes(16), "1": b""}), "not those"),
+    "a storage that is not listed": (pack_old(OLD, {}), "not those"),
+    "code": (pack_old(EVIL["by a name"], {}), "run code"),
+    "code where the storages are told": (
+        pack_old(OLD, {"0": bytes(16)}).replace(b"\x80\x02](", b"\x80\x02cos\nmkdir\n]("),
+        "run code",
+    ),
+    "code before everything": (b"\x80\x02cos\nmkdir\n" + pack_old(OLD, {})[2:], "run code"),
+    "a pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+}
+
+
+@pytest.mark.parametrize(("raw", "problem"), BAD_OLD.values(), ids=BAD_OLD)
+def test_what_cannot_be_in_an_older_file_is_refused(
+    tmp_path: Path, raw: bytes, problem: str
+) -> None:
+    (tmp_path / "a.bin").write_bytes(raw)
+    with pytest.raises(BadCheckpoint, match=rf"a\.bin: .*{problem}"):
+        read_pickled(tmp_path / "a.bin")
+
+
+@given(at=st.integers(0, 2000), byte=st.integers(0, 255), cut=st.booleans(), old=st.booleans())
 def test_a_broken_file_gives_tensors_or_a_named_error(
-    tmp_path_factory: pytest.TempPathFactory, at: int, byte: int, cut: bool
+    tmp_path_factory: pytest.TempPathFactory, at: int, byte: int, cut: bool, old: bool
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "a.bin"
     write_zip(path, state_of({"a": ONE, "b": ONE}), {"0": bytes(16)})
+    if old:
+        path.write_bytes(pack_old(state_of({"a": ONE, "b": ONE}), {"0": bytes(16)}))
     raw = bytearray(path.read_bytes())
     raw[at % len(raw)] = byte
     path.write_bytes(raw[: at % len(raw)] if cut else raw)

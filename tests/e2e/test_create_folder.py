@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import signal
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 
 from tests.cli.support import puna
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import CHAT_TEMPLATE, Start
 from tests.e2e.server import Server, is_running, processes, until
 from tests.fakes.checkpoints import llama_weights, make_checkpoint, write_safetensors
 from tests.fakes.fixtures import SHARED
 from tests.fakes.pickled import write_pickled
+from tests.fakes.projectors import make_image
+from tests.fakes.sighted import CHECKPOINTS
 
 pytestmark = pytest.mark.e2e
 
@@ -58,6 +61,36 @@ def test_a_folder_is_quantised(server: Server, folder: Path) -> None:
     ]
     assert ["quantization", "Q8_0"] in rows
     assert len(server.generate("from-folder-q8", PROMPT, options=GREEDY)) > 24
+
+
+@pytest.mark.parametrize("words", [(), ("-q", "q8_0")], ids=["as it is", "quantised"])
+def test_a_folder_that_sees_becomes_a_model_that_sees(
+    server: Server, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """The weights change with `--quantize`, the projector beside them does not."""
+    source, model = CHECKPOINTS["llava"], f"seeing{len(words)}"
+    folder = source.write(tmp_path / "weights")
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    (tmp_path / "Modelfile").write_text("FROM ./weights\n")
+    done = puna("create", model, *words, env=server.env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = puna("show", model, env=server.env).stdout.split()
+    assert {"vision", "Projector", "clip"} <= set(shown)
+    assert ("Q8_0" in shown) == bool(words)
+    images = [base64.b64encode(make_image(*source.size, seed=seed)).decode() for seed in (1, 2, 1)]
+    one, other, again = (
+        server.post(
+            "/api/chat",
+            model=model,
+            messages=[{"role": "user", "content": "the", "images": [image]}],
+            stream=False,
+            logprobs=True,
+            options={"num_predict": 2, "temperature": 0},
+        ).json
+        for image in images
+    )
+    assert one["prompt_eval_count"] > source.tokens
+    assert one["logprobs"] == again["logprobs"] != other["logprobs"]
 
 
 def test_weights_of_torchs_become_a_model_only_when_asked_for(

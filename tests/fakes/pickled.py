@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["pack_view", "state_of", "write_pickled", "write_zip"]
+__all__ = ["pack_old", "pack_view", "state_of", "write_pickled", "write_zip"]
 
 
 def _text(text: str) -> bytes:
@@ -51,6 +51,21 @@ def write_zip(
         archive.writestr("archive/byteorder", "little")
         for key, raw in storages.items():
             archive.writestr(f"archive/data/{key}", raw)
+
+
+def pack_old(
+    program: bytes,
+    storages: Mapping[str, bytes],
+    *,
+    magic: int = 0x1950A86A20F9469CFC6C,
+    little: bool = True,
+) -> bytes:
+    """The form before 1.6: pickles after each other, then the storages' lengths and bytes."""
+    raw = b"\x80\x02\x8a\x0a" + magic.to_bytes(10, "little") + b"."
+    raw += b"\x80\x02M" + struct.pack("<H", 1001) + b"."
+    raw += b"\x80\x02}" + _text("little_endian") + (b"\x88" if little else b"\x89") + b"s."
+    raw += program + b"\x80\x02](" + b"".join(map(_text, storages)) + b"e."
+    return raw + b"".join(struct.pack("<q", len(data) // 4) + data for data in storages.values())
 
 
 def write_pickled(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
