@@ -190,7 +190,7 @@ def save(desk: Desk, rest: str) -> None:
     name = rest if rest.endswith(".json") else rest + ".json"
     try:
         path: Path = fence.find_inside(name)
-        write_text(path, _request(desk) + "\n")
+        write_text(path, _request(desk) + "\n", fence.root)
     except Refused as error:
         raise ClientError(str(error)) from error
     print(f"Wrote {fence.shown(path)}")

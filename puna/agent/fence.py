@@ -8,7 +8,7 @@ from pathlib import Path
 
 from puna.errors import PunaError
 
-__all__ = ["Fence", "Refused", "is_secret"]
+__all__ = ["Fence", "Refused", "is_run_unasked", "is_secret"]
 
 _SECRET_FOLDERS = (".ssh", ".gnupg", ".aws", ".azure", ".password-store")
 _SECRET_FILES = frozenset(
@@ -28,6 +28,17 @@ _SECRET_FILES = frozenset(
     ]
 )
 _SECRET_OF_SYSTEM = frozenset(["/etc/shadow", "/etc/gshadow", "/etc/sudoers"])
+
+_RUN_UNASKED = frozenset(
+    [
+        *(".git", ".hg", ".svn", ".husky", ".githooks"),  # hooks, and settings that name programs
+        *(".vscode", ".idea", ".devcontainer", ".envrc"),
+        *(".agents", ".ollama", ".claude"),  # what agents are told
+        *(".bashrc", ".bash_profile", ".bash_login", ".profile", ".bash_logout"),
+        *(".zshrc", ".zshenv", ".zprofile", ".zlogin"),
+        *("autostart", "launchagents", "systemd"),
+    ]
+)
 
 
 class Refused(PunaError):
@@ -78,9 +89,18 @@ class Fence:
             raise Refused(f"{written} is outside of the working folder {self.root}")
         return place
 
+    def base(self, path: Path) -> Path:
+        """The folder from which a path that was found is opened, part by part."""
+        return self.root if path == self.root or self.root in path.parents else path.parent
+
     def shown(self, path: Path) -> str:
         """A path as people write it: relative if it is inside."""
         return str(path.relative_to(self.root)) if self.root in path.parents else str(path)
+
+
+def is_run_unasked(path: Path) -> bool:
+    """Whether programs run what lies there without a question: hooks, start-up files and such."""
+    return any(part.lower() in _RUN_UNASKED for part in path.parts)
 
 
 def is_secret(path: Path) -> bool:

@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+from puna.agent.below import FOLDER, parent_of, replace_file
 from puna.agent.fence import Fence, Refused, is_secret
 
 __all__ = ["Edit", "apply_edits", "list_folder", "read_lines", "search", "write_text"]
@@ -41,32 +41,42 @@ class Edit:
     new: str
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """At most so many bytes of a regular file, and no link to one. Raises Refused."""
-    with _open(path) as file:
+def read_bytes(path: Path, most: int, root: Path | None = None) -> bytes:
+    """At most so many bytes of a regular file, and no link to one. With `root`, no part of the path
+    below it may be a link. Raises Refused.
+    """
+    with _open(path, root) as file:
         return file.read(most)
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path, root: Path | None) -> BinaryIO:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if root is None:
+            return _open_in(None, str(path))
+        with parent_of(root, path) as (folder, name):
+            return _open_in(folder, name)
     except OSError as error:
         if path.is_symlink():
             raise Refused(f"{path.name} is a symbolic link") from error
         raise Refused(f"{path.name} cannot be read: {error.strerror}") from error
+
+
+def _open_in(folder: int | None, name: str) -> BinaryIO:
+    """A regular file of a folder. Raises OSError, Refused."""
+    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise Refused(f"{path.name} is no regular file")
+        raise Refused(f"{Path(name).name} is no regular file")
     return open(handle, "rb")
 
 
-def read_lines(path: Path, start: int = 1, end: int | None = None) -> str:
+def read_lines(path: Path, start: int = 1, end: int | None = None, root: Path | None = None) -> str:
     """Lines `start` to `end`, from 1 and inclusive, as many as fit; says how to read on."""
     if start < 1 or (end is not None and end < start):
         raise Refused("start and end are line numbers from 1, and end is not before start")
     kept = bytearray()
     number, begins = 1, 0  # the line that is read, and where in `kept`
-    with _open(path) as file, time_limit(_SECONDS):
+    with _open(path, root) as file, time_limit(_SECONDS):
         if b"\0" in file.read(8192):
             raise Refused(f"{path.name} is no text")
         file.seek(0)
@@ -108,10 +118,16 @@ def time_limit(seconds: float) -> Iterator[None]:
 def list_folder(fence: Fence, folder: Path) -> str:
     """The entries of a folder, folders with a slash."""
     try:
-        with os.scandir(folder) as entries:
-            names = sorted(
-                each.name + ("/" if each.is_dir(follow_symlinks=False) else "") for each in entries
-            )
+        with parent_of(fence.base(folder), folder) as (parent, name):
+            handle = os.open(name, FOLDER, dir_fd=parent)
+        try:
+            with os.scandir(handle) as entries:
+                names = sorted(
+                    each.name + ("/" if each.is_dir(follow_symlinks=False) else "")
+                    for each in entries
+                )
+        finally:
+            os.close(handle)
     except OSError as error:
         raise Refused(f"{fence.shown(folder)} cannot be listed: {error.strerror}") from error
     more = len(names) - _MOST_ENTRIES
@@ -133,8 +149,8 @@ def _search(fence: Fence, folder: Path, pattern: str, names: str) -> str:
     except (re.error, OverflowError, RecursionError) as error:
         raise Refused(f"the pattern is no regular expression: {error}") from error
     found: list[str] = []
-    for path in _files(folder, names):
-        for number, line in _lines(path):
+    for path, parent in _files(fence, folder, names):
+        for number, line in _lines(parent, path.name):
             if expression.search(line):
                 found.append(f"{fence.shown(path)}:{number}: {line[:_LONGEST_LINE]}")
                 if len(found) == _MOST_MATCHES:
@@ -142,26 +158,34 @@ def _search(fence: Fence, folder: Path, pattern: str, names: str) -> str:
     return "\n".join(found) or "(nothing found)"
 
 
-def _files(folder: Path, names: str) -> Iterator[Path]:
-    if not folder.is_dir():
-        yield folder
-        return
-    count = 0
-    for place, folders, files in os.walk(folder, followlinks=False):
-        folders[:] = sorted(set(folders) - _SKIPPED)
-        for name in sorted(files):
-            if not fnmatch.fnmatch(name, names) or is_secret(Path(place) / name):
-                continue
-            count += 1
-            if count > _MOST_FILES:
-                return
-            yield Path(place) / name
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _files(fence: Fence, start: Path, names: str) -> Iterator[tuple[Path, int]]:
+    """Files, each with the folder that holds it as a handle. Raises Refused."""
     try:
-        data = read_bytes(path, _MOST_SEARCHED)
-    except Refused:
+        with parent_of(fence.base(start), start) as (parent, first):
+            if not stat.S_ISDIR(os.stat(first, dir_fd=parent, follow_symlinks=False).st_mode):
+                yield start, parent
+                return
+            above = start if first == "." else start.parent
+            count = 0
+            for place, folders, files, handle in os.fwalk(first, dir_fd=parent):
+                folders[:] = sorted(set(folders) - _SKIPPED)
+                for name in sorted(files):
+                    path = above / place / name
+                    if not fnmatch.fnmatch(name, names) or is_secret(path):
+                        continue
+                    count += 1
+                    if count > _MOST_FILES:
+                        return
+                    yield path, handle
+    except OSError as error:
+        raise Refused(f"{fence.shown(start)} cannot be searched: {error.strerror}") from error
+
+
+def _lines(folder: int, name: str) -> Iterator[tuple[int, str]]:
+    try:
+        with _open_in(folder, name) as file:
+            data = file.read(_MOST_SEARCHED)
+    except (OSError, Refused):
         return
     if b"\0" not in data[:8192]:
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
@@ -199,9 +223,9 @@ def apply_edits(text: str, edits: Sequence[Edit], *, replace_all: bool = False) 
     return "".join([*parts, text[done:]]), len(places)
 
 
-def read_whole(path: Path) -> str:
-    """A text that is to be edited."""
-    data = read_bytes(path, _MOST_EDITED + 1)
+def read_whole(path: Path, root: Path) -> str:
+    """A text that is to be edited, below the root."""
+    data = read_bytes(path, _MOST_EDITED + 1, root)
     if len(data) > _MOST_EDITED:
         raise Refused(f"{path.name} is larger than {_MOST_EDITED} bytes")
     try:
@@ -210,23 +234,12 @@ def read_whole(path: Path) -> str:
         raise Refused(f"{path.name} is no text in UTF-8") from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step, keeping its mode; folders on the way are made."""
+def write_text(path: Path, text: str, root: Path) -> None:
+    """Write a file below the root in one step, keeping its mode; folders on the way are made."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = None
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            raise Refused(f"{path.name} is a symbolic link or no regular file")
-        if path.exists():
-            mode = stat.S_IMODE(path.stat().st_mode)
-        handle, fresh = tempfile.mkstemp(prefix=".puna-", dir=path.parent)
-        try:
-            with open(handle, "wb") as file:
-                file.write(text.encode("utf-8", "replace"))
-            Path(fresh).chmod(0o644 if mode is None else mode)
-            Path(fresh).replace(path)
-        except BaseException:
-            Path(fresh).unlink(missing_ok=True)
-            raise
+        with parent_of(root, path, makes=True) as (folder, name):
+            is_written = replace_file(folder, name, text.encode("utf-8", "replace"))
     except OSError as error:
         raise Refused(f"{path.name} cannot be written: {error.strerror}") from error
+    if not is_written:
+        raise Refused(f"{path.name} is a symbolic link or no regular file")

@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from puna.agent.approvals import Wish
-from puna.agent.fence import Fence, Refused
+from puna.agent.fence import Fence, Refused, is_run_unasked
 from puna.agent.files import (
     Edit,
     apply_edits,
@@ -121,26 +122,28 @@ def read(place: Workplace, given: Json) -> Job:
     is_inside = place.fence.holds(path)
 
     def run() -> str:
-        again = place.fence.find_inside if is_inside else place.fence.find
-        return read_lines(again(str(path)), 1 if start is None else start, end)
+        found = _again(place.fence, path, is_inside=is_inside)
+        return read_lines(found, 1 if start is None else start, end, place.fence.base(found))
 
     return Job(_wish(place, "read", f"Read {path}{lines}", is_inside=is_inside), run)
 
 
 def list_(place: Workplace, given: Json) -> Job:
-    path = place.fence.find(as_text(given, "path") or ".")
+    path = place.fence.find(str(place.fence.find(as_text(given, "path") or ".").resolve()))
+    is_inside = place.fence.holds(path)
     return Job(
-        _wish(place, "list", f"List {path}", is_inside=place.fence.holds(path)),
-        lambda: list_folder(place.fence, path),
+        _wish(place, "list", f"List {path}", is_inside=is_inside),
+        lambda: list_folder(place.fence, _again(place.fence, path, is_inside=is_inside)),
     )
 
 
 def search_(place: Workplace, given: Json) -> Job:
     pattern, names = _text(given, "pattern"), as_text(given, "files") or "*"
-    path = place.fence.find_inside(as_text(given, "path") or ".")
+    written = place.fence.find_inside(as_text(given, "path") or ".")
+    path = place.fence.find_inside(str(written.resolve()))
     return Job(
         _wish(place, "search", f"Search for {pattern!r} in {path} ({names})"),
-        lambda: search(place.fence, path, pattern, names),
+        lambda: search(place.fence, place.fence.find_inside(str(path)), pattern, names),
     )
 
 
@@ -152,24 +155,24 @@ def write(place: Workplace, given: Json) -> Job:
     there = path.exists()
 
     def run() -> str:
-        write_text(place.fence.find_inside(str(path)), content)
+        write_text(place.fence.find_inside(str(path)), content, place.fence.root)
         return f"Wrote {place.fence.shown(path)} ({len(content.encode('utf-8', 'replace'))} bytes)."
 
     verb = "Replace" if there else "Create"
-    return Job(_wish(place, "write", f"{verb} {path}:\n{_marked('+', content)}"), run)
+    return Job(_change("write", f"{verb} {path}", _marked("+", content), path), run)
 
 
 def edit(place: Workplace, given: Json) -> Job:
     written = _text(given, "path")
     path = place.fence.find_inside(written)
     edits, all_of_them = _edits(given), _flag(given, "replace_all", "replaceAll")
-    apply_edits(
-        read_whole(path), edits, replace_all=all_of_them
-    )  # what cannot be, is not asked for
+    whole = read_whole(path, place.fence.root)
+    apply_edits(whole, edits, replace_all=all_of_them)  # what cannot be, is not asked for
 
     def run() -> str:
-        text, count = apply_edits(read_whole(path), edits, replace_all=all_of_them)
-        write_text(place.fence.find_inside(str(path)), text)
+        found, root = place.fence.find_inside(str(path)), place.fence.root
+        text, count = apply_edits(read_whole(found, root), edits, replace_all=all_of_them)
+        write_text(found, text, root)
         shown = place.fence.shown(path)
         return (
             f"Updated {shown} ({_counted(len(edits), 'edit')}, {_counted(count, 'replacement')})."
@@ -177,7 +180,7 @@ def edit(place: Workplace, given: Json) -> Job:
 
     changes = "\n".join(_marked("-", each.old) + "\n" + _marked("+", each.new) for each in edits)
     everywhere = " everywhere" if all_of_them else ""
-    return Job(_wish(place, "edit", f"Edit {path}{everywhere}:\n{changes}"), run)
+    return Job(_change("edit", f"Edit {path}{everywhere}", changes, path), run)
 
 
 def fetch(place: Workplace, given: Json) -> Job:
@@ -206,6 +209,18 @@ def _wish(place: Workplace, tool: str, text: str, *, is_inside: bool = True) -> 
     if is_inside:
         return Wish(tool, text, tool, tool)
     return Wish(tool, f"{text}\nThis is outside of the working folder {place.fence.root}.")
+
+
+def _change(tool: str, head: str, changes: str, path: Path) -> Wish:
+    """A wish to change a file; what programs run unasked is asked for each time."""
+    if is_run_unasked(path):
+        return Wish(tool, f"{head}:\n(programs may run or obey what lies here)\n{changes}")
+    return Wish(tool, f"{head}:\n{changes}", tool, tool)
+
+
+def _again(fence: Fence, path: Path, *, is_inside: bool) -> Path:
+    """A path that was found, checked once more. Raises Refused."""
+    return fence.find_inside(str(path)) if is_inside else fence.find(str(path))
 
 
 def _text(given: Json, key: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from puna.agent.approvals import Approvals, Choice, Wish, always_text, visible
 from puna.agent.compact import compacted, cut_result, is_due, summary_request
 from puna.agent.fence import Fence, Refused, is_secret
-from puna.agent.files import Edit, apply_edits, read_lines, search
+from puna.agent.files import Edit, apply_edits, list_folder, read_lines, search, write_text
 from puna.agent.skill_import import import_skills
 from puna.agent.skills import BUNDLED, read_skills, skill_folders
 from puna.agent.tools import Workplace, prepare
@@ -125,6 +125,50 @@ def test_a_link_made_after_approval_is_not_followed(work: Path) -> None:
     with pytest.raises(Refused):
         job.run()
     assert not (work.parent / "other" / "x").exists()
+
+
+def test_no_part_of_a_path_is_a_link_when_it_is_opened(work: Path) -> None:
+    """Even a link that came after the last look at the path."""
+    fence = Fence.around(work)
+    for act in (
+        lambda: write_text(work / "out" / "x", "mine", work),
+        lambda: read_lines(work / "out" / "secret.txt", root=work),
+        lambda: list_folder(fence, work / "out"),
+        lambda: list_folder(fence, work / "out" / "deeper"),
+        lambda: search(fence, work / "out" / "secret.txt", "theirs"),
+    ):
+        with pytest.raises(Refused, match="cannot be"):
+            act()
+    assert search(fence, work / "out", "theirs") == "(nothing found)"
+    assert [path.name for path in (work.parent / "other").iterdir()] == ["secret.txt"]
+
+
+def test_a_folder_that_became_a_link_is_not_listed(work: Path) -> None:
+    job = prepare(Workplace(Fence.around(work)), ToolCall("list", {"path": "sub"}))
+    (work / "sub").rmdir()
+    (work / "sub").symlink_to(work.parent / "other")
+    with pytest.raises(Refused, match="outside of the working folder"):
+        job.run()
+
+
+@pytest.mark.parametrize(
+    "path", [".git/hooks/pre-commit", "sub/.GIT/config", ".envrc", ".agents/skills/x/SKILL.md"]
+)
+def test_what_programs_run_unasked_is_asked_for_each_time(work: Path, path: str) -> None:
+    (work / path).parent.mkdir(parents=True, exist_ok=True)
+    (work / path).write_text("old")
+    place = Workplace(Fence.around(work))
+    approvals = Approvals(frozenset({"write", "edit"}))
+    for name, arguments in (
+        ("write", {"content": "new"}),
+        ("edit", {"old_text": "old", "new_text": "new"}),
+    ):
+        wish = prepare(place, ToolCall(name, {"path": path, **arguments})).wish
+        assert "(programs may run or obey what lies here)" in wish.text
+        assert not approvals.allows(wish)
+        approvals.decide([wish], asking(Choice.ALWAYS, []))
+        assert not approvals.allows(wish)
+    assert approvals.allows(prepare(place, ToolCall("write", {"path": "x", "content": ""})).wish)
 
 
 def test_a_long_file_is_read_part_by_part(work: Path) -> None:
