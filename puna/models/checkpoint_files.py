@@ -26,8 +26,8 @@ def _is_any(head: bytes) -> bool:
     return True
 
 
-def _is_zip(head: bytes) -> bool:
-    return head.startswith(b"PK\x03\x04")
+def _is_torchs(head: bytes) -> bool:
+    return head.startswith((b"PK\x03\x04", b"\x80"))  # a zip file, or before 1.6 a pickle
 
 
 def _is_gguf(head: bytes) -> bool:
@@ -50,15 +50,15 @@ _GGUF = _Kind(("*.gguf",), _is_gguf)
 _KINDS = (
     _Kind(("model*.safetensors", "*/model*.safetensors")),
     _Kind(("consolidated*.safetensors",)),
-    _Kind(("pytorch_model*.bin",), _is_zip),
-    _Kind(("consolidated*.pth",), _is_zip),
+    _Kind(("pytorch_model*.bin",), _is_torchs),
+    _Kind(("consolidated*.pth",), _is_torchs),
     _GGUF,
     _Kind(("*.bin",), _is_binary),
 )
 _ADAPTER_KINDS = (
     _Kind(("adapter_model*.safetensors",)),
     _Kind(("adapters.safetensors",)),
-    _Kind(("adapter_model*.bin",), _is_zip),
+    _Kind(("adapter_model*.bin",), _is_torchs),
     *_KINDS,
 )
 

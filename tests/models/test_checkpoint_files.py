@@ -50,6 +50,10 @@ FOLDERS: dict[str, tuple[dict[str, bytes], list[str]]] = {
             "tokenizer.model",
         ],
     ),
+    "torch's, in the form before 1.6": (
+        {"consolidated.00.pth": b"\x80\x02\x8a", "config.json": TEXT},
+        ["consolidated.00.pth", "config.json"],
+    ),
     "parts, and more of them one level down": (
         {
             "model-00001-of-00002.safetensors": WEIGHTS,
@@ -121,7 +125,7 @@ def test_the_files_of_an_adapter(
 
 REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
     "no weights": ({"config.json": TEXT}, "no Modelfile or safetensors files found"),
-    "weights that are no zip": (
+    "weights that are not torch's": (
         {"pytorch_model.bin": b"text"},
         "no Modelfile or safetensors files found",
     ),
