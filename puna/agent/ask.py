@@ -5,7 +5,6 @@ Facts: CLI spec, section 5.3.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ from prompt_toolkit.layout.controls import FormattedTextControl
 from prompt_toolkit.utils import is_dumb_terminal
 
 from puna.agent.approvals import Approvals, Choice, Wish, always_text, visible
+from puna.agent.escape import forget_keys
 from puna.term.screen import make_output
 from puna.term.viewer import view_over
 
@@ -30,7 +30,7 @@ def ask_at_terminal(wishes: Sequence[Wish], approvals: Approvals) -> Choice:
     """Show what is to be done and let the user choose; Esc and Ctrl+C deny. Keys that were
     pressed before do not answer.
     """
-    _forget_keys()
+    forget_keys()  # nobody had seen the question when they were pressed
     for wish in wishes:
         print(f"\n{_shown(wish)}", flush=True)
     choices = [(Choice.ONCE, Choice.ONCE.value)]
@@ -52,14 +52,6 @@ def deny_unasked(wishes: Sequence[Wish], approvals: Approvals) -> Choice:
     hint = f"; allow with --allow {tools}" if tools else ""
     print(f"Nobody can be asked for approval here{hint}", file=sys.stderr)
     return Choice.DENY
-
-
-def _forget_keys() -> None:
-    """Drop what was typed while the model worked: nobody had seen the question then."""
-    if os.name != "nt" and sys.stdin.isatty():
-        import termios  # noqa: PLC0415 - not on Windows
-
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _shown(wish: Wish) -> str:

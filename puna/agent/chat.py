@@ -11,6 +11,7 @@ from puna.agent.approvals import visible
 from puna.agent.ask import ask_at_terminal, deny_unasked
 from puna.agent.commands import COMMANDS, Desk, command_names, run_command
 from puna.agent.complete import AgentCompleter
+from puna.agent.escape import Escape
 from puna.agent.keys import make_keys
 from puna.agent.pastes import Pastes
 from puna.agent.pickers import THINKING
@@ -40,12 +41,15 @@ _MUCH = 0.6  # of the context; below, its use is not shown
 def run_agent(session: Session, settings: Settings, flags: Flags, text: str = "") -> None:
     """Work with the user until they leave, beginning with `text`. Raises ClientError."""
     session.restyle(has_tools=True, folds_thinking=True)
-    agent = make_agent(session, settings, flags, ask_at_terminal, tell, command_names())
+    escape = Escape()
+    ask = escape.pausing(ask_at_terminal)
+    agent = make_agent(session, settings, flags, ask, tell, command_names())
     _greet(agent, resumed=bool(flags.resume))
     desk = Desk(agent, settings)
     if text:
-        _say(agent, text)
-    _read_on(desk)
+        with escape.watched():
+            _say(agent, text)
+    _read_on(desk, escape)
     if agent.transcript.id and agent.messages:
         print(f"To go on later: puna run {session.model} --agent --resume={agent.transcript.id}")
 
@@ -87,7 +91,7 @@ def _greet(agent: Agent, *, resumed: bool) -> None:
         print(f"Went on with {agent.transcript.id} ({count} messages of yours)")
 
 
-def _read_on(desk: Desk) -> None:
+def _read_on(desk: Desk, escape: Escape) -> None:
     agent = desk.agent
     history = History(desk.settings.home / "history", saving=False)
     completer = PromptCompleter(
@@ -109,7 +113,7 @@ def _read_on(desk: Desk) -> None:
     for entry in entries(reader, history, desk):
         try:
             if entry.text:
-                _take(desk, entry.text, pastes, is_line=entry.kind == "line")
+                _take(desk, entry.text, pastes, escape, is_line=entry.kind == "line")
         except KeyboardInterrupt:
             print()
         except ClientError as error:  # the conversation is worth more than its last request
@@ -118,19 +122,21 @@ def _read_on(desk: Desk) -> None:
             return
 
 
-def _take(desk: Desk, text: str, pastes: Pastes, *, is_line: bool) -> None:
+def _take(desk: Desk, text: str, pastes: Pastes, escape: Escape, *, is_line: bool) -> None:
     agent = desk.agent
     name, _, rest = text.partition(" ")
     skill = agent.place.skills.get(name.removeprefix("/")) if is_line and name[0] == "/" else None
     if skill is not None:
         asked = pastes.expand(rest.strip()) or f"Do what the skill {skill.name} says."
-        _say(agent, f"Skill {skill.name}:\n{skill.load()}\n\n{asked}")
+        with escape.watched():
+            _say(agent, f"Skill {skill.name}:\n{skill.load()}\n\n{asked}")
     elif is_line and name == "/edit":
         desk.draft = edit(rest.strip(), desk.settings.editor)
     elif is_line and text.startswith("/") and not agent.session.is_shown(text):
         run_command(desk, text)
     else:
-        _say(agent, pastes.expand(text))
+        with escape.watched():
+            _say(agent, pastes.expand(text))
 
 
 def _say(agent: Agent, text: str) -> None:

@@ -49,7 +49,7 @@ Available Commands:
   /bye, /exit          Leave
 
 Keys: Ctrl + o shows the conversation with thoughts and results in full, Shift + Tab changes the
-access, Alt + Enter begins a new line, @ proposes files, Ctrl + c stops an answer or clears a line.
+access, Alt + Enter begins a new line, @ proposes files, Esc or Ctrl + c stops an answer.
 """
 
 

@@ -136,8 +136,9 @@ def test_it_edits_a_file_after_approval_and_goes_on_later(
     ]
 
 
-def test_ctrl_c_kills_a_command_and_keeps_the_conversation(
-    start: Start, server: ScriptedServer, work: Path
+@pytest.mark.parametrize("key", ["\x03", "\x1b"], ids=["ctrl+c", "esc"])
+def test_a_key_kills_a_command_and_keeps_the_conversation(
+    start: Start, server: ScriptedServer, work: Path, key: str
 ) -> None:
     command = "cd sub; echo $$ > ../pid; sleep 100"
     server.script.replies["POST /api/chat"] = [say("", ("bash", {"command": command})), say("Yes.")]
@@ -147,9 +148,12 @@ def test_ctrl_c_kills_a_command_and_keeps_the_conversation(
     child.send("wait" + ENTER)
     child.expect_exact("* Run: cd sub")
     child.expect(pexpect.TIMEOUT, timeout=0.5)
-    child.sendintr()
+    child.send("still ")  # waits for the line
+    child.send("\x1b[D\x1b[C")  # keys that begin as Esc does
+    child.expect(pexpect.TIMEOUT, timeout=0.2)
+    child.send(key)
     child.expect_exact(PROMPT)
-    child.send("still there?" + ENTER)
+    child.send("there?" + ENTER)
     child.expect_exact("Yes.")
     child.expect_exact(PROMPT)
     leave(child)
