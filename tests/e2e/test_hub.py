@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.support import puna
 from tests.e2e.conftest import Start
-from tests.e2e.server import Server
+from tests.e2e.server import Server, until
 from tests.fakes.ggufs import Tensor, pack_gguf
 from tests.fakes.hub import FakeHub, fake_hub
 from tests.fakes.splits import make_split_llama
@@ -66,8 +66,12 @@ def test_parts_say_what_the_whole_says(server: Server, hub: FakeHub, tiny_gguf: 
     assert len({event["digest"] for event in events if "digest" in event}) == 3
     whole = server.create("whole", tiny_gguf)
     assert server.generate(PARTS, "the dog") == server.generate(whole, "the dog")
-    loaded = {row["name"]: row["size"] for row in server.get("/api/ps").json["models"]}
-    assert abs(loaded[f"{PARTS}:latest"] / loaded["whole:latest"] - 1) < 0.01, "but for rounding"
+
+    def take_the_same() -> bool:
+        sizes = {row["name"]: row["size"] for row in server.get("/api/ps").json["models"]}
+        return bool(abs(sizes[f"{PARTS}:latest"] / sizes["whole:latest"] - 1) < 0.01)
+
+    until(take_the_same, "both have all their contexts, and but for rounding the same size")
     (size,) = [
         row["size"]
         for row in server.get("/api/tags").json["models"]
