@@ -74,7 +74,8 @@ def test_cells_are_told_of_while_they_are_used_and_held(server: Server, chatty: 
         assert stream.status == 200
         until(lambda: cells("_used") > 10, "cells are in use")
         assert cells() > cells("_used")
-    until(lambda: cells("_used") == 0 and cells("_held") > 10, "cells are held")
+    # few, where the answer was so long that its beginning gave way
+    until(lambda: cells("_used") == 0 and cells("_held") > 0, "cells are held")
 
 
 def test_the_log_tells_what_there_is_to_compute_with_and_names_requests(server: Server) -> None:
