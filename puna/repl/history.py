@@ -14,12 +14,15 @@ LIMIT = 100
 
 
 class History:
-    """The entries in the order of typing. `saving` says whether new ones reach the file."""
+    """The entries in the order of typing. `saving` says whether new ones reach the file; one that
+    was added while it was off never does.
+    """
 
     def __init__(self, path: Path, *, saving: bool = True) -> None:
         self.path = path
         self.saving = saving
         self.entries: list[str] = []
+        self._kept: list[str] = []  # those that the file has
 
     def load(self) -> None:
         """Read the file, if there is one; blank lines do not count."""
@@ -28,7 +31,8 @@ class History:
         except OSError:
             return
         # Only newlines end an entry; splitlines() would break at more.
-        self.entries = [line for line in text.split("\n") if line.strip()][-LIMIT:]
+        self._kept = [line for line in text.split("\n") if line.strip()][-LIMIT:]
+        self.entries = self._kept
 
     def add(self, entry: str) -> None:
         """Take up an entry and write the file anew. A disk that refuses costs only the history."""
@@ -36,6 +40,7 @@ class History:
             return
         self.entries = [*self.entries, entry][-LIMIT:]
         if self.saving:
+            self._kept = [*self._kept, entry][-LIMIT:]
             try:
                 self._write()
             except OSError:
@@ -44,7 +49,7 @@ class History:
     def _write(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.path.with_name(self.path.name + ".tmp")
-        text = "".join(entry + "\n" for entry in self.entries)
+        text = "".join(entry + "\n" for entry in self._kept)
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(handle, "wb") as file:
             file.write(text.encode("utf-8", "replace"))

@@ -69,6 +69,9 @@ def test_history_can_be_switched_off(tmp_path: Path) -> None:
     history.add("secret")
     assert history.entries == ["secret"]
     assert not history.path.exists()
+    history.saving = True
+    history.add("no secret")
+    assert history.path.read_text() == "no secret\n"
 
 
 def test_an_unwritable_history_is_no_error(tmp_path: Path) -> None:

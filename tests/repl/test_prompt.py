@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,6 +165,53 @@ def test_ctrl_c_and_ctrl_d_at_the_prompt(start: Start) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+def test_ctrl_c_drops_a_line_that_is_half_written(start: Start, server: ScriptedServer) -> None:
+    child = start()
+    child.send("half a line")
+    child.expect_exact("half a line")
+    child.send("\x03")
+    child.expect_exact("Use Ctrl + d or /bye to exit.")
+    child.expect_exact(PROMPT)
+    child.send("whole" + ENTER)
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
+    leave(child)
+    assert server.requests("/api/chat")[0]["messages"] == [{"role": "user", "content": "whole"}]
+
+
+def test_ctrl_c_while_the_first_model_is_loaded(server: ScriptedServer, tmp_path: Path) -> None:
+    server.script.replies["POST /api/generate"] = Reply(lines=[{}], hold=True)
+    with terminals("run", "m", dimensions=(24, 80)) as spawn:
+        child = spawn((), environment(tmp_path, OLLAMA_HOST=server.url))
+        child.expect("[⠋⠙⠹⠸]")
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.close()
+    assert "Traceback" not in child.before
+    assert child.signalstatus == signal.SIGINT
+
+
+def test_what_is_kept_of_what_was_typed(
+    start: Start, server: ScriptedServer, tmp_path: Path
+) -> None:
+    child = start()
+    for line, reply in {
+        "/set nohistory": PROMPT,
+        "secret": "Hello you",
+        "/set history": PROMPT,
+        "no secret": "Hello you",
+    }.items():
+        child.send(line + ENTER)
+        child.expect_exact("\r\n")
+        child.expect_exact(reply)
+        if reply != PROMPT:
+            child.expect_exact(PROMPT)
+    leave(child)
+    kept = (tmp_path / "puna" / "history").read_text().splitlines()
+    assert "secret" not in kept
+    assert "no secret" in kept
 
 
 def test_an_error_ends_the_session(start: Start, server: ScriptedServer) -> None:
@@ -437,7 +485,15 @@ def test_an_image_that_is_dropped_here(
     child.send("/nonsense.png" + ENTER)
     child.expect_exact("Unknown command")
     child.expect_exact(PROMPT)
+    server.script.replies["POST /api/show"] = Reply({**MODEL, "messages": []})
+    child.send("/load blind" + ENTER)  # cannot see
+    child.expect_exact("Loading model 'blind'")
+    child.expect_exact(PROMPT)
+    child.send(f"what is {escaped}?{ENTER}")
+    child.expect_exact("Hello you")
+    child.expect_exact(PROMPT)
     leave(child)
-    (asked,) = server.requests("/api/chat")
+    asked, blind = server.requests("/api/chat")
     encoded = base64.b64encode(image.read_bytes()).decode()
     assert asked["messages"] == [{"role": "user", "content": "what?", "images": [encoded]}]
+    assert blind["messages"] == [{"role": "user", "content": f"what is {escaped}?"}]
