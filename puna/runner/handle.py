@@ -18,20 +18,18 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Self
 
 from msgspec.structs import replace
 
 from puna.config import FOREVER
 from puna.errors import (
-    BadRequest,
-    ContextExceeded,
     EngineDied,
     EngineError,
     OutOfMemory,
     PunaError,
     StartFailed,
 )
+from puna.runner.answers import Answer, Events, as_error, as_refusal
 from puna.runner.grouping import split_order
 from puna.runner.inbox import Inbox
 from puna.runner.last_words import LastWords
@@ -40,10 +38,8 @@ from puna.runner.protocol import (
     Embedding,
     Embeddings,
     EngineInfo,
-    Finished,
     Generation,
     LoadPlan,
-    TokenEvent,
     TokenEvents,
     WarmPlan,
 )
@@ -84,8 +80,7 @@ _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT})
 """Signals that come from others: then the last words say nothing about the end."""
 _SAVE_PART = 0.6  # of those: then it begins to save nothing more
 
-_Answer = TokenEvent | Embedded | Tokens | Text | PunaError
-_Inbox = Inbox[_Answer]
+_Inbox = Inbox[Answer]
 
 
 class ProcessEngine:
@@ -195,7 +190,7 @@ class ProcessEngine:
         """See protocol.Engine."""
         with self._inbox() as (id, inbox):
             self._send(Admit(id, order))
-            events = _TokenEvents(inbox, partial(self._finish, id))
+            events = Events(inbox, partial(self._finish, id))
             try:
                 yield events
             finally:
@@ -222,7 +217,7 @@ class ProcessEngine:
                     answer = await asked[0][1].get()
                     asked.popleft()
                     if not isinstance(answer, Embedded):
-                        raise _as_error(answer)
+                        raise as_error(answer)
                     whole.vectors.extend(answer.result.vectors)
                     whole.tokens.extend(answer.result.tokens)
             finally:
@@ -236,7 +231,7 @@ class ProcessEngine:
             answer = await inbox.get()
         if isinstance(answer, Tokens):
             return list(answer.tokens)
-        raise _as_error(answer)
+        raise as_error(answer)
 
     async def detokenize(self, tokens: Sequence[int]) -> str:
         """See protocol.Engine."""
@@ -245,7 +240,7 @@ class ProcessEngine:
             answer = await inbox.get()
         if isinstance(answer, Text):
             return answer.text
-        raise _as_error(answer)
+        raise as_error(answer)
 
     async def measure(self, images: Sequence[bytes]) -> list[int]:
         """See protocol.Engine. What was measured before is not sent again."""
@@ -261,7 +256,7 @@ class ProcessEngine:
                 self._send(Measure(id, tuple(wanted.values())))
                 answer = await inbox.get()
             if not isinstance(answer, Tokens):
-                raise _as_error(answer)
+                raise as_error(answer)
             if len(self._measured) > _MEASURED:
                 self._measured.clear()
             found = dict(zip(wanted, answer.tokens, strict=True))
@@ -352,7 +347,7 @@ class ProcessEngine:
                 for end in ended:
                     self._answered(end.id, end.result)
             case Refused(id):
-                self._answered(id, _refusal(message))
+                self._answered(id, as_refusal(message))
             case Embedded(id) | Tokens(id) | Text(id):
                 self._answered(id, message)
             case Resized(size, size_vram):
@@ -364,12 +359,12 @@ class ProcessEngine:
                 if self._info is not None:
                     self._info = replace(self._info, cells_used=used, cells_held=held)
 
-    def _answered(self, id: int, answer: _Answer) -> None:
+    def _answered(self, id: int, answer: Answer) -> None:
         """Deliver the last that comes for an id; its client may take its time to read it."""
         self._unanswered.discard(id)
         self._deliver(id, answer)
 
-    def _deliver(self, id: int, answer: _Answer) -> None:
+    def _deliver(self, id: int, answer: Answer) -> None:
         inbox = self._inboxes.get(id)
         if inbox is not None:  # a cancelled request's last words are for nobody
             inbox.put(answer)
@@ -387,47 +382,5 @@ class ProcessEngine:
         return how + (f": {words}" if words else "")
 
 
-class _TokenEvents:
-    """The events of one generation, in order."""
-
-    def __init__(self, inbox: _Inbox, finish: Callable[[], None]) -> None:
-        self._inbox = inbox
-        self._finish = finish
-        self._is_enough = False
-        self.ended = False
-
-    def finish(self) -> None:
-        """See protocol.TokenEvents."""
-        if not self.ended and not self._is_enough:
-            self._is_enough = True
-            self._finish()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> TokenEvent:
-        if self.ended:
-            raise StopAsyncIteration
-        event = await self._inbox.get()
-        if isinstance(event, PunaError):
-            self.ended = True
-            raise event
-        if isinstance(event, Embedded | Tokens | Text):
-            raise EngineError("the runner mixed up its answers")
-        self.ended = isinstance(event, Finished)
-        return event
-
-
 def _digests(images: Sequence[bytes]) -> list[bytes]:
     return [hashlib.sha256(image).digest() for image in images]
-
-
-def _as_error(answer: _Answer) -> PunaError:
-    return answer if isinstance(answer, PunaError) else EngineError("the runner gave no answer")
-
-
-def _refusal(refused: Refused) -> PunaError:
-    if refused.code == ContextExceeded.code:
-        return ContextExceeded(refused.message)
-    kind = BadRequest if 400 <= refused.status < 500 else EngineError
-    return kind(refused.message)
