@@ -64,6 +64,7 @@ test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev build/engine-vocab
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.vision make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.pickled make $(PARITY)
 	$(BIN)/python -m tests.convert.parity.pickled compare $(PARITY)
+	$(BIN)/python -m tests.convert.parity.listing
 	$(BIN)/python -m tests.convert.parity.verdict $(PARITY) build/engine-vocabularies
 
 # the source of the engine carries them, with texts and their tokens

@@ -43,6 +43,8 @@ NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "n_experts_used": (
             "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_k", "moe_topk",
         ),
+        "n_experts_shared": ("n_shared_experts", "num_shared_experts"),
+        "n_dense_layers": ("first_k_dense_replace", "num_dense_layers"),
         "expert_ffn": ("moe_intermediate_size", "expert_ffn_hidden_size"),
         "vocab": ("vocab_size", "padded_vocab_size"),
         "window": ("sliding_window", "local_attention"),

@@ -13,6 +13,7 @@ from typing import Any
 from puna.convert.assumed import assumed
 from puna.convert.config import Config, read_json
 from puna.convert.family import Named, Value
+from puna.convert.names import tensor_names
 from puna.convert.plan import (
     FILE_TYPE_NUMBERS,
     Output,
@@ -20,7 +21,6 @@ from puna.convert.plan import (
     missing_like,
     of_encoder,
     placed,
-    tensor_names,
 )
 from puna.convert.projector import Projector, Vision
 from puna.convert.projectors.registry import projectors

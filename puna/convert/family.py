@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from puna.convert.config import Config
 from puna.convert.tensor import Tensor
 
-__all__ = ["Family", "Keys", "Named", "Value", "in_block"]
+__all__ = ["Family", "Keys", "Named", "Value", "in_block", "moved"]
 
 Value = bool | int | float | str | Sequence[bool] | Sequence[int] | Sequence[float] | Sequence[str]
 Keys = Mapping[str, Value | None]
@@ -32,7 +32,24 @@ def in_block(name: str, target: str) -> str:
     return f"blk.{found[1]}.{target}" if found else target
 
 
+def moved(places: Mapping[str, str]) -> Callable[[Config, str, Tensor], Iterable[Named]]:
+    """For `weights`: tensors whose names end so get these names of GGUF in their block."""
+
+    def weights(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+        for ending, target in places.items():
+            if name.endswith(ending):
+                name = in_block(name, target)
+                break
+        yield name, tensor
+
+    return weights
+
+
 def _no_keys(_config: Config) -> Keys:
+    return {}
+
+
+def _no_more_keys(_config: Config, _weights: Mapping[str, Tensor]) -> Keys:
     return {}
 
 
@@ -66,6 +83,9 @@ class Family:
 
     join: Callable[[Config, Mapping[str, Tensor]], Mapping[str, Tensor]] = _all_as_they_are
     """What becomes of all tensors together, before each is looked at."""
+
+    read: Callable[[Config, Mapping[str, Tensor]], Keys] = _no_more_keys
+    """Keys whose values are small tensors of the checkpoint."""
 
     unrotate: bool = False
     """Whether rows of queries and keys go from halves to neighbours (section 6.1)."""

@@ -15,7 +15,16 @@ from puna.convert.family import Keys, Named, Value
 from puna.convert.tensor import made
 from puna.errors import ConvertError
 
-__all__ = ["common_keys", "gating", "llama3_factors", "moe_keys", "no_rope", "window_pattern"]
+__all__ = [
+    "common_keys",
+    "gating",
+    "llama3_factors",
+    "local_base",
+    "moe_keys",
+    "n_leading_dense",
+    "no_rope",
+    "window_pattern",
+]
 
 GATING = {"softmax": 1, "sigmoid": 2, "sqrtsoftplus": 4}
 
@@ -103,6 +112,23 @@ def window_pattern(config: Config, every: int) -> list[bool]:
     return [every > 0 and (layer + 1) % every != 0 for layer in range(config.n_layers)]
 
 
+def n_leading_dense(config: Config) -> int:
+    """How many layers from the first have no experts, by their kinds; none of the others may."""
+    kinds = list(config.items("mlp_layer_types"))
+    n_dense = kinds.index("sparse") if "sparse" in kinds else len(kinds)
+    if "dense" in kinds[n_dense:]:
+        raise config.bad("mlp_layer_types", kinds, "dense layers before all others")
+    return n_dense
+
+
+def local_base(config: Config) -> float:
+    """The base by which layers rotate that look back over a window; that of all others if nothing
+    is said.
+    """
+    local = config.part("rope_parameters").part("sliding_attention")
+    return local.real("rope_theta", config.real("rope_base_local", config.rope_base))
+
+
 def no_rope() -> Keys:
     """For architectures whose positions are not rotated."""
     return {"rope.freq_base": None, "rope.dimension_count": None}
@@ -122,9 +148,9 @@ def moe_keys(config: Config) -> Keys:
     """What architectures with experts have in common, as far as the configuration says it."""
     names = {
         "expert_feed_forward_length": "expert_ffn",
-        "expert_shared_count": "n_shared_experts",
+        "expert_shared_count": "n_experts_shared",
         "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
-        "leading_dense_block_count": "first_k_dense_replace",
+        "leading_dense_block_count": "n_dense_layers",
         "expert_group_count": "n_group",
         "expert_group_used_count": "topk_group",
     }

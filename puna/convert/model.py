@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from puna.convert.check import check_layout, check_model, check_projector
@@ -19,7 +20,7 @@ from puna.convert.config import Config
 from puna.convert.conversion import Order, Written
 from puna.convert.encoder import projector_of
 from puna.convert.families.registry import family_of
-from puna.convert.family import Family, Value
+from puna.convert.family import Family, Keys, Value
 from puna.convert.keys import common_keys
 from puna.convert.plan import FILE_TYPE_NUMBERS, Output, map_weights, natural_kind
 from puna.convert.pooling import dense_keys, dense_weights, pooling_keys
@@ -101,7 +102,7 @@ def _files(
     family = family.final(config) or family
     own = {**weights, **dense_weights(folder)} if family.dense else weights
     outputs = map_weights(family, config, own, kind)
-    keys = model_keys(folder, config, family, outputs, kind)
+    keys = model_keys(folder, config, family, outputs, kind, family.read(config, weights))
     yield _File(Path(order.target), "model", family.architecture, keys, outputs)
     eye = projector_of(folder, config, weights) if order.projector else None
     if eye:
@@ -111,7 +112,12 @@ def _files(
 
 
 def model_keys(
-    folder: Path, config: Config, family: Family, outputs: list[Output], kind: str
+    folder: Path,
+    config: Config,
+    family: Family,
+    outputs: list[Output],
+    kind: str,
+    read: Keys = MappingProxyType({}),
 ) -> dict[str, Value]:
     """The file's metadata in its order. Raises BadCheckpoint, TokenizerError."""
     keys: dict[str, Value | None] = {
@@ -121,7 +127,7 @@ def model_keys(
         "general.quantization_version": 2,
     }
     own = common_keys(config, family.n_blocks(config)) | dict(family.keys(config))
-    own |= pooling_keys(folder) | dense_keys(outputs)
+    own |= pooling_keys(folder) | dense_keys(outputs) | dict(read)
     if own["context_length"] is None:
         raise config.bad("context", None, "a whole number")
     keys |= {_full(family.architecture, key): value for key, value in own.items()}
@@ -129,8 +135,11 @@ def model_keys(
     return {key: value for key, value in (keys | tokens).items() if value is not None}
 
 
+_WITHOUT = ("general.", "tokenizer.", "xielu.")  # keys without the architecture's name
+
+
 def _full(architecture: str, key: str) -> str:
-    return key if key.startswith(("general.", "tokenizer.")) else f"{architecture}.{key}"
+    return key if key.startswith(_WITHOUT) else f"{architecture}.{key}"
 
 
 def _rows(outputs: list[Output]) -> int:

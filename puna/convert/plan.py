@@ -6,18 +6,16 @@ Facts: conversion spec, sections 3.2, 3.4 and 6.5.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-import gguf
-
 from puna.convert.config import Config
 from puna.convert.family import Family, Named
 from puna.convert.kinds import is_float
+from puna.convert.names import tensor_names
 from puna.convert.tensor import Tensor, stack
-from puna.errors import BadCheckpoint, ConvertError, MissingTensor
+from puna.errors import BadCheckpoint, MissingTensor
 from puna.gguf.types import FILE_TYPES
 
 __all__ = [
@@ -29,7 +27,6 @@ __all__ = [
     "natural_kind",
     "of_encoder",
     "placed",
-    "tensor_names",
 ]
 
 FILE_TYPE_NUMBERS = {name: number for number, name in FILE_TYPES.items()}
@@ -74,16 +71,6 @@ class Output:
         return (*front, last // 17 * 32) if self.kind == "MXFP4" else self.tensor.shape
 
 
-class _Names(gguf.TensorNameMap):  # type: ignore[misc]
-    """The package's table. Its constructor writes into the class for some architectures: not into
-    ours.
-    """
-
-    def __init__(self, architecture: gguf.MODEL_ARCH, n_blocks: int) -> None:
-        self.block_mappings_cfg = copy.deepcopy(gguf.TensorNameMap.block_mappings_cfg)
-        super().__init__(architecture, n_blocks)
-
-
 def natural_kind(weights: Iterable[Tensor]) -> str:
     """The 16-bit type that keeps what the first matrix has: BF16 or F16."""
     for tensor in weights:
@@ -100,25 +87,13 @@ def map_weights(
     `kind` is the type of matrices. Raises BadCheckpoint for a tensor that has no place, or twice
     the same.
     """
-    names = tensor_names(family.architecture, family.n_blocks(config))
     outputs = placed(
         _changed(family, config, weights),
-        lambda name: name if _GIVEN.fullmatch(name) else names(name),
+        tensor_names(family.architecture, family.n_blocks(config)),
         lambda name, tensor: _kind(name, tensor, kind),
         family.architecture,
     )
     return sorted(outputs.values(), key=_place)
-
-
-def tensor_names(architecture: str, n_blocks: int) -> Callable[[str], str | None]:
-    """The names that an architecture's tensors have in GGUF, by those that makers give them."""
-    names = _Names(_architecture(architecture), n_blocks)
-
-    def find(name: str) -> str | None:
-        found: str | None = names.get_name(name, (".weight", ".bias"))
-        return found
-
-    return find
 
 
 def placed(
@@ -167,16 +142,6 @@ def is_used(name: str) -> bool:
 def of_encoder(name: str) -> bool:
     """Whether a tensor is of a checkpoint's other senses, and not of its text model."""
     return _OTHER_SENSES.search(name) is not None
-
-
-_GIVEN = re.compile(r"(rope_freqs|rope_factors_(long|short)|blk\.\d+\.time_mix_lerp_fused)\.weight")
-
-
-def _architecture(name: str) -> gguf.MODEL_ARCH:
-    for number, known in gguf.MODEL_ARCH_NAMES.items():
-        if known == name:
-            return number
-    raise ConvertError(f"unknown architecture {name}")
 
 
 def _place(output: Output) -> tuple[int, str]:

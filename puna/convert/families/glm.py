@@ -15,6 +15,12 @@ def _moe(config: Config) -> Keys:
     return {**moe_keys(config), "expert_gating_func": gating(config, "sigmoid")}
 
 
+def _solar(config: Config) -> Keys:
+    """It has experts in all layers, so that no other inner width is said."""
+    width = config.whole("ffn", config.whole("expert_ffn"))
+    return {**_moe(config), "feed_forward_length": width, "leading_dense_block_count": 0}
+
+
 def _seeing(config: Config) -> Keys:
     return {"rope.dimension_sections": sections(config, (8, 12, 12))}
 
@@ -42,6 +48,7 @@ FAMILIES = {
     "GlmForCausalLM": Family("chatglm"),
     "Glm4ForCausalLM": Family("glm4"),
     "Glm4MoeForCausalLM": Family("glm4moe", _moe),
+    "SolarOpenForCausalLM": Family("glm4moe", _solar),
     "Glm4vForConditionalGeneration": Family("glm4", _seeing, _in_halves),
     "GlmOcrForConditionalGeneration": Family("glm4", _seeing, _in_halves),
     "Glm4vMoeForConditionalGeneration": Family("glm4moe", _seeing_moe),

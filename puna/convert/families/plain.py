@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from puna.convert.config import Config
-from puna.convert.family import Family, Keys, Named
-from puna.convert.keys import gating, llama3_factors, moe_keys, window_pattern
+from puna.convert.family import Family, Keys, Named, Value, moved
+from puna.convert.keys import gating, llama3_factors, local_base, moe_keys, window_pattern
 from puna.convert.tensor import Tensor
+from puna.errors import ConvertError
 
 
 def _stablelm(config: Config) -> Keys:
@@ -110,6 +111,34 @@ def _internlm2(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
         yield name.replace("wqkv", part), piece
 
 
+def _afmoe(config: Config) -> Keys:
+    if not config.flag("mup_enabled"):
+        raise config.bad("mup_enabled", False, "true: the engine scales all embeddings")
+    return {
+        **moe_keys(config),
+        "attention.sliding_window": config.whole("window"),
+        "attention.sliding_window_pattern": window_pattern(
+            config, every=config.whole("global_attn_every_n_layers", 4)
+        ),
+        "expert_gating_func": gating(config, "sigmoid"),
+        "expert_weights_norm": config.flag("route_norm", True),
+        "expert_weights_scale": config.real("route_scale", 1.0),
+    }
+
+
+def _mellum(config: Config) -> Keys:
+    if "dense" in config.items("mlp_layer_types"):
+        raise config.bad("mlp_layer_types", "dense", "sparse in all layers")
+    keys: dict[str, Value | None] = {**moe_keys(config)}
+    pattern = window_pattern(config, every=0)
+    if config.whole("window", 0) and any(pattern):
+        if local_base(config) != config.rope_base:
+            raise ConvertError("config.json: the engine rotates all layers by the same base")
+        keys["attention.sliding_window"] = config.whole("window")
+        keys["attention.sliding_window_pattern"] = pattern
+    return keys
+
+
 FAMILIES = {
     "SmolLM3ForCausalLM": Family("smollm3", unrotate=True, more=llama3_factors),
     "StableLmForCausalLM": Family("stablelm", _stablelm),
@@ -121,6 +150,8 @@ FAMILIES = {
     "ExaoneMoeForCausalLM": Family("exaone-moe", _exaone_moe, more=llama3_factors, drop=r"^mtp\."),
     "ExaoneMoEForCausalLM": Family("exaone-moe", _exaone_moe, more=llama3_factors, drop=r"^mtp\."),
     "Jais2ForCausalLM": Family("jais2"),
+    "AfmoeForCausalLM": Family("afmoe", _afmoe, moved({".expert_bias": "exp_probs_b.bias"})),
+    "MellumForCausalLM": Family("mellum", _mellum, drop=r"^mtp\."),
     "SeedOssForCausalLM": Family("seed_oss"),
     "MiniCPMForCausalLM": Family("minicpm", _minicpm, unrotate=True),
     "QWenLMHeadModel": Family("qwen", _qwen),

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from tests.convert.parity.case import BASE, VOCAB, WINDOW, Case, but, case
 from tests.convert.parity.hybrids import HYBRIDS
+from tests.convert.parity.newer import NEWER
 from tests.convert.parity.others import OTHERS
 
 __all__ = ["CASES"]
@@ -462,6 +463,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             note="1.5e-3 where the original takes GELU from such a table, too",
         ),
         **HYBRIDS,
+        **NEWER,
         **OTHERS,
         "roberta": Case("roberta", "RobertaModel", _ENCODER, tolerance=5e-3),
         "xlm-roberta": Case("xlm-roberta", "XLMRobertaModel", _ENCODER, tolerance=5e-3),

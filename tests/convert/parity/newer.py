@@ -1,0 +1,146 @@
+"""Tiny models of makers who came later, most of them with experts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.convert.parity.case import WINDOW, Case, case
+
+__all__ = ["NEWER"]
+
+_SHARED: Mapping[str, Any] = {
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 48,
+    "n_shared_experts": 1,
+    "n_group": 1,
+    "topk_group": 1,
+}
+_GRANITE: Mapping[str, Any] = {
+    "attention_multiplier": 0.2,
+    "embedding_multiplier": 1.5,
+    "residual_multiplier": 0.5,
+    "logits_scaling": 2.0,
+}
+_FOUR = ["full_attention", *["sliding_attention"] * 3]
+
+NEWER: Mapping[str, Case] = {
+    "laguna": case(
+        "laguna",
+        "LagunaForCausalLM",
+        num_hidden_layers=5,
+        head_dim=16,
+        num_attention_heads_per_layer=[4, 8, 8, 8, 4],
+        gating="per-head",
+        sliding_window=WINDOW,
+        layer_types=["full_attention", *["sliding_attention"] * 3, "full_attention"],
+        mlp_layer_types=["dense", *["sparse"] * 4],
+        num_experts=4,
+        num_experts_per_tok=2,
+        moe_intermediate_size=48,
+        shared_expert_intermediate_size=80,
+        moe_routed_scaling_factor=2.5,
+        rope_parameters={
+            "full_attention": {
+                "rope_type": "default",
+                "rope_theta": 500000.0,
+                "partial_rotary_factor": 0.5,
+            },
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        },
+    ),
+    "afmoe": case(
+        "afmoe",
+        "AfmoeForCausalLM",
+        num_hidden_layers=5,
+        head_dim=16,
+        mup_enabled=True,
+        sliding_window=WINDOW,
+        num_dense_layers=1,
+        num_experts=4,
+        num_experts_per_tok=2,
+        num_shared_experts=2,
+        moe_intermediate_size=48,
+        route_scale=2.5,
+    ),
+    "solar-open": case("solar_open", "SolarOpenForCausalLM", head_dim=16, **_SHARED),
+    "mellum": case(
+        "mellum",
+        "MellumForCausalLM",
+        num_hidden_layers=4,
+        head_dim=16,
+        sliding_window=WINDOW,
+        layer_types=_FOUR,
+        num_experts=4,
+        num_experts_per_tok=2,
+        moe_intermediate_size=48,
+        rope_parameters={
+            "full_attention": {
+                "rope_type": "yarn",
+                "rope_theta": 10000.0,
+                "factor": 4.0,
+                "beta_fast": 32.0,
+                "beta_slow": 1.0,
+                "original_max_position_embeddings": 64,
+            },
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        },
+    ),
+    "granite-swa": case(
+        "granite_swa",
+        "GraniteSWAForCausalLM",
+        **_GRANITE,
+        num_hidden_layers=4,
+        sliding_window=WINDOW,
+        layer_types=_FOUR,
+        layer_rope_theta=[0.0, 10000.0, 10000.0, 10000.0],
+    ),
+    "granite-swa with experts": case(
+        "granitemoe_swa",
+        "GraniteMoeSWAForCausalLM",
+        **_GRANITE,
+        num_hidden_layers=4,
+        sliding_window=WINDOW,
+        layer_types=_FOUR,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        shared_intermediate_size=80,
+    ),
+    "minicpm3": case(
+        "minicpm3",
+        "MiniCPM3ForCausalLM",
+        num_key_value_heads=4,
+        q_lora_rank=32,
+        kv_lora_rank=64,
+        qk_nope_head_dim=16,
+        qk_rope_head_dim=8,
+    ),
+    "cohere2-moe": case(
+        "cohere2_moe",
+        "Cohere2MoeForCausalLM",
+        logit_scale=0.25,
+        tie_word_embeddings=True,
+        num_hidden_layers=5,
+        head_dim=16,
+        sliding_window=WINDOW,
+        first_k_dense_replace=1,
+        prefix_dense_intermediate_size=112,
+        num_experts=4,
+        num_experts_per_tok=2,
+        num_shared_experts=1,
+        expert_selection_fn="sigmoid",
+    ),
+    "apertus": case(
+        "apertus",
+        "ApertusForCausalLM",
+        rope_parameters={
+            "rope_type": "llama3",
+            "rope_theta": 12000000.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 32,
+        },
+    ),
+}
