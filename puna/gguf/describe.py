@@ -16,6 +16,7 @@ from puna.gguf.types import FILE_TYPES
 from puna.gguf.values import ArrayInfo, Value
 
 __all__ = [
+    "ENCODER",
     "Description",
     "Json",
     "Keys",
@@ -30,7 +31,7 @@ UNKNOWN = "unknown"
 HIDDEN = frozenset({"general.name", "tokenizer.chat_template"})
 COMMON = ("general.", "tokenizer.")
 
-_ENCODER = ("v.", "a.", "mm.")
+ENCODER = ("v.", "a.", "mm.")
 """Beginnings of the names of an encoder's tensors and of its projector's."""
 
 Kind = Literal["model", "adapter", "projector"]
@@ -108,7 +109,6 @@ class Description:
     split_count: int  # 0: not split
     split_no: int | None  # from 0
     file_size: int
-    holds_encoder: bool = False  # a model with the tensors of an encoder besides its own
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -175,7 +175,6 @@ def describe_header(header: Header) -> Description:
         split_count=place.count if place else 0,
         split_no=place.index if place else None,
         file_size=header.file_size,
-        holds_encoder=any(each.name.startswith(_ENCODER) for each in header.tensors),
     )
 
 

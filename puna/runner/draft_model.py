@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from puna.errors import EngineError
+from puna.errors import BadModelFile, EngineError
 from puna.runner.cells import Memory, memory_of
 from puna.runner.drafter import Drafter
 from puna.runner.llama.context import Context
@@ -36,7 +36,7 @@ def open_drafter(
             drafter = _load(plan, target, n_threads, progress)
         log.info("guessing tokens with the draft model %s", Path(plan.draft).name)
         return drafter
-    except (EngineError, OSError) as cause:
+    except (EngineError, BadModelFile, OSError) as cause:
         log.warning("the draft model %s is not used: %s", Path(plan.draft).name, cause)
         return None
 

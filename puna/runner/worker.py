@@ -19,7 +19,7 @@ from functools import partial
 
 from puna.child import die_with_parent
 from puna.discover.cpu import worker_threads
-from puna.errors import BadRequest, OutOfMemory, PunaError, StartFailed
+from puna.errors import BadModelFile, BadRequest, OutOfMemory, PunaError, StartFailed
 from puna.runner.channel import Channel
 from puna.runner.draft_model import open_drafter
 from puna.runner.drafting import Drafting
@@ -78,11 +78,12 @@ class Worker:
         self._plan = plan
         threads = plan.n_threads or worker_threads()
         self._model = Model(plan, _reporter(wire))
-        self._context = _generating(self._model, plan, threads)
         self._loop: Loop | None = None
         self._inbox: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._sight: Sight | None = None
         self._why_blind = "it was loaded without a projector"
+        projector = self._projector(threads)  # first: its file may be in memory while it loads
+        self._context = _generating(self._model, plan, threads)
         self._embedder = Embedder(partial(PooledContext, self._model, plan, threads), wire.send)
         if self._context is None:  # then this is what it is for: it should be there, or fail, now
             self._n_ctx = self._n_cells = self._embedder.context.n_ctx
@@ -95,7 +96,7 @@ class Worker:
                 wire.send,
                 speculation=speculation,
                 keeper=keeper,
-                encoder=self._encoder(self._context.n_whole, threads),
+                encoder=self._encoder(projector, self._context.n_whole) if projector else None,
             )
             self._n_cells = self._context.n_cells
             self._n_ctx = min(plan.n_ctx, self._n_cells)
@@ -112,8 +113,8 @@ class Worker:
         drafter = open_drafter(self._plan, self._model, n_threads, report)
         return Speculation(Drafting(drafter) if drafter else None)
 
-    def _encoder(self, n_whole: int, n_threads: int) -> Encoder | None:
-        """What encodes images, None where the model cannot see; texts it understands all the same.
+    def _projector(self, n_threads: int) -> Projector | None:
+        """The projector, None where the model cannot see; texts it understands all the same.
 
         Raises OutOfMemory.
         """
@@ -121,11 +122,14 @@ class Worker:
             return None
         on_card = self._plan.n_gpu_layers != 0
         try:
-            projector = Projector(self._plan.projector, self._model, n_threads, on_card=on_card)
-        except StartFailed as error:
+            return Projector(self._plan.projector, self._model, n_threads, on_card=on_card)
+        except (StartFailed, BadModelFile, OSError) as error:
             log.warning("the model cannot see: %s", error)
             self._why_blind = str(error)
             return None
+
+    def _encoder(self, projector: Projector, n_whole: int) -> Encoder:
+        """What encodes images."""
         self._sight = Sight(projector, n_whole)
         self._measuring = ThreadPoolExecutor(1, "images")
         return Encoder(projector, self._inbox.put)

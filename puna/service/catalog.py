@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from puna.errors import (
@@ -24,6 +24,7 @@ from puna.gguf.eye import eye_graph
 from puna.gguf.footprint import Footprint, footprint_of
 from puna.gguf.reader import Header, read_header
 from puna.gguf.split import read_joined
+from puna.gguf.translation.registry import Translation, translation_of
 from puna.models.layers import Model, read_model
 from puna.models.library import Library, Stored
 from puna.models.name import Name, Source, split_source
@@ -62,6 +63,10 @@ class Entry:
     """What the memory of its weights depends on."""
     eye_graph: int = 0
     """Bytes that its projector takes beside its file."""
+    inner_eye: int = 0
+    """Bytes of the encoder of images that is inside the file of its weights, if it can be used."""
+    why_blind: str = ""
+    """Why an encoder inside that file cannot be used."""
 
     @property
     def name(self) -> Name:
@@ -154,10 +159,15 @@ class Catalog:
         if known is not None and _is_there(known.model):
             return known
         model = read_model(self.library, stored)
-        header, fault = _header(model)
+        header, translation, fault = _header(model)
         description = describe_header(header) if header else None
+        why_blind = translation.why_blind if translation else ""
+        if description and why_blind:
+            description = replace(description, has_vision=False, has_audio=False)
         chat_template, layer = self._templates(model, description)
         eyes = [_projector_header(each.path) for each in model.projectors]
+        inner = translation.eye.header if translation and translation.eye and not eyes else None
+        eye = inner or (eyes[0] if eyes else None)
         entry = Entry(
             model,
             description,
@@ -173,8 +183,10 @@ class Catalog:
             _draft_of(model),
             chat_template,
             layer,
-            footprint_of(header) if header else None,
-            eye_graph(eyes[0]) if eyes and eyes[0] else 0,
+            footprint_of(translation.text.header if translation else header) if header else None,
+            eye_graph(eye) if eye else 0,
+            inner.file_size if inner else 0,
+            why_blind,
         )
         if fault is None:  # a missing file may come back
             self._known[key] = entry
@@ -235,10 +247,13 @@ def _draft_of(model: Model) -> Path | None:
     return model.draft.path
 
 
-def _header(model: Model) -> tuple[Header | None, OSError | BadModelFile | None]:
+def _header(
+    model: Model,
+) -> tuple[Header | None, Translation | None, OSError | BadModelFile | None]:
     if model.weights is None or model.config.model_format == "safetensors":
-        return None, None
+        return None, None, None
     try:
-        return read_joined(model.weights.paths), None
+        header = read_joined(model.weights.paths)
+        return header, translation_of(header, model.weights.path), None
     except (OSError, BadModelFile) as fault:
-        return None, fault
+        return None, None, fault

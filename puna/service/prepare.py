@@ -44,11 +44,6 @@ SMALLEST_CONTEXT = 4
 LARGEST_CONTEXT = 2**24  # tokens: more than any model has
 MOST_CELLS = 2**31  # the engine counts its pool in 32 bits
 MAX_TOP_LOGPROBS = 20
-_ENCODER_INSIDE = (
-    "the weights of model {} hold the encoder of its images in the same file, which cannot be run "
-    "yet: use a version of the model with the encoder (mmproj) in a file of its own, as those of "
-    "hf.co have it"
-)
 _NO_SHIFT_FAMILIES = {"deepseek2"}
 
 
@@ -95,8 +90,6 @@ def check_runnable(entry: Entry, raw: str) -> None:
         raise NotFound(f"model {quoted(raw)} not found, try pulling it first")
     if entry.fault is not None:
         raise BadModelFile(f"the weights of model {quoted(raw)} cannot be read: {entry.fault}")
-    if entry.description is not None and entry.description.holds_encoder:
-        raise Unsupported(_ENCODER_INSIDE.format(quoted(raw)))
 
 
 def check_priority(text: str) -> Priority:
@@ -126,7 +119,8 @@ def check_vision(entry: Entry, raw: str, images: Sequence[bytes]) -> None:
     when they are none, or too many or too large.
     """
     if images and "vision" not in entry.capabilities:
-        raise Unsupported(f"{quoted(raw)} does not support images")
+        reason = f": {entry.why_blind}" if entry.why_blind else ""
+        raise Unsupported(f"{quoted(raw)} does not support images{reason}")
     check_images(images)
 
 
@@ -191,8 +185,14 @@ def _draft_path(entry: Entry, settings: Settings) -> str:
 
 
 def _projector_path(entry: Entry, *, only_embeds: bool) -> str:
-    """Of several the first: it is the one that is shown."""
-    return "" if only_embeds or not entry.model.projectors else str(entry.model.projectors[0].path)
+    """Of several the first: it is the one that is shown. An encoder inside the weights' own file
+    has that file's path.
+    """
+    if only_embeds:
+        return ""
+    if entry.model.projectors:
+        return str(entry.model.projectors[0].path)
+    return str(entry.model.weights.path) if entry.model.weights and entry.inner_eye else ""
 
 
 def _kv_type(settings: Settings) -> str:
@@ -222,7 +222,7 @@ def make_need(
         details=details_of(entry),
         keep_alive=order.keep_alive.seconds if order.keep_alive else None,
         footprint=entry.footprint,
-        extra=_other_bytes(plan) + (entry.eye_graph if plan.projector else 0),
+        extra=_other_bytes(plan) + (entry.eye_graph + entry.inner_eye if plan.projector else 0),
         client=order.client,
         priority=check_priority(order.priority),
         deadline=order.deadline.seconds if order.deadline else None,
@@ -233,6 +233,8 @@ def _other_bytes(plan: LoadPlan) -> int:
     """Bytes of the files beside the weights; one that is gone fails where it is loaded."""
     total = 0
     for path in plan.files[len(plan.weights) :]:
+        if path == plan.model:  # the encoder inside it is counted apart
+            continue
         with contextlib.suppress(OSError):
             total += Path(path).stat().st_size
     return total

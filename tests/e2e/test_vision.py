@@ -13,7 +13,9 @@ import pytest
 from tests.e2e.conftest import CHAT_TEMPLATE
 from tests.e2e.server import Answer, Server
 from tests.fakes.ggufs import make_tiny_llama
-from tests.fakes.projectors import LLAVA, make_image, make_projector
+from tests.fakes.monoliths import FORMS, read_gguf, round_eye, write_copy, write_monolith
+from tests.fakes.projectors import GEMMA, LLAVA, make_image, make_projector
+from tests.fakes.shapes import make_tiny_window
 
 pytestmark = pytest.mark.e2e
 
@@ -56,6 +58,31 @@ def test_the_model_is_known_to_see(server: Server, seer: str) -> None:
     shown = server.post("/api/show", model=seer).json
     assert shown["capabilities"] == ["completion", "vision"]
     assert shown["projector_info"]["clip.projector_type"] == "mlp"
+
+
+def test_an_encoder_inside_the_weights_sees_as_one_in_a_file_of_its_own(
+    server: Server, tmp_path: Path
+) -> None:
+    form = FORMS["gemma3"]
+    keys, weights = read_gguf(make_tiny_window(tmp_path / "plain.gguf"))
+    bases = {"gemma3.rope.freq_base": 1e6, "gemma3.rope.freq_base_swa": 1e4}
+    template = {"tokenizer.chat_template": CHAT_TEMPLATE}
+    text = write_copy(tmp_path / "text.gguf", keys | bases | template, weights)
+    eye = round_eye(make_projector(tmp_path / "eye.gguf", GEMMA), form)
+    whole = write_monolith(tmp_path / "whole.gguf", text, eye, form)
+    for name, paths in (("apart", (text, eye)), ("inside", (whole,))):
+        files = {path.name: server.upload(path.read_bytes()) for path in paths}
+        assert server.post("/api/create", model=name, files=files, stream=False).status == 200
+    shown = server.post("/api/show", model="inside").json
+    assert shown["capabilities"] == ["completion", "vision"]
+    assert shown["model_info"]["gemma3.vision.block_count"] == 2
+    questions = [ask("the dog", ONE), ask("the dog", OTHER), ask("the dog")]
+    apart, inside = (
+        [said(chat(server, question, model=name)) for question in questions]
+        for name in ("apart", "inside")
+    )
+    assert apart == inside
+    assert len(set(inside)) == 3
 
 
 def test_what_is_seen_matters(server: Server, seer: str) -> None:

@@ -14,7 +14,7 @@ from puna.runner.llama.model import Model
 from puna.runner.llama.sampler import Sampler
 from puna.runner.protocol import LoadPlan, Sampling
 
-__all__ = ["RawEngine"]
+__all__ = ["Logits", "RawEngine"]
 
 Logits = npt.NDArray[np.float32]
 

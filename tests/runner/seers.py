@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from puna.runner.protocol import Generation, LoadPlan, Sampling, WarmPlan
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.projectors import GEMMA, LLAVA, QWEN, Eye, make_tiny_positions
 from tests.fakes.shapes import make_tiny_window
-from tests.runner.raw import RawEngine
+from tests.runner.raw import Logits, RawEngine
 
-__all__ = ["MAKERS", "Seer", "show", "straight", "with_engine"]
+__all__ = ["MAKERS", "Seer", "show", "straight", "what_follows", "with_engine"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,27 @@ def show(prompt: str, *images: bytes, max_tokens: int = 16, **fields: Any) -> Ge
 
 def straight(seer: Seer, prompt: str, images: Sequence[bytes], max_tokens: int = 16) -> str:
     """The same greedy answer by the engine's own helper, in a context of its own."""
+    said = b""
+    with _read(seer, prompt, images) as (raw, position):
+        index = -1
+        for place in range(position, position + max_tokens):
+            token = int(np.argmax(raw.context.logits(index)))
+            said += raw.model.piece(token)
+            raw.context.begin()
+            index = raw.context.add(0, place, [token], logits=1, apart=False)
+            raw.context.decode()
+    return said.decode()
+
+
+def what_follows(seer: Seer, prompt: str, images: Sequence[bytes]) -> Logits:
+    """The logits after a prompt, by the engine's own helper; shape (n_vocab,)."""
+    with _read(seer, prompt, images) as (raw, _):
+        return raw.context.logits(-1).copy()
+
+
+@contextmanager
+def _read(seer: Seer, prompt: str, images: Sequence[bytes]) -> Iterator[tuple[RawEngine, int]]:
+    """An engine that has read a prompt, and the next position."""
     raw = RawEngine(seer.model, n_ctx=512)
     projector = Projector(str(seer.projector), raw.model, 1, on_card=False)
     pixels = [np.ascontiguousarray(read_pixels(image, 0)[0]) for image in images]
@@ -78,18 +100,9 @@ def straight(seer: Seer, prompt: str, images: Sequence[bytes], max_tokens: int =
     assert not mtmd.mtmd_helper_eval_chunks(
         handle, context, chunks, 0, 0, 512, True, ctypes.byref(past)
     )
-    said = b""
-    index, position = -1, past.value
-    for _ in range(max_tokens):
-        token = int(np.argmax(raw.context.logits(index)))
-        said += raw.model.piece(token)
-        raw.context.begin()
-        index = raw.context.add(0, position, [token], logits=1, apart=False)
-        raw.context.decode()
-        position += 1
+    yield raw, past.value
     projector.close()
     raw.close()
-    return said.decode()
 
 
 def with_engine(

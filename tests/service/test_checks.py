@@ -18,6 +18,7 @@ from tests.service.world import (
     ending,
     first,
     play,
+    text_of,
     tiny,
 )
 
@@ -283,12 +284,16 @@ def test_arrays_in_a_file_are_no_hindrance(tmp_path: Path) -> None:
     play(tmp_path, scene, tiny(template=JINJA, llama__scales=Array(6, [0.5] * 100)))
 
 
-def test_an_encoder_in_the_file_of_the_weights_is_refused_before_the_load(tmp_path: Path) -> None:
+def test_a_model_with_an_encoder_that_is_not_known_answers_texts(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
-        for order in (w.chat(messages=HI), w.generate(prompt="x")):
-            status, text = await complaint(order)
-            assert status == 400
-            assert text.startswith('the weights of model "m" hold the encoder of its images')
-        assert w.launcher.orders == []
+        assert text_of(await w.chat(messages=HI)) == "four"
+        assert "vision" not in (await w.catalog.find("m")).capabilities
+        status, text = await complaint(
+            w.chat(messages=[{"role": "user", "content": "x", "images": [IMAGE]}])
+        )
+        assert status == 400
+        assert text == (
+            '"m" does not support images: the encoder inside a file of "llama" is not known'
+        )
 
     play(tmp_path, scene, tiny(llama__vision__block_count=3, tensors=["v.patch_embd.weight"]))

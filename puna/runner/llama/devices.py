@@ -41,7 +41,7 @@ class _Props(ctypes.Structure):
     ]
 
 
-def _ggml() -> Any:
+def ggml_library() -> Any:
     """libggml, which libllama has loaded already."""
     folder = Path(llama_cpp.__file__).parent / "lib"
     names = {"darwin": "libggml.dylib", "win32": "ggml.dll"}
@@ -60,7 +60,7 @@ def _ggml() -> Any:
 
 def _each() -> list[tuple[int, _Props, str]]:
     """Every device of the engine: its handle, what it says of itself, its backend's name."""
-    ggml = _ggml()
+    ggml = ggml_library()
     found = []
     for index in range(ggml.ggml_backend_dev_count()):
         handle = ggml.ggml_backend_dev_get(index)

@@ -6,12 +6,17 @@ import ctypes
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from puna.errors import BadRequest
+from puna.errors import BadRequest, StartFailed
+from puna.gguf.translation.registry import read_translation
 from puna.runner.llama.devices import device_handles
+from puna.runner.llama.floats import widen
 from puna.runner.llama.library import LOG, lib, start_failure
+from puna.runner.llama.stream import load_stream
 from puna.runner.protocol import LoadPlan
+from puna.runner.unwritten import Unwritten
 
 __all__ = ["Model", "Pooling"]
 
@@ -276,9 +281,20 @@ class Model:
 
 
 def _load(paths: Sequence[str], params: Any) -> Any:
-    """libllama's pointer to a model in one file or several, null where it fails."""
+    """libllama's pointer to a model in one file or several, null where it fails.
+
+    Raises BadModelFile and StartFailed where a file of the reference's own form cannot be read.
+    """
     if len(paths) == 1:
-        return lib.llama_model_load_from_file(paths[0].encode(), params)
+        path = Path(paths[0])
+        translation = read_translation(path)
+        if translation is None:
+            return lib.llama_model_load_from_file(paths[0].encode(), params)
+        try:
+            with Unwritten(translation.text, path, widen) as file:
+                return load_stream(file, params)
+        except OSError as cause:
+            raise StartFailed(f"failed to read model {path}: {cause}") from cause
     names = (ctypes.c_char_p * len(paths))(*(path.encode() for path in paths))
     return lib.llama_model_load_from_splits(names, len(paths), params)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ import numpy.typing as npt
 from llama_cpp import mtmd_cpp as _bindings
 
 from puna.errors import BadRequest, EngineError, StartFailed
+from puna.gguf.translation.registry import read_translation
+from puna.runner.llama.floats import widen
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
+from puna.runner.llama.stream import written
 from puna.runner.pixels import Pixels
+from puna.runner.unwritten import Unwritten
 
 __all__ = ["Chunk", "Picture", "Projector", "Vectors"]
 
@@ -74,19 +79,22 @@ class Projector:
     """A projector loaded for a model. `read` may be called from any thread, `encode` from one."""
 
     def __init__(self, path: str, model: Model, n_threads: int, *, on_card: bool) -> None:
-        """Load the file. Raises StartFailed or OutOfMemory with libmtmd's words."""
+        """Load the file, or the encoder that is inside a model's own file.
+
+        Raises StartFailed or OutOfMemory with libmtmd's words, BadModelFile.
+        """
         LOG.follow(_mtmd.mtmd_helper_log_set)
         LOG.forget_errors()
         self._width = int(lib.llama_model_n_embd_inp(model.handle))
         on_card = on_card and bool(lib.llama_supports_gpu_offload())
-        with LOG.part("projector"):
-            self._handle = _open(path, model, n_threads, on_card=on_card)
+        with LOG.part("projector"), _as_file(Path(path)) as file:
+            self._handle = _open(file, model, n_threads, on_card=on_card)
             if not self._handle and on_card:
                 on_card = False
-                self._handle = _open(path, model, n_threads, on_card=False)
+                self._handle = _open(file, model, n_threads, on_card=False)
             if not self._handle:
                 raise start_failure(f"failed to load projector {path}")
-            LOG.count("card" if on_card else "CPU", "model", Path(path).stat().st_size)
+            LOG.count("card" if on_card else "CPU", "model", Path(file).stat().st_size)
         if not _mtmd.mtmd_support_vision(self._handle):
             self.close()
             raise StartFailed(f"projector {path} is not for images")
@@ -140,6 +148,19 @@ class Projector:
         """Free the projector."""
         _mtmd.mtmd_free(self._handle)
         self._handle = None
+
+
+@contextmanager
+def _as_file(path: Path) -> Iterator[str]:
+    """A path where libmtmd finds the encoder, meanwhile."""
+    translation = read_translation(path)
+    if translation is None:
+        yield str(path)
+    elif translation.eye is None:
+        raise StartFailed(translation.why_blind or "the file has no encoder of images")
+    else:
+        with Unwritten(translation.eye, path, widen) as file, written(file) as made:
+            yield made
 
 
 def _open(path: str, model: Model, n_threads: int, *, on_card: bool) -> Any:

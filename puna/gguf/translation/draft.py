@@ -1,0 +1,242 @@
+"""A translation under way: begins as the source is, and is changed key by key, tensor by tensor."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from puna.errors import BadModelFile, quoted
+from puna.gguf.describe import Keys
+from puna.gguf.reader import Header
+from puna.gguf.tensors import TensorInfo
+from puna.gguf.translation.target import Kept, Key, Made, Span, Target
+from puna.gguf.types import TENSOR_TYPES
+from puna.gguf.values import ArrayInfo
+
+__all__ = ["Draft", "Source"]
+
+_BY_NAME = {kind.name: (number, kind) for number, kind in TENSOR_TYPES.items()}
+_TOKENS = ("tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
+
+
+class Source:
+    """The file that is translated. What is asked for and is not there is a BadModelFile."""
+
+    def __init__(self, header: Header, path: Path) -> None:
+        self.header = header
+        self.path = path
+        self.keys = Keys(header.metadata)
+        self.tensors: Mapping[str, TensorInfo] = {each.name: each for each in header.tensors}
+
+    @property
+    def architecture(self) -> str:
+        """The file's own name for it."""
+        return self.keys.architecture
+
+    def has(self, *beginnings: str) -> bool:
+        """Whether there is a tensor whose name begins so."""
+        return any(name.startswith(beginnings) for name in self.tensors)
+
+    def need(self, name: str, otherwise: int | None = None) -> int:
+        """A whole number of the architecture's."""
+        value = self.keys.whole(name)
+        if value is None:
+            value = otherwise
+        if value is None:
+            raise BadModelFile(f"key {quoted(f'{self.architecture}.{name}')} is missing")
+        return value
+
+    def real(self, name: str, otherwise: float) -> float:
+        """A number of the architecture's."""
+        value = self.keys.find(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        return otherwise
+
+    def wholes(self, name: str) -> tuple[int, ...]:
+        """A list of whole numbers of the architecture's; empty where there is none."""
+        value = self.keys.find(name)
+        return tuple(map(int, value)) if isinstance(value, tuple) and _are_numbers(value) else ()
+
+    def reals(self, name: str) -> tuple[float, ...]:
+        """A list of numbers of the architecture's; empty where there is none."""
+        value = self.keys.find(name)
+        return tuple(map(float, value)) if isinstance(value, tuple) and _are_numbers(value) else ()
+
+    def tensor(self, name: str) -> TensorInfo:
+        """A tensor by its name."""
+        found = self.tensors.get(name)
+        if found is None:
+            raise BadModelFile(f"tensor {quoted(name)} is missing")
+        return found
+
+
+def _are_numbers(values: Iterable[object]) -> bool:
+    return all(isinstance(each, int | float) for each in values)
+
+
+class Draft:
+    """The keys and tensors of a file to be."""
+
+    def __init__(self, source: Source, *, beginnings: Sequence[str] | None = None) -> None:
+        """With all that the source has; with `beginnings` no key, and only tensors whose names
+        begin so.
+        """
+        self.source = source
+        self.keys: dict[str, Key] = {}
+        if beginnings is None:
+            self.keys = {name: Kept(name) for name in source.header.metadata}
+            self.keys.pop("general.alignment", None)
+        start = source.header.data_offset
+        self.tensors = {
+            name: Made(tensor, (Span(start + tensor.offset, tensor.n_bytes, tensor.type_name),))
+            for name, tensor in source.tensors.items()
+            if beginnings is None or name.startswith(tuple(beginnings))
+        }
+
+    def finish(self) -> Target:
+        """The file that was drafted."""
+        return Target(self.source.header, dict(self.keys), tuple(self.tensors.values()))
+
+    # -- keys
+
+    def put(self, name: str, value: Key) -> None:
+        """Set a key."""
+        self.keys[name] = value
+
+    def default(self, name: str, value: Key) -> None:
+        """Set a key that is not there."""
+        self.keys.setdefault(name, value)
+
+    def copy_key(self, name: str, to: str) -> None:
+        """Give a key a second name, unless it is missing or the name is taken."""
+        if name in self.source.header.metadata:
+            self.keys.setdefault(to, Kept(name))
+
+    def rename_architecture(self, new: str) -> None:
+        """Call the architecture, and all keys of it, by another name."""
+        before = f"{self.source.architecture}."
+        self.keys = {
+            f"{new}.{name.removeprefix(before)}" if name.startswith(before) else name: key
+            for name, key in self.keys.items()
+        }
+        self.keys["general.architecture"] = new
+
+    def fit_vocabulary(self) -> None:
+        """Leave out the last tokens, those that the embeddings have no row for."""
+        embedding = self.tensors.get("token_embd.weight")
+        tokens = self.source.header.metadata.get(_TOKENS[0])
+        count = tokens.count if isinstance(tokens, ArrayInfo) else len(_as_tuple(tokens))
+        if embedding is None or len(embedding.info.shape) < 2:
+            return
+        n_rows = embedding.info.shape[1]
+        if count <= n_rows:
+            return
+        for name in _TOKENS:
+            if name in self.keys:
+                self.keys[name] = Kept(name, n_rows)
+
+    # -- tensors
+
+    def drop(self, *beginnings: str) -> None:
+        """Leave out the tensors whose names begin so."""
+        self.tensors = {
+            name: made for name, made in self.tensors.items() if not name.startswith(beginnings)
+        }
+
+    def rename(self, pattern: str, to: str) -> None:
+        """Replace what a regular expression finds in names, in all of them."""
+        found = re.compile(pattern)
+        renamed: dict[str, Made] = {}
+        for name, made in self.tensors.items():
+            new = found.sub(to, name)
+            if new in renamed:
+                raise BadModelFile(f"tensor {quoted(new[:80])} is there twice")
+            renamed[new] = replace(made, info=replace(made.info, name=new))
+        self.tensors = renamed
+
+    def rename_all(self, table: Iterable[tuple[str, str]]) -> None:
+        """Replace by pairs of a regular expression and what comes in its place, in order."""
+        for pattern, to in table:
+            self.rename(pattern, to)
+
+    def need(self, name: str) -> Made:
+        """A tensor by its name here."""
+        made = self.tensors.get(name)
+        if made is None:
+            raise BadModelFile(f"tensor {quoted(name)} is missing")
+        return made
+
+    def take(self, name: str) -> Made:
+        """A tensor, which is then no longer here."""
+        made = self.need(name)
+        del self.tensors[name]
+        return made
+
+    def widen(self, *names: str, addend: float = 0.0) -> None:
+        """Store a tensor's values as F32, perhaps with a number added to each."""
+        for name in names:
+            if name in self.tensors:
+                made = self.tensors[name]
+                info = shaped(name, made.info.shape, "F32")
+                self.tensors[name] = replace(made, info=info, addend=addend)
+
+    def add(
+        self, name: str, shape: Sequence[int], type_name: str, spans: Iterable[Span] = ()
+    ) -> None:
+        """A new tensor, of spans of the source, or of zeros."""
+        self.tensors[name] = Made(shaped(name, shape, type_name), tuple(spans))
+
+    def join(self, name: str, parts: Sequence[str]) -> None:
+        """Put tensors together along their last dimension, as F32 where their types differ."""
+        taken = [self.take(part) for part in parts]
+        first = taken[0].info
+        *front, _ = first.shape
+        if any(list(made.info.shape[:-1]) != front for made in taken):
+            raise BadModelFile(f"tensors {quoted(parts[0])} and following have other shapes")
+        types = {made.info.type_name for made in taken}
+        shape = (*front, sum(made.info.shape[-1] for made in taken))
+        spans = [span for made in taken for span in made.spans]
+        self.add(name, shape, first.type_name if len(types) == 1 else "F32", spans)
+
+    def part(self, made: Made, begin: int, count: int) -> Span:
+        """`count` elements from the `begin`th one on of a tensor that is one span of the source.
+
+        Raises BadModelFile where blocks of its type would be cut.
+        """
+        (whole,) = made.spans
+        _, kind = _BY_NAME[made.info.type_name]
+        if begin % kind.block or count % kind.block:
+            raise BadModelFile(
+                f"tensor {quoted(made.info.name[:80])} of type {kind.name} cannot be cut"
+            )
+        start = whole.start + begin // kind.block * kind.block_bytes
+        return Span(start, count // kind.block * kind.block_bytes, kind.name)
+
+    def regroup_rows(self, name: str, order: Iterable[int]) -> None:
+        """Put a matrix's rows into another order: `order` names the row that comes next."""
+        made = self.need(name)
+        n_columns = made.info.shape[0]
+        spans = [self.part(made, row * n_columns, n_columns) for row in order]
+        if len(spans) * n_columns != made.info.n_elements:
+            raise BadModelFile(f"tensor {quoted(name)} has another number of rows")
+        self.tensors[name] = replace(made, spans=tuple(spans))
+
+
+def shaped(name: str, shape: Sequence[int], type_name: str) -> TensorInfo:
+    """The description of a tensor. Raises BadModelFile where rows do not hold whole blocks."""
+    number, kind = _BY_NAME[type_name]
+    n_elements = math.prod(shape)
+    if (shape[0] if shape else 1) % kind.block:
+        raise BadModelFile(
+            f"rows of tensor {quoted(name[:80])} hold no whole blocks of {type_name}"
+        )
+    n_bytes = n_elements // kind.block * kind.block_bytes
+    return TensorInfo(name, tuple(shape), number, type_name, 0, n_elements, n_bytes)
+
+
+def _as_tuple(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else ()

@@ -1,0 +1,95 @@
+"""Which files need a translation, and the translation of each. A family is a module beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from puna.errors import BadModelFile, quoted
+from puna.gguf.describe import ENCODER, describe_header
+from puna.gguf.reader import Header, read_header
+from puna.gguf.split import place_of
+from puna.gguf.translation import gemma3
+from puna.gguf.translation.draft import Draft, Source
+from puna.gguf.translation.target import Target
+
+__all__ = ["Translation", "read_translation", "translation_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What the engine gets in place of a file: the text model, and the encoder where it is inside.
+
+    `why_blind` says what is wrong with an encoder that is there and cannot be used.
+    """
+
+    text: Target
+    eye: Target | None = None
+    why_blind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """`is_foreign` says whether a file of the architecture needs anything."""
+
+    is_foreign: Callable[[Source], bool]
+    text: Callable[[Source], Draft]
+    eye: Callable[[Source], Draft] | None = None
+
+
+def _holds_encoder(source: Source) -> bool:
+    return source.has(*ENCODER)
+
+
+def _without_encoder(source: Source) -> Draft:
+    draft = Draft(source)
+    draft.drop(*ENCODER)
+    draft.fit_vocabulary()
+    return draft
+
+
+_FAMILIES: Mapping[str, _Family] = {
+    "gemma3": _Family(gemma3.is_foreign, gemma3.text, gemma3.eye),
+}
+
+_OTHERS = _Family(_holds_encoder, _without_encoder)
+"""Whatever text model the engine knows runs without the encoder that it does not."""
+
+
+def translation_of(header: Header, path: Path) -> Translation | None:
+    """How to give a model to the engine, None where it can read the file as it is.
+
+    `path` is the file. Raises BadModelFile when a part of the text model is missing, OSError.
+    """
+    if describe_header(header).kind != "model":
+        return None
+    source = Source(header, path)
+    family = _FAMILIES.get(source.architecture, _OTHERS)
+    if not family.is_foreign(source):
+        return None
+    if place_of(header) is not None or header.version < 2 or header.byte_order != "little":
+        raise BadModelFile("a file of this form must be whole, and of GGUF version 2 or later")
+    text = family.text(source).finish()
+    if not _holds_encoder(source):
+        return Translation(text)
+    if family.eye is None:
+        what = quoted(source.architecture)
+        return Translation(text, why_blind=f"the encoder inside a file of {what} is not known")
+    try:
+        return Translation(text, family.eye(source).finish())
+    except BadModelFile as fault:
+        return Translation(text, why_blind=f"the encoder inside its file cannot be used: {fault}")
+
+
+def read_translation(path: Path) -> Translation | None:
+    """How to give the model in a file to the engine, None where that is to read the file as it is:
+    it can, or it is to say itself what is wrong with it.
+
+    Raises BadModelFile when a part of the text model is missing.
+    """
+    try:
+        header = read_header(path)
+    except (BadModelFile, OSError):
+        return None
+    return translation_of(header, path)

@@ -1,0 +1,157 @@
+"""Models whose one file holds the encoder too, as the reference's own library has them: made of the
+two files that the engine reads, by the names that the reference's converter writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FORMS", "Form", "read_gguf", "round_eye", "write_copy", "write_monolith"]
+
+Weights = dict[str, NDArray[Any]]
+Keys = dict[str, Any]
+
+_CLIP = (
+    "block_count",
+    "embedding_length",
+    "feed_forward_length",
+    "attention.head_count",
+    "attention.layer_norm_epsilon",
+    "image_size",
+    "patch_size",
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one architecture is written.
+
+    `names` turn the engine's names of the encoder's tensors into the reference's, by regular
+    expressions. `text` and `eye` change keys and tensors of either file first. `keys` are those of
+    the encoder that are left out, under names without the architecture.
+    """
+
+    architecture: str
+    names: Mapping[str, str]
+    text: Callable[[Keys, Weights], None] = lambda keys, weights: None
+    eye: Callable[[Keys, Weights], None] = lambda keys, weights: None
+    halves: tuple[str, ...] = ()
+    """The encoder's tensors that the reference keeps as F16 and the engine wants as F32."""
+    absent: tuple[str, ...] = ()
+    """Keys of the encoder's that are not written."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Keys without the architecture's name."""
+
+
+def read_gguf(path: Path) -> tuple[Keys, Weights]:
+    """All keys, and tensors in the order of the file, slowest dimension first."""
+    reader = gguf.GGUFReader(path)
+    keys = {
+        name: each.contents() for name, each in reader.fields.items() if not name.startswith("GGUF")
+    }
+    return keys, {each.name: each.data.copy() for each in reader.tensors}
+
+
+def write_copy(path: Path, keys: Keys, weights: Weights) -> Path:
+    """Write keys and tensors: floats as F32, whole numbers as U32, lists of them as I32."""
+    writer = gguf.GGUFWriter(path, keys["general.architecture"])
+    for name, value in keys.items():
+        if name != "general.architecture":
+            _add(writer, name, value)
+    for name, values in weights.items():
+        writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _add(writer: gguf.GGUFWriter, name: str, value: Any) -> None:
+    match value:
+        case bool():
+            writer.add_bool(name, value)
+        case int():
+            writer.add_uint32(name, value)
+        case float():
+            writer.add_float32(name, value)
+        case str():
+            writer.add_string(name, value)
+        case _:
+            writer.add_array(name, value)
+
+
+def round_eye(eye: Path, form: Form) -> Path:
+    """The encoder's file again, with values that F16 holds where the form has F16."""
+    keys, weights = read_gguf(eye)
+    for name in form.halves:
+        if name in weights:
+            weights[name] = weights[name].astype(np.float16).astype(np.float32)
+    eye.unlink()
+    return write_copy(eye, keys, weights)
+
+
+def write_monolith(path: Path, text: Path, eye: Path, form: Form) -> Path:
+    """Both files as one."""
+    keys, weights = read_gguf(text)
+    before = keys["general.architecture"]
+    eye_keys, eye_weights = read_gguf(eye)
+    for name in form.halves:
+        if name in eye_weights:
+            eye_weights[name] = eye_weights[name].astype(np.float16)
+    form.eye(eye_keys, eye_weights)
+    for name in _CLIP:
+        if name not in form.absent:
+            keys[f"{before}.vision.{name}"] = eye_keys[f"clip.vision.{name}"]
+    keys |= {f"{before}.{name}": value for name, value in form.more.items()}
+    form.text(keys, weights)
+    for pattern, name in form.names.items():
+        eye_weights = {re.sub(pattern, name, old): each for old, each in eye_weights.items()}
+    renamed = {
+        f"{form.architecture}.{name.removeprefix(f'{before}.')}"
+        if name.startswith(f"{before}.")
+        else name: value
+        for name, value in keys.items()
+    }
+    renamed["general.architecture"] = form.architecture
+    return write_copy(path, renamed, weights | eye_weights)
+
+
+def _gemma3(keys: Keys, _: Weights) -> None:
+    """One token more than there are embeddings, as all sizes that see have it."""
+    for ours, theirs in (("freq_base", "global.freq_base"), ("freq_base_swa", "local.freq_base")):
+        if f"gemma3.rope.{ours}" in keys:
+            keys[f"gemma3.rope.{theirs}"] = keys.pop(f"gemma3.rope.{ours}")
+    keys["tokenizer.ggml.tokens"] = [*keys["tokenizer.ggml.tokens"], "<image_soft_token>"]
+    keys["tokenizer.ggml.token_type"] = [*keys["tokenizer.ggml.token_type"], 3]
+    if "tokenizer.ggml.scores" in keys:
+        keys["tokenizer.ggml.scores"] = [*keys["tokenizer.ggml.scores"], 0.0]
+
+
+FORMS: Mapping[str, Form] = {
+    "gemma3": Form(
+        "gemma3",
+        {
+            r"^v\.patch_embd": "v.patch_embedding",
+            r"^v\.position_embd": "v.position_embedding",
+            r"^v\.post_ln": "v.post_layernorm",
+            r"\.ln([12])\.": r".layer_norm\1.",
+            r"\.attn_out\.": ".attn_output.",
+            r"\.ffn_up\.": ".mlp.fc1.",
+            r"\.ffn_down\.": ".mlp.fc2.",
+            r"^mm\.input_projection": "mm.mm_input_projection",
+            r"^mm\.soft_emb_norm": "mm.mm_soft_emb_norm",
+        },
+        _gemma3,
+        halves=("v.patch_embd.weight", "v.position_embd.weight"),
+        more={"mm.tokens_per_image": 4, "vision.num_channels": 3},
+    ),
+}

@@ -1,0 +1,134 @@
+"""What is made of files in the reference's own form, from their headers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from puna.errors import BadModelFile
+from puna.gguf.reader import read_header
+from puna.gguf.translation.registry import Translation, translation_of
+from tests.fakes.ggufs import Array, Tensor, Value, write_gguf
+
+GEMMA: Mapping[str, Value] = {
+    "general.architecture": "gemma3",
+    "gemma3.block_count": 1,
+    "gemma3.context_length": 131_072,
+    "gemma3.embedding_length": 4,
+    "gemma3.vision.block_count": 1,
+    "gemma3.vision.embedding_length": 4,
+    "gemma3.vision.feed_forward_length": 4,
+    "gemma3.vision.attention.head_count": 1,
+    "gemma3.vision.image_size": 56,
+    "gemma3.vision.patch_size": 14,
+    "gemma3.mm.tokens_per_image": 4,
+    "tokenizer.ggml.tokens": Array(8, ["a", "b", "c"]),
+    "tokenizer.ggml.scores": Array(6, [1.0, 2.0, 3.0]),
+}
+TENSORS = (
+    Tensor("token_embd.weight", (4, 2), data=bytes(range(32))),
+    Tensor("v.patch_embedding.weight", (4,), 1, data=bytes(8)),
+    Tensor("v.blk.0.mlp.fc1.weight"),
+)
+
+
+def translated(
+    path: Path, keys: Mapping[str, Value] = GEMMA, tensors: tuple[Tensor, ...] = TENSORS
+) -> Translation | None:
+    write_gguf(path, keys, tensors)
+    return translation_of(read_header(path), path)
+
+
+def without(name: str) -> dict[str, Value]:
+    return {key: value for key, value in GEMMA.items() if key != name}
+
+
+def test_what_the_text_model_lacks_is_added_and_the_encoder_is_left_out(tmp_path: Path) -> None:
+    found = translated(tmp_path / "m.gguf")
+    assert found is not None
+    path = tmp_path / "text.gguf"
+    head = found.text.read_head(tmp_path / "m.gguf")
+    path.write_bytes(head + bytes(32))
+    header = read_header(path, arrays=True)
+    assert [tensor.name for tensor in header.tensors] == ["token_embd.weight"]
+    assert header.metadata["tokenizer.ggml.tokens"] == ("a", "b")
+    assert header.metadata["tokenizer.ggml.scores"] == (1.0, 2.0)
+    assert header.metadata["gemma3.rope.freq_base"] == 1e6
+    assert header.metadata["gemma3.rope.scaling.type"] == "linear"
+    assert header.metadata["gemma3.attention.layer_norm_rms_epsilon"] == 1e-6
+
+
+def test_the_encoder_has_its_own_names_and_keys(tmp_path: Path) -> None:
+    found = translated(tmp_path / "m.gguf")
+    assert found is not None
+    assert found.eye is not None
+    header = found.eye.header
+    assert [(tensor.name, tensor.type_name) for tensor in header.tensors] == [
+        ("v.patch_embd.weight", "F32"),
+        ("v.blk.0.ffn_up.weight", "F32"),
+    ]
+    assert header.metadata["clip.projector_type"] == "gemma3"
+    assert header.metadata["clip.vision.projector.scale_factor"] == 2
+
+
+BLIND: Mapping[str, tuple[Mapping[str, Value], tuple[Tensor, ...], str]] = {
+    "a key that must be there": (
+        without("gemma3.vision.patch_size"),
+        TENSORS,
+        'key "gemma3.vision.patch_size" is missing',
+    ),
+    "tokens that are no square": (
+        {**GEMMA, "gemma3.mm.tokens_per_image": 5},
+        TENSORS,
+        "5 tokens are no square of 4 patches a side",
+    ),
+    "two tensors of one name": (
+        GEMMA,
+        (*TENSORS, Tensor("v.patch_embd.weight")),
+        'tensor "v.patch_embd.weight" is there twice',
+    ),
+}
+
+
+@pytest.mark.parametrize(("keys", "tensors", "reason"), BLIND.values(), ids=BLIND)
+def test_an_encoder_that_cannot_be_used_is_no_hindrance_for_texts(
+    tmp_path: Path, keys: Mapping[str, Value], tensors: tuple[Tensor, ...], reason: str
+) -> None:
+    found = translated(tmp_path / "m.gguf", keys, tensors)
+    assert found is not None
+    assert found.eye is None
+    assert found.why_blind == f"the encoder inside its file cannot be used: {reason}"
+    assert [each.name for each in found.text.header.tensors] == ["token_embd.weight"]
+
+
+PLAIN: Mapping[str, tuple[dict[str, Any], tuple[Tensor, ...]]] = {
+    "a file of the engine's form": (
+        {
+            "general.architecture": "gemma3",
+            "gemma3.block_count": 1,
+            "gemma3.attention.layer_norm_rms_epsilon": 1e-6,
+        },
+        TENSORS[:1],
+    ),
+    "another architecture": (
+        {"general.architecture": "llama", "llama.block_count": 1},
+        TENSORS[:1],
+    ),
+    "a projector": ({"general.architecture": "clip", "clip.has_vision_encoder": True}, TENSORS[1:]),
+}
+
+
+@pytest.mark.parametrize(("keys", "tensors"), PLAIN.values(), ids=PLAIN)
+def test_other_files_are_left_alone(
+    tmp_path: Path, keys: dict[str, Any], tensors: tuple[Tensor, ...]
+) -> None:
+    assert translated(tmp_path / "m.gguf", keys, tensors) is None
+
+
+def test_a_part_of_a_model_is_not_translated(tmp_path: Path) -> None:
+    keys = {**GEMMA, "split.count": 2, "split.no": 0}
+    with pytest.raises(BadModelFile, match="must be whole"):
+        translated(tmp_path / "m.gguf", keys)
