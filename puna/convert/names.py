@@ -20,7 +20,9 @@ __all__ = ["LIKE", "tensor_names"]
 LIKE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "cohere2moe": ("cohere2",),
+        "deepseek32": ("deepseek2",),
         "granite_swa": ("granite", "granitemoe"),
+        "hy_v3": ("qwen3", "qwen3moe"),
         "laguna": ("qwen3", "qwen3moe"),
         "mellum": ("qwen3moe",),
     }

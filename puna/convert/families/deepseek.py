@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from puna.convert.config import Config
-from puna.convert.family import Family, Keys, Named
+from puna.convert.families.qwen_vl import packed_experts
+from puna.convert.family import Family, Keys, Named, Value, moved
 from puna.convert.keys import gating, moe_keys
 from puna.convert.tensor import Tensor
+
+__all__ = ["FAMILIES", "heads_apart"]
 
 
 def _keys(config: Config) -> Keys:
@@ -41,7 +44,7 @@ def _v3(config: Config) -> Keys:
     return {**_keys(config), "expert_gating_func": gating(config, "sigmoid")}
 
 
-def _weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+def heads_apart(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
     """What makes keys and values of the small vector, apart, head by head, the keys'
     turned round.
     """
@@ -54,16 +57,71 @@ def _weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
     yield name.replace("kv_b_proj", "v_b_proj"), heads.middle(plain, plain + value)
 
 
+_INDEXER = {
+    "indexer.k_norm.weight": "indexer.k_norm.weight",
+    "indexer.k_norm.bias": "indexer.k_norm.bias",
+    "indexer.weights_proj.weight": "indexer.proj.weight",
+    "indexer.wk.weight": "indexer.attn_k.weight",
+    "indexer.wq_b.weight": "indexer.attn_q_b.weight",
+}
+
+
+def _sparse(config: Config) -> Keys:
+    """What finds the tokens that attention looks at."""
+    return {
+        **_v3(config),
+        "attention.indexer.head_count": config.whole("index_n_heads"),
+        "attention.indexer.key_length": config.whole("index_head_dim"),
+        "attention.indexer.top_k": config.whole("index_topk"),
+    }
+
+
+def _glm_sparse(config: Config) -> Keys:
+    """Layers may go by what one before them found."""
+    kinds = config.items("indexer_types")
+    types = [int(kind == "full") for kind in kinds] or [1] * config.n_layers
+    return {**_sparse(config), "attention.indexer.types": types}
+
+
+def _sparse_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    for part, values in heads_apart(config, name, tensor):
+        yield from moved(_INDEXER)(config, part, values)
+
+
+def _mistral4(config: Config) -> Keys:
+    """Its router goes by softmax, its attention grows sharper with the position."""
+    keys: dict[str, Value | None] = {**_v2(config)}
+    if config.rope.has("llama_4_scaling_beta"):
+        keys["attention.temperature_scale"] = config.rope.real("llama_4_scaling_beta")
+        keys["attention.temperature_length"] = config.rope.whole("original_max_position_embeddings")
+    return keys
+
+
+def _packed(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    if name.endswith("experts.gate_up_proj"):
+        yield from packed_experts(name, tensor)
+    elif name.endswith("experts.down_proj"):
+        yield f"{name}.weight", tensor
+    else:
+        yield from heads_apart(config, name, tensor)
+
+
 def _dots1(config: Config) -> Keys:
     return {**moe_keys(config), "expert_gating_func": gating(config, "sigmoid")}
 
 
-_V3 = Family("deepseek2", _v3, _weights, vocabulary="deepseek-v3")
+_V3 = Family("deepseek2", _v3, heads_apart, vocabulary="deepseek-v3")
 
 FAMILIES = {
     "DeepseekForCausalLM": Family("deepseek", moe_keys, unrotate=True),
-    "DeepseekV2ForCausalLM": Family("deepseek2", _v2, _weights),
+    "DeepseekV2ForCausalLM": Family("deepseek2", _v2, heads_apart),
     "DeepseekV3ForCausalLM": _V3,
-    "Glm4MoeLiteForCausalLM": Family("deepseek2", _v3, _weights, vocabulary="glm4"),
+    "Glm4MoeLiteForCausalLM": Family("deepseek2", _v3, heads_apart, vocabulary="glm4"),
+    "DeepseekV32ForCausalLM": Family(
+        "deepseek32", _sparse, _sparse_weights, vocabulary="deepseek-v3"
+    ),
+    "GlmMoeDsaForCausalLM": Family("glm-dsa", _glm_sparse, _sparse_weights, vocabulary="glm4"),
+    "Mistral4ForCausalLM": Family("mistral4", _mistral4, _packed),
+    "YoutuForCausalLM": Family("deepseek2", _v3, heads_apart),
     "Dots1ForCausalLM": Family("dots1", _dots1),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from puna.convert.config import Config
-from puna.convert.family import Family, Keys
+from puna.convert.family import Family, Keys, moved
+from puna.convert.keys import gating, moe_keys
 
 _LONG = 256 * 1024
 
@@ -44,7 +45,28 @@ def _moe(config: Config) -> Keys:
     }
 
 
+def _v3(config: Config) -> Keys:
+    return {
+        **moe_keys(config),
+        "expert_shared_feed_forward_length": (
+            config.whole("expert_ffn") * config.whole("n_experts_shared", 1)
+        ),
+        "expert_weights_norm": config.flag("route_norm", True),
+        "expert_weights_scale": config.real("router_scaling_factor", 1.0),
+        "expert_gating_func": gating(config, "sigmoid"),
+    }
+
+
+_PLACES = {
+    "mlp.expert_bias": "exp_probs_b",
+    "mlp.router.gate.weight": "ffn_gate_inp.weight",
+    "shared_mlp.gate_proj.weight": "ffn_gate_shexp.weight",
+    "shared_mlp.up_proj.weight": "ffn_up_shexp.weight",
+    "shared_mlp.down_proj.weight": "ffn_down_shexp.weight",
+}
+
 FAMILIES = {
+    "HYV3ForCausalLM": Family("hy_v3", _v3, moved(_PLACES)),
     "HunYuanDenseV1ForCausalLM": Family("hunyuan-dense", _dense),
     "HunYuanMoEV1ForCausalLM": Family("hunyuan-moe", _moe),
 }

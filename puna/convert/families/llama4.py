@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from puna.convert.config import Config
+from puna.convert.families.registry import families
 from puna.convert.family import Family, Keys, Named
 from puna.convert.keys import llama3_factors
 from puna.convert.tensor import Tensor
@@ -45,6 +46,12 @@ def _mistral3(config: Config) -> Keys:
     return keys
 
 
+def _text(config: Config) -> Family | None:
+    """Mistral 3 sees with other text models, too."""
+    kind = config.part("text_config").text_of("model_type")
+    return families()["Mistral4ForCausalLM"] if kind == "mistral4" else None
+
+
 _LLAMA4 = Family("llama4", _llama4, _weights, more=llama3_factors)
 _MISTRAL3 = Family("mistral3", _mistral3, unrotate=True)
 
@@ -52,5 +59,5 @@ FAMILIES = {
     "Llama4ForCausalLM": _LLAMA4,
     "Llama4ForConditionalGeneration": _LLAMA4,
     "Ministral3ForCausalLM": _MISTRAL3,
-    "Mistral3ForConditionalGeneration": _MISTRAL3,
+    "Mistral3ForConditionalGeneration": Family("mistral3", _mistral3, unrotate=True, final=_text),
 }

@@ -23,6 +23,17 @@ _GRANITE: Mapping[str, Any] = {
     "residual_multiplier": 0.5,
     "logits_scaling": 2.0,
 }
+_MLA: Mapping[str, Any] = {
+    **_SHARED,
+    "num_key_value_heads": 4,
+    "q_lora_rank": 32,
+    "kv_lora_rank": 64,
+    "qk_nope_head_dim": 16,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 16,
+    "first_k_dense_replace": 1,
+}
+_INDEX: Mapping[str, Any] = {"index_topk": 24, "index_head_dim": 128, "index_n_heads": 16}
 _FOUR = ["full_attention", *["sliding_attention"] * 3]
 
 NEWER: Mapping[str, Case] = {
@@ -142,5 +153,71 @@ NEWER: Mapping[str, Case] = {
             "high_freq_factor": 4.0,
             "original_max_position_embeddings": 32,
         },
+    ),
+    "deepseek3.2": case("deepseek_v32", "DeepseekV32ForCausalLM", **_MLA, **_INDEX),
+    "glm-dsa": case(
+        "glm_moe_dsa",
+        "GlmMoeDsaForCausalLM",
+        **_MLA,
+        **_INDEX,
+        indexer_types=["full", "shared", "full"],
+    ),
+    "mistral4": case(
+        "mistral4",
+        "Mistral4ForCausalLM",
+        **_MLA,
+        rope_parameters={
+            "rope_type": "yarn",
+            "rope_theta": 10000.0,
+            "factor": 4.0,
+            "beta_fast": 32.0,
+            "beta_slow": 1.0,
+            "mscale": 1.0,
+            "mscale_all_dim": 1.0,
+            "original_max_position_embeddings": 32,
+            "llama_4_scaling_beta": 0.1,
+        },
+    ),
+    "hunyuan3": case(
+        "hy_v3",
+        "HYV3ForCausalLM",
+        head_dim=16,
+        num_experts=4,
+        num_experts_per_tok=2,
+        num_shared_experts=1,
+        moe_intermediate_size=48,
+    ),
+    "mimo2": case(
+        "mimo_v2_flash",
+        "MiMoV2FlashForCausalLM",
+        num_hidden_layers=4,
+        head_dim=24,
+        v_head_dim=16,
+        sliding_window=WINDOW,
+        n_routed_experts=4,
+        num_experts_per_tok=2,
+        moe_intermediate_size=48,
+        rope_parameters={
+            "full_attention": {
+                "rope_type": "default",
+                "rope_theta": 5000000.0,
+                "partial_rotary_factor": 0.334,
+            },
+            "sliding_attention": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "partial_rotary_factor": 0.334,
+            },
+        },
+    ),
+    "kimi-linear": case(
+        "kimi_linear",
+        "KimiLinearForCausalLM",
+        **{**_MLA, "q_lora_rank": None},
+        num_hidden_layers=4,
+        num_local_experts=4,
+        linear_head_dim=16,
+        linear_num_heads=4,
+        layer_types=[*["linear_attention"] * 3, "full_attention"],
     ),
 }
