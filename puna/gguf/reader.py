@@ -17,9 +17,9 @@ from typing import Literal
 from puna.errors import BadModelFile
 from puna.gguf.cursor import Cursor
 from puna.gguf.tensors import TensorInfo, check_tensors, read_tensors
-from puna.gguf.values import Value, locate_metadata, read_metadata
+from puna.gguf.values import Value, locate_metadata, read_metadata, read_strings
 
-__all__ = ["Header", "is_gguf", "locate_keys", "read_header"]
+__all__ = ["Header", "is_gguf", "locate_keys", "read_first", "read_header"]
 
 LITTLE, BIG = b"GGUF", b"FUGG"
 OLD_MAGICS = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt", b"algg": "ggla"}
@@ -66,6 +66,21 @@ def locate_keys(path: Path) -> Mapping[str, range]:
         cursor = Cursor(file, os.fstat(file.fileno()).st_size)
         _, count_code, _, n_keys = _read_start(cursor)
         return locate_metadata(cursor, n_keys, count_code=count_code)
+
+
+def read_first(path: Path, key: str, count: int) -> tuple[str, ...]:
+    """The first `count` strings of an array, empty where there is none of that name.
+
+    Raises BadModelFile, OSError.
+    """
+    place = locate_keys(path).get(key)
+    if place is None:
+        return ()
+    with FileIO(path) as file:
+        cursor = Cursor(file, os.fstat(file.fileno()).st_size)
+        _, count_code, _, _ = _read_start(cursor)
+        cursor.skip(place.start - cursor.position)
+        return read_strings(cursor, count, count_code=count_code)
 
 
 def _read_start(cursor: Cursor) -> tuple[int, str, int, int]:

@@ -20,6 +20,7 @@ __all__ = [
     "Value",
     "locate_metadata",
     "read_metadata",
+    "read_strings",
 ]
 
 MAX_KEYS = 1 << 16  # real files have under a hundred
@@ -64,6 +65,16 @@ def locate_metadata(cursor: Cursor, n_keys: int, *, count_code: str) -> Mapping[
         places[key] = range(start, cursor.position)
         start = cursor.position
     return places
+
+
+def read_strings(cursor: Cursor, most: int, *, count_code: str) -> tuple[str, ...]:
+    """The first strings of an array, from a cursor that stands before its key; empty where the
+    value is another. Raises BadModelFile.
+    """
+    cursor.about("key", cursor.string(MAX_KEY))
+    if _read_kind(cursor) is not ValueType.ARRAY or _read_kind(cursor) is not ValueType.STRING:
+        return ()
+    return tuple(cursor.strings(min(cursor.whole(count_code), most)))
 
 
 def _pairs(

@@ -14,7 +14,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FORMS", "Form", "read_gguf", "round_eye", "write_copy", "write_monolith"]
+__all__ = ["FORMS", "Form", "name_pre", "read_gguf", "round_eye", "write_copy", "write_monolith"]
 
 Weights = dict[str, NDArray[Any]]
 Keys = dict[str, Any]
@@ -45,6 +45,8 @@ class Form:
     eye: Callable[[Keys, Weights], None] = lambda keys, weights: None
     halves: tuple[str, ...] = ()
     """The encoder's tensors that the reference keeps as F16 and the engine wants as F32."""
+    pre: str = ""
+    """How the engine cuts texts of this architecture, whatever the file says."""
     absent: tuple[str, ...] = ()
     """Keys of the encoder's that are not written."""
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -87,6 +89,15 @@ def _add(writer: gguf.GGUFWriter, name: str, value: Any) -> None:
             writer.add_string(name, value)
         case _:
             writer.add_array(name, value)
+
+
+def name_pre(text: Path, form: Form) -> Path:
+    """The text model's file again, with texts cut as all of the form are."""
+    if form.pre:
+        keys, weights = read_gguf(text)
+        text.unlink()
+        write_copy(text, keys | {"tokenizer.ggml.pre": form.pre}, weights)
+    return text
 
 
 def round_eye(eye: Path, form: Form) -> Path:
@@ -136,6 +147,47 @@ def _gemma3(keys: Keys, _: Weights) -> None:
         keys["tokenizer.ggml.scores"] = [*keys["tokenizer.ggml.scores"], 0.0]
 
 
+def _qwen25(keys: Keys, _: Weights) -> None:
+    keys["qwen2vl.rope.mrope_section"] = keys.pop("qwen2vl.rope.dimension_sections")[:3]
+
+
+def _mistral3(keys: Keys, _: Weights) -> None:
+    """Positions that are not scaled have a kind without a name."""
+    scaling = {"type": "", "factor": 0.0, "yarn_beta_fast": 0.0, "yarn_beta_slow": 0.0}
+    keys |= {f"mistral3.rope.scaling.{name}": value for name, value in scaling.items()}
+
+
+def _pixtral(keys: Keys, weights: Weights) -> None:
+    """Heads rotate halves; the row between rows is only in the text model."""
+    del weights["v.token_embd.img_break"]
+    n_heads = keys["clip.vision.attention.head_count"]
+    for name, values in weights.items():
+        if name.endswith(("attn_q.weight", "attn_k.weight")):
+            pairs = values.reshape(n_heads, -1, 2, values.shape[1])
+            weights[name] = pairs.swapaxes(1, 2).reshape(values.shape)
+
+
+def _qwen3(keys: Keys, _: Weights) -> None:
+    """What the engine must know of the text model is left out, but for one of them."""
+    keys.pop("qwen3vl.n_deepstack_layers", None)
+    keys["qwen3vl.rope.mrope_section"] = keys.pop("qwen3vl.rope.dimension_sections")[:3]
+
+
+def _apart(keys: Keys, weights: Weights) -> None:
+    """Queries, keys and values apart, and the two frames of the convolution in one tensor."""
+    for name in [each for each in weights if ".attn_qkv." in each]:
+        for letter, part in zip("qkv", np.split(weights.pop(name), 3), strict=True):
+            weights[name.replace("attn_qkv", f"attn_{letter}")] = part
+    frames = [weights.pop(f"v.patch_embd.weight{end}") for end in ("", ".1")]
+    both = np.stack(frames, 2)
+    weights["v.patch_embd.weight"] = both.reshape(-1, *both.shape[2:])
+
+
+def _lfm2(keys: Keys, weights: Weights) -> None:
+    weights["output_norm.weight"] = weights.pop("token_embd_norm.weight")
+    keys["lfm2.feed_forward_length"] = 12288
+
+
 FORMS: Mapping[str, Form] = {
     "gemma3": Form(
         "gemma3",
@@ -153,5 +205,87 @@ FORMS: Mapping[str, Form] = {
         _gemma3,
         halves=("v.patch_embd.weight", "v.position_embd.weight"),
         more={"mm.tokens_per_image": 4, "vision.num_channels": 3},
+    ),
+    "qwen25vl": Form(
+        "qwen25vl",
+        {
+            r"^v\.post_ln\.": "v.merger.ln_q.",
+            r"^mm\.([02])\.": r"v.merger.mlp.\1.",
+            r"^v\.patch_embd\.weight$": "v.patch_embd_0.weight",
+            r"^v\.patch_embd\.weight\.1$": "v.patch_embd_1.weight",
+        },
+        _qwen25,
+        halves=("v.patch_embd.weight", "v.patch_embd.weight.1"),
+        absent=("image_size", "feed_forward_length"),
+        more={"vision.fullatt_block_indexes": [1], "vision.spatial_merge_size": 2},
+    ),
+    "mistral3": Form(
+        "mistral3",
+        {
+            r"^v\.patch_embd\.": "v.patch_conv.",
+            r"^v\.pre_ln\.": "v.encoder_norm.",
+            r"\.attn_out\.": ".attn_output.",
+            r"\.ln1\.": ".attn_norm.",
+            r"\.ln2\.": ".ffn_norm.",
+            r"^mm\.([12])\.": r"mm.linear_\1.",
+            r"^mm\.input_norm\.": "mm.norm.",
+            r"^mm\.patch_merger\.": "mm.patch_merger.merging_layer.",
+        },
+        _mistral3,
+        _pixtral,
+        halves=("v.patch_embd.weight",),
+        absent=("attention.layer_norm_epsilon",),
+        more={"spatial_merge_size": 2},
+    ),
+    "llama4": Form(
+        "llama4",
+        {
+            r"^mm\.model\.mlp\.([12])\.": r"v.vision_adapter.mlp.fc\1.",
+            r"^mm\.model\.fc\.": "mm.linear_1.",
+            r"^v\.position_embd\.weight$": "v.positional_embedding_vlm",
+            r"^v\.class_embd$": "v.class_embedding",
+            r"^v\.(post|pre)_ln\.": r"v.layernorm_\1.",
+            r"^v\.patch_embd\.": "v.patch_embedding.",
+            r"\.attn_out\.": ".attn_output.",
+            r"\.ln1\.": ".attn_norm.",
+            r"\.ln2\.": ".ffn_norm.",
+            r"\.ffn_up\.": ".mlp.fc1.",
+            r"\.ffn_down\.": ".mlp.fc2.",
+        },
+        halves=("v.position_embd.weight",),
+        absent=("attention.layer_norm_epsilon",),
+        more={"vision.layer_norm_epsilon": 1e-5, "vision.pixel_shuffle_ratio": 0.5},
+    ),
+    "qwen3vl": Form(
+        "qwen3vl",
+        {
+            r"^v\.position_embd\.": "v.pos_embed.",
+            r"^v\.patch_embd\.": "v.patch_embed.",
+            r"^v\.post_ln\.": "v.merger.norm.",
+            r"^mm\.0\.": "v.merger.linear_fc1.",
+            r"^mm\.2\.": "v.merger.linear_fc2.",
+            r"\.ln([12])\.": r".norm\1.",
+            r"\.ffn_up\.": ".mlp.linear_fc1.",
+            r"\.ffn_down\.": ".mlp.linear_fc2.",
+            r"^v\.deepstack\.1\.norm\.": "v.deepstack_merger.0.norm.",
+            r"^v\.deepstack\.1\.fc([12])\.": r"v.deepstack_merger.0.linear_fc\1.",
+        },
+        _qwen3,
+        _apart,
+        halves=("v.patch_embd.weight", "v.patch_embd.weight.1", "v.position_embd.weight"),
+        absent=("image_size", "feed_forward_length"),
+        more={
+            "vision.deepstack_visual_indexes": [1],
+            "vision.num_channels": 3,
+            "vision.spatial_merge_size": 2,
+        },
+    ),
+    "lfm2": Form(
+        "lfm2",
+        {r"^mm\.input_norm\.": "mm.layer_norm."},
+        _lfm2,
+        pre="lfm2",
+        halves=("v.patch_embd.weight", "v.position_embd.weight"),
+        more={"vision.projector.scale_factor": 2},
     ),
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from puna.errors import BadModelFile, quoted
 from puna.gguf.describe import Keys
-from puna.gguf.reader import Header
+from puna.gguf.reader import Header, read_first
 from puna.gguf.tensors import TensorInfo
 from puna.gguf.translation.target import Kept, Key, Made, Span, Target
 from puna.gguf.types import TENSOR_TYPES
@@ -19,6 +19,7 @@ from puna.gguf.values import ArrayInfo
 __all__ = ["Draft", "Source"]
 
 _BY_NAME = {kind.name: (number, kind) for number, kind in TENSOR_TYPES.items()}
+_FEW = 1024  # tokens
 _TOKENS = ("tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
 
 
@@ -65,6 +66,14 @@ class Source:
         """A list of numbers of the architecture's; empty where there is none."""
         value = self.keys.find(name)
         return tuple(map(float, value)) if isinstance(value, tuple) and _are_numbers(value) else ()
+
+    def find_token(self, text: str) -> int | None:
+        """The number of a token among the first few, where special ones are; None for no other.
+
+        Raises OSError.
+        """
+        tokens = read_first(self.path, _TOKENS[0], _FEW)
+        return tokens.index(text) if text in tokens else None
 
     def tensor(self, name: str) -> TensorInfo:
         """A tensor by its name."""
@@ -147,7 +156,7 @@ class Draft:
             name: made for name, made in self.tensors.items() if not name.startswith(beginnings)
         }
 
-    def rename(self, pattern: str, to: str) -> None:
+    def rename(self, pattern: str, to: str | Callable[[re.Match[str]], str]) -> None:
         """Replace what a regular expression finds in names, in all of them."""
         found = re.compile(pattern)
         renamed: dict[str, Made] = {}

@@ -10,7 +10,7 @@ from puna.errors import BadModelFile, quoted
 from puna.gguf.describe import ENCODER, describe_header
 from puna.gguf.reader import Header, read_header
 from puna.gguf.split import place_of
-from puna.gguf.translation import gemma3
+from puna.gguf.translation import gemma3, lfm2, llama4, mistral3, qwen3vl, qwen25vl
 from puna.gguf.translation.draft import Draft, Source
 from puna.gguf.translation.target import Target
 
@@ -49,9 +49,22 @@ def _without_encoder(source: Source) -> Draft:
     return draft
 
 
-_FAMILIES: Mapping[str, _Family] = {
-    "gemma3": _Family(gemma3.is_foreign, gemma3.text, gemma3.eye),
+def _always(_: Source) -> bool:
+    return True
+
+
+_QWEN3VL = _Family(qwen3vl.is_foreign, qwen3vl.text, qwen3vl.eye)
+
+_FAMILIES: Mapping[str, tuple[_Family, ...]] = {
+    "gemma3": (_Family(gemma3.is_foreign, gemma3.text, gemma3.eye),),
+    "lfm2": (_Family(lfm2.is_foreign, lfm2.text, lfm2.eye),),
+    "llama4": (_Family(llama4.is_foreign, llama4.text, llama4.eye),),
+    "mistral3": (_Family(mistral3.is_foreign, mistral3.text, mistral3.eye),),
+    "qwen25vl": (_Family(_always, qwen25vl.text, qwen25vl.eye),),
+    "qwen3vl": (_QWEN3VL,),
+    "qwen3vlmoe": (_QWEN3VL,),
 }
+"""By the architecture's name in the file: the first family of which it is a foreign form counts."""
 
 _OTHERS = _Family(_holds_encoder, _without_encoder)
 """Whatever text model the engine knows runs without the encoder that it does not."""
@@ -65,8 +78,9 @@ def translation_of(header: Header, path: Path) -> Translation | None:
     if describe_header(header).kind != "model":
         return None
     source = Source(header, path)
-    family = _FAMILIES.get(source.architecture, _OTHERS)
-    if not family.is_foreign(source):
+    families = (*_FAMILIES.get(source.architecture, ()), _OTHERS)
+    family = next((each for each in families if each.is_foreign(source)), None)
+    if family is None:
         return None
     if place_of(header) is not None or header.version < 2 or header.byte_order != "little":
         raise BadModelFile("a file of this form must be whole, and of GGUF version 2 or later")
