@@ -28,7 +28,7 @@ __all__ = ["TooLarge", "open_file", "write_data"]
 
 ALIGNMENT = 32
 _TYPE_IDS = {kind.name: number for number, kind in TENSOR_TYPES.items()}
-_U32, _I32, _F32, _BOOL, _STRING, _ARRAY, _U64 = 4, 5, 6, 7, 8, 9, 10
+_U8, _U32, _I32, _F32, _BOOL, _STRING, _ARRAY = 0, 4, 5, 6, 7, 8, 9
 _PIECE = 4 << 20
 _UNSYNCED = 128 << 20  # bytes that are written before the disk is told
 
@@ -169,6 +169,8 @@ def _value(key: str, value: Value) -> bytes:
 
 def _array(key: str, values: Sequence[object]) -> bytes:
     count = struct.pack("<Q", len(values))
+    if isinstance(values, bytes):
+        return struct.pack("<I", _U8) + count + values
     if all(isinstance(value, bool) for value in values):
         return struct.pack("<I", _BOOL) + count + bytes(map(bool, values))
     if all(isinstance(value, str) for value in values):

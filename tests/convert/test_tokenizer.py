@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
+import llama_cpp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,12 +17,38 @@ from puna.convert.config import Config
 from puna.convert.tokenizer.sentencepiece import read_pieces
 from puna.convert.tokenizer.special import Folder
 from puna.convert.tokenizer.vocabulary import tokenizer_keys
+from puna.convert.write import open_file
 from puna.errors import TokenizerError
+from tests.convert.parity.pieces import UNIGRAM, Normalizer, pieces_model
 from tests.fakes.checkpoints import write_tokenizer
 
 
 def keys_of(folder: Path, n_rows: int = 0, **config: Any) -> dict[str, Any]:
     return dict(tokenizer_keys(Folder.read(folder, Config(config)), n_rows))
+
+
+def tokens_of(folder: Path, text: str) -> list[int]:
+    """What the engine makes of a text with the tokenizer of this folder."""
+    file = folder / "vocabulary.gguf"
+    flags = {"tokenizer.ggml.add_bos_token": False, "tokenizer.ggml.add_eos_token": False}
+    open_file(file, {"general.architecture": "llama", **keys_of(folder), **flags}, [])
+    engine = llama_cpp.Llama(str(file), vocab_only=True, verbose=False)
+    return list(engine.tokenize(text.encode(), add_bos=False, special=True))
+
+
+def write_unigram(folder: Path, tokens: list[str], unknown: int, **changes: Any) -> None:
+    """XLM-R's kind: a charsmap that changes nothing, and a blank before each word."""
+    charsmap = base64.b64encode(struct.pack("<I", 1024) + bytes(1025)).decode()
+    model = {"type": "Unigram", "unk_id": unknown, "vocab": [[text, -1.0] for text in tokens]}
+    words = [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "prepend_scheme": "always"}]
+    how: dict[str, Any] = {
+        "added_tokens": [],
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": charsmap},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": words},
+        "decoder": None,
+        "model": model,
+    }
+    write_tokenizer(folder, **(how | changes))
 
 
 @given(raw=st.binary(max_size=200))
@@ -86,6 +115,30 @@ def test_merges_give_the_scores_that_a_tokenizer_json_does_not_have(tmp_path: Pa
     assert keys["tokenizer.ggml.token_type"] == [2, 6, 1, 1, 1, 1, 1]
     assert keys["tokenizer.ggml.scores"][2:] == [0, 0, 0, -1, -2]
     assert keys["tokenizer.ggml.add_space_prefix"] is True
+
+
+def test_a_unigram_with_a_charsmap_splits_words_at_any_blanks(tmp_path: Path) -> None:
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁a", "b", "▁b"]
+    write_unigram(tmp_path, tokens, unknown=3)
+    assert tokens_of(tmp_path, "  a  bab ? ") == [5, 7, 3, 6, 4, 3]
+
+
+def test_tokens_that_are_the_same_to_the_engine_are_told_apart(tmp_path: Path) -> None:
+    tokens = ["<unk>", "▁", "a", "b", "a\0b", "\0", "␀", "▁a"]
+    write_unigram(tmp_path, tokens, unknown=0)
+    keys = keys_of(tmp_path)
+    assert keys["tokenizer.ggml.tokens"][4:7] == ["a␀b", "␀", "[PAD6]"]
+    assert keys["tokenizer.ggml.token_type"][4:7] == [1, 1, 5]
+    assert tokens_of(tmp_path, "ab") == [7, 3]  # and not the end of the process
+
+
+def test_the_special_tokens_of_a_sentencepiece_model_are_its_trainers(tmp_path: Path) -> None:
+    pieces = pieces_model(
+        ["<pad>", "</s>", "<unk>", "▁a"], [0.0] * 4, [3, 3, 2, 1], UNIGRAM, Normalizer(), 2
+    )
+    (tmp_path / "tokenizer.model").write_bytes(pieces)
+    assert keys_of(tmp_path)["tokenizer.ggml.unknown_token_id"] == 2
+    assert tokens_of(tmp_path, "a ?") == [3, 2]
 
 
 TEMPLATES: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {

@@ -33,6 +33,7 @@ class Pieces:
     add_dummy_prefix: bool = True
     remove_extra_whitespaces: bool = True
     special: dict[str, int] = field(default_factory=dict)
+    """Ids of the tokens `unknown`, `bos`, `eos` and `padding`, those that there are."""
 
 
 def read_pieces(path: Path) -> Pieces:
@@ -66,14 +67,14 @@ def _add_piece(pieces: Pieces, raw: bytes) -> None:
             kind = value
     if len(pieces.texts) >= MAX_PIECES or not 1 <= kind <= 6 or score != score:
         raise ValueError
-    pieces.texts.append(text.replace("\0", "␀"))
+    pieces.texts.append(text)
     pieces.scores.append(score)
     pieces.types.append(kind)
 
 
 def _read_trainer(pieces: Pieces, raw: bytes) -> None:
-    names = {40: "unk", 41: "bos", 42: "eos", 43: "pad"}
-    pieces.special = {"unk": 0, "bos": 1, "eos": 2}  # what the format means where it is silent
+    names = {40: "unknown", 41: "bos", 42: "eos", 43: "padding"}
+    pieces.special = {"unknown": 0, "bos": 1, "eos": 2}  # what the format means where it is silent
     for number, value in _fields(raw):
         if number == 3:
             pieces.is_unigram = value == _UNIGRAM

@@ -58,6 +58,18 @@ class _Vocabulary:
             if self.scores is not None:
                 self.scores.append(_UNMERGED_SCORE)
 
+    def make_distinct(self) -> None:
+        """Make texts distinct as the engine reads them: it stops at a zero byte, and ends the
+        whole process where two are the same. The later one is never matched then.
+        """
+        seen: set[str] = set()
+        for number, text in enumerate(self.tokens):
+            whole = text.replace("\0", "␀")
+            if whole in seen:
+                whole, self.types[number] = f"[PAD{number}]", UNUSED
+            seen.add(whole)
+            self.tokens[number] = whole
+
 
 def tokenizer_keys(folder: Folder, n_rows: int, pretokenizer: str = "") -> dict[str, Value]:
     """All keys of the tokenizer. `n_rows` are the embedding's; `pretokenizer` is the family's own
@@ -67,6 +79,7 @@ def tokenizer_keys(folder: Folder, n_rows: int, pretokenizer: str = "") -> dict[
     """
     vocabulary = _read(folder, pretokenizer)
     vocabulary.pad(n_rows)
+    vocabulary.make_distinct()
     keys: dict[str, Value] = {
         "tokenizer.ggml.model": vocabulary.model,
         "tokenizer.ggml.pre": "default",
@@ -125,10 +138,15 @@ def _from_pieces(folder: Folder) -> _Vocabulary:
         "t5" if pieces.is_unigram else "llama", pieces.texts, pieces.types, pieces.scores
     )
     vocabulary.keys["tokenizer.ggml.add_space_prefix"] = pieces.add_dummy_prefix
+    vocabulary.keys |= {
+        f"tokenizer.ggml.{name}_token_id": number
+        for name, number in pieces.special.items()
+        if number < len(pieces.texts)
+    }
     if pieces.is_unigram:
         vocabulary.keys["tokenizer.ggml.remove_extra_whitespaces"] = pieces.remove_extra_whitespaces
         if pieces.charsmap:
-            vocabulary.keys["tokenizer.ggml.precompiled_charsmap"] = list(pieces.charsmap)
+            vocabulary.keys["tokenizer.ggml.precompiled_charsmap"] = pieces.charsmap
     _add_added(vocabulary, folder)
     return vocabulary
 
@@ -193,8 +211,10 @@ def _from_unigram(folder: Folder, model: Mapping[str, Any]) -> _Vocabulary:
     vocabulary = _Vocabulary("t5", tokens, [NORMAL] * len(tokens), scores)
     vocabulary.keys["tokenizer.ggml.add_space_prefix"] = _has_dummy_prefix(folder.tokenizer)
     steps = list(_steps(folder.tokenizer.get("normalizer"), "normalizers"))
+    splits = _steps(folder.tokenizer.get("pre_tokenizer"), "pretokenizers")
     vocabulary.keys["tokenizer.ggml.remove_extra_whitespaces"] = any(
-        step.get("type") == "Replace" or step.get("strip_right") for step in steps
+        step.get("type") in ("Replace", "WhitespaceSplit") or step.get("strip_right")
+        for step in (*steps, *splits)
     )
     for step in steps:
         if step.get("type") == "Precompiled":
@@ -202,11 +222,12 @@ def _from_unigram(folder: Folder, model: Mapping[str, Any]) -> _Vocabulary:
                 charsmap = base64.b64decode(str(step.get("precompiled_charsmap")), validate=True)
             except ValueError as cause:
                 raise TokenizerError("tokenizer.json: a charsmap is not base64") from cause
-            vocabulary.keys["tokenizer.ggml.precompiled_charsmap"] = list(charsmap)
+            vocabulary.keys["tokenizer.ggml.precompiled_charsmap"] = charsmap
     _add_added(vocabulary, folder)
     unknown = model.get("unk_id")
     if type(unknown) is int and 0 <= unknown < len(tokens):
         vocabulary.types[unknown] = UNKNOWN
+        vocabulary.keys["tokenizer.ggml.unknown_token_id"] = unknown
     return vocabulary
 
 
@@ -266,7 +287,9 @@ def _merges(model: Mapping[str, Any]) -> list[str]:
 def _mark_unknown(vocabulary: _Vocabulary, model: Mapping[str, Any]) -> None:
     unknown = model.get("unk_token")
     if isinstance(unknown, str) and unknown in vocabulary.tokens:
-        vocabulary.types[vocabulary.tokens.index(unknown)] = UNKNOWN
+        number = vocabulary.tokens.index(unknown)
+        vocabulary.types[number] = UNKNOWN
+        vocabulary.keys["tokenizer.ggml.unknown_token_id"] = number
 
 
 def _add_added(vocabulary: _Vocabulary, folder: Folder) -> None:
