@@ -10,6 +10,8 @@ from puna.convert.keys import no_rope
 from puna.convert.tensor import Tensor
 
 _RANK = 4
+_POOLING = {"mean": 1, "cls": 2}
+_MODERN_HEAD = {"head.dense.": "cls.", "head.norm.": "cls.norm.", "classifier.": "cls.output."}
 _HEADS = r"^(?:bert\.|roberta\.)?(?:embeddings\.position_ids|pooler\.|cls\.|lm_head\.|vocab_)"
 
 
@@ -97,6 +99,23 @@ def _modern_weights(_config: Config, name: str, tensor: Tensor) -> Iterable[Name
     yield name.removeprefix("model."), tensor
 
 
+def _modern_scores(config: Config) -> Keys:
+    kind = config.text_of("classifier_pooling", "cls")
+    if kind not in _POOLING:
+        raise config.bad("classifier_pooling", kind, "cls or mean")
+    if config.text_of("classifier_activation", "gelu") != "gelu":
+        raise config.bad("classifier_activation", config.get("classifier_activation"), "gelu")
+    return {**_modern(config), **_labels(config), "classifier.pooling_type": _POOLING[kind]}
+
+
+def _modern_head(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    for theirs, ours in _MODERN_HEAD.items():
+        if name.startswith(theirs):
+            name = name.replace(theirs, ours)
+            break
+    yield from _modern_weights(config, name, tensor)
+
+
 def _nomic(config: Config) -> Keys:
     """The context is the one that was trained on: the settings claim four times as much."""
     positions = config.whole("n_positions", config.whole("context"))
@@ -139,12 +158,35 @@ def _eurobert(config: Config) -> Keys:
     return {"attention.causal": False, "tokenizer.ggml.add_bos_token": False}
 
 
+def _jina3(config: Config) -> Keys:
+    """Its positions turn: it has none to learn."""
+    return {
+        **_encoder(config),
+        "rope.freq_base": config.rope.real("rope_theta", config.real("rotary_emb_base", 20000.0)),
+        "rope.dimension_count": config.head_size,
+        "context_length": config.whole("context") - _offset(config),
+    }
+
+
+def _jina3_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    """Its adapters for tasks stand beside the weights, as what parametrizes them."""
+    name = name.replace(".parametrizations.", ".").removesuffix(".original")
+    yield from _weights(config, name, tensor)
+
+
+def _has_adapters(config: Config) -> Family | None:
+    """The maker's own file names its architecture as that which it is built on."""
+    return _JINA3 if config.has("lora_adaptations") else None
+
+
 _DROPPED_MOE = rf"{_HEADS}|mlp\.experts\.bias"
 _NOMIC_MOE = Family("nomic-bert-moe", _nomic, _nomic_weights, drop=_DROPPED_MOE)
 _NOMIC = Family("nomic-bert", _nomic, _nomic_weights, drop=_HEADS, final=_is_nomic_moe)
 _BERT = Family("bert", _encoder, _weights, drop=_HEADS)
 _ROBERTA = Family("bert", _roberta, _roberta_weights, drop=_HEADS)
 _DISTILBERT = Family("bert", _distilbert, _weights, drop=_HEADS)
+_JINA3 = Family("jina-bert-v3", _jina3, _jina3_weights, drop=rf"{_HEADS}|\.lora_[AB]$")
+_XLM = Family("bert", _roberta, _roberta_weights, drop=_HEADS, final=_has_adapters)
 _JINA = Family("jina-bert-v2", _jina, _weights, drop=_HEADS)
 _PREDICTIONS = r"embeddings\.position_ids|^cls\."
 _BERT_SCORES = Family("bert", _bert_scores, _bert_head, drop=_PREDICTIONS)
@@ -157,7 +199,7 @@ FAMILIES = {
     "CamembertModel": _ROBERTA,
     "RobertaModel": _ROBERTA,
     "RobertaForMaskedLM": _ROBERTA,
-    "XLMRobertaModel": _ROBERTA,
+    "XLMRobertaModel": _XLM,
     "XLMRobertaForMaskedLM": _ROBERTA,
     "DistilBertModel": _DISTILBERT,
     "DistilBertForMaskedLM": _DISTILBERT,
@@ -169,6 +211,8 @@ FAMILIES = {
     "NomicBertMoEModel": _NOMIC,
     "ModernBertModel": _MODERN,
     "ModernBertForMaskedLM": _MODERN,
+    "ModernBertForSequenceClassification": Family("modern-bert", _modern_scores, _modern_head),
+    "JinaEmbeddingsV3Model": _JINA3,
     "JinaBertModel": _JINA,
     "JinaBertForMaskedLM": _JINA,
     "EuroBertModel": Family("eurobert", _eurobert, _modern_weights),

@@ -110,10 +110,36 @@ def _dots1(config: Config) -> Keys:
     return {**moe_keys(config), "expert_gating_func": gating(config, "sigmoid")}
 
 
+def _plain(config: Config) -> Keys:
+    if config.flag("norm_topk_prob"):
+        raise config.bad(
+            "norm_topk_prob", True, "false: the engine takes experts' shares as they are"
+        )
+    return moe_keys(config)
+
+
+def _reading(config: Config) -> Keys:
+    """The text side of DeepSeek-OCR: DeepSeek 2 with attention of the usual kind."""
+    if config.flag("use_mla"):
+        raise config.bad("use_mla", True, "false")
+    return {
+        **moe_keys(config),
+        "attention.layer_norm_rms_epsilon": config.real("rms_eps", 1e-6),
+        "expert_gating_func": gating(config, "softmax"),
+        "rope.dimension_count": config.head_size,
+        "attention.key_length": None,
+        "attention.value_length": None,
+    }
+
+
+_ENCODERS = (
+    r"(?:^|\.)(?:sam_model|qwen2_model|vision_model|projector)\.|image_newline|view_seperator"
+)
+_READING = Family("deepseek2-ocr", _reading, drop=_ENCODERS)
 _V3 = Family("deepseek2", _v3, heads_apart, vocabulary="deepseek-v3")
 
 FAMILIES = {
-    "DeepseekForCausalLM": Family("deepseek", moe_keys, unrotate=True),
+    "DeepseekForCausalLM": Family("deepseek", _plain, unrotate=True),
     "DeepseekV2ForCausalLM": Family("deepseek2", _v2, heads_apart),
     "DeepseekV3ForCausalLM": _V3,
     "Glm4MoeLiteForCausalLM": Family("deepseek2", _v3, heads_apart, vocabulary="glm4"),
@@ -123,5 +149,8 @@ FAMILIES = {
     "GlmMoeDsaForCausalLM": Family("glm-dsa", _glm_sparse, _sparse_weights, vocabulary="glm4"),
     "Mistral4ForCausalLM": Family("mistral4", _mistral4, _packed),
     "YoutuForCausalLM": Family("deepseek2", _v3, heads_apart),
+    "DeepseekOCRForCausalLM": _READING,
+    "DeepseekOCR2ForCausalLM": _READING,
+    "UnlimitedOCRForCausalLM": _READING,
     "Dots1ForCausalLM": Family("dots1", _dots1),
 }

@@ -86,7 +86,7 @@ def _n_blocks(config: Config) -> int:
     return len(_layers(config))
 
 
-_MTP = r"^mtp\."
+_MTP = r"^(?:mtp|mlp1|vision_model|sound_encoder|sound_projection)\."
 _MOE = Family("nemotron_h_moe", _moe, _weights, drop=_MTP, n_blocks=_n_blocks)
 
 
@@ -94,8 +94,10 @@ def _with_experts(config: Config) -> Family | None:
     return _MOE if "moe" in _layers(config) else None
 
 
+_PLAIN = Family("nemotron_h", _keys, _weights, drop=_MTP, n_blocks=_n_blocks, final=_with_experts)
+
 FAMILIES = {
-    "NemotronHForCausalLM": Family(
-        "nemotron_h", _keys, _weights, drop=_MTP, n_blocks=_n_blocks, final=_with_experts
-    )
+    "NemotronHForCausalLM": _PLAIN,
+    "NemotronH_Nano_VL_V2": _PLAIN,
+    "NemotronH_Nano_Omni_Reasoning_V3": _PLAIN,
 }

@@ -111,6 +111,11 @@ def _internlm2(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
         yield name.replace("wqkv", part), piece
 
 
+def _pangu(config: Config) -> Keys:
+    size = config.head_size
+    return {"attention.key_length": size, "attention.value_length": size}
+
+
 def _afmoe(config: Config) -> Keys:
     if not config.flag("mup_enabled"):
         raise config.bad("mup_enabled", False, "true: the engine scales all embeddings")
@@ -152,6 +157,7 @@ FAMILIES = {
     "Jais2ForCausalLM": Family("jais2"),
     "AfmoeForCausalLM": Family("afmoe", _afmoe, moved({".expert_bias": "exp_probs_b.bias"})),
     "MellumForCausalLM": Family("mellum", _mellum, drop=r"^mtp\."),
+    "PanguEmbeddedForCausalLM": Family("pangu-embedded", _pangu),
     "SeedOssForCausalLM": Family("seed_oss"),
     "MiniCPMForCausalLM": Family("minicpm", _minicpm, unrotate=True),
     "QWenLMHeadModel": Family("qwen", _qwen),

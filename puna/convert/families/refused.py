@@ -22,9 +22,8 @@ REFUSED: Mapping[str, str] = MappingProxyType(
             "DreamModel LLaDAMoEModel LLaDAMoEModelLM LLaDAModelLM RND1"
         ),
         "it hears or speaks, and sound is not converted": (
-            "AudioFlamingo3ForConditionalGeneration Lfm25AudioTokenizer"
-            " NemotronH_Nano_Omni_Reasoning_V3 PocketTTSModel Qwen2AudioForConditionalGeneration"
-            " Qwen2_5OmniModel Qwen3ASRForConditionalGeneration"
+            "AudioFlamingo3ForConditionalGeneration Lfm25AudioTokenizer PocketTTSModel"
+            " Qwen2AudioForConditionalGeneration Qwen2_5OmniModel Qwen3ASRForConditionalGeneration"
             " Qwen3OmniMoeForConditionalGeneration Qwen3TTSForConditionalGeneration UltravoxModel"
             " VoxtralForConditionalGeneration WavTokenizerDec"
         ),
@@ -37,13 +36,12 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         ),
         "its head has ReLU, where the engine has tanh": ("DistilBertForSequenceClassification"),
         _NOT_YET: (
-            "ArcticForCausalLM BailingMoeForCausalLM BailingMoeV2ForCausalLM"
-            " BailingMoeV3ForCausalLM BailingMoeV3VLForConditionalGeneration BitNetForCausalLM"
-            " BitnetForCausalLM ChameleonForCausalLM ChameleonForConditionalGeneration"
-            " ChatGLMForConditionalGeneration ChatGLMModel CodeShellForCausalLM CogVLMForCausalLM"
-            " DeciLMForCausalLM DeepseekOCRForCausalLM DeepseekV4ForCausalLM Dots3NoteForCausalLM"
-            " Dots3NoteForConditionalGeneration Dots3NoteTextForCausalLM DotsOCRForCausalLM"
-            " Exaone4_5_ForConditionalGeneration GPTRefactForCausalLM"
+            "ArcticForCausalLM BailingMoeV3ForCausalLM BailingMoeV3VLForConditionalGeneration"
+            " BitNetForCausalLM BitnetForCausalLM ChameleonForCausalLM"
+            " ChameleonForConditionalGeneration ChatGLMForConditionalGeneration ChatGLMModel"
+            " CodeShellForCausalLM CogVLMForCausalLM DeciLMForCausalLM DeepseekV4ForCausalLM"
+            " Dots3NoteForCausalLM Dots3NoteForConditionalGeneration Dots3NoteTextForCausalLM"
+            " DotsOCRForCausalLM Exaone4_5_ForConditionalGeneration GPTRefactForCausalLM"
             " Gemma4UnifiedForConditionalGeneration Glm5NextForConditionalGeneration"
             " GraniteSwitchForCausalLM Grok1ForCausalLM GrokForCausalLM GroveMoeForCausalLM"
             " HYV4ForCausalLM HrmTextForCausalLM HunYuanVLForConditionalGeneration JAISLMHeadModel"
@@ -53,17 +51,15 @@ REFUSED: Mapping[str, str] = MappingProxyType(
             " LlamaBidirectionalModel LlavaStableLMEpochForCausalLM MaincoderForCausalLM"
             " MapleForCausalLM MiniCPMV4_6ForConditionalGeneration MiniMaxM1ForCausalLM"
             " MiniMaxM3SparseForCausalLM MiniMaxM3SparseForConditionalGeneration"
-            " MiniMaxText01ForCausalLM ModernBertForSequenceClassification"
-            " MuseGlimmerForConditionalGeneration NanbeigeForCausalLM NemotronHPuzzleForCausalLM"
-            " NemotronH_Nano_VL_V2 NeoBERT NeoBERTForSequenceClassification NeoBERTLMHead"
+            " MiniMaxText01ForCausalLM MuseGlimmerForConditionalGeneration NanbeigeForCausalLM"
+            " NemotronHPuzzleForCausalLM NeoBERT NeoBERTForSequenceClassification NeoBERTLMHead"
             " OpenELMForCausalLM PLMForCausalLM PLaMo2ForCausalLM PLaMo3ForCausalLM"
-            " PaddleOCRVLForConditionalGeneration PanguEmbeddedForCausalLM Phi4ForCausalLMV"
-            " Plamo2ForCausalLM Plamo3ForCausalLM PlamoForCausalLM Qwen2VLModel"
-            " Qwen4ExpForCausalLM Qwen4ExpForConditionalGeneration RWKV6Qwen2ForCausalLM"
-            " RuGPT3XLForCausalLM RwkvHybridForCausalLM Sarashina2VisionForCausalLM"
-            " SarvamMoEForCausalLM SmallThinkerForCausalLM Spark2_5ForCausalLM Step3p5ForCausalLM"
-            " Step3p7ForConditionalGeneration StepVLForConditionalGeneration TalkieForCausalLM"
-            " UnlimitedOCRForCausalLM VLlama3ForCausalLM YoutuVLForConditionalGeneration"
+            " PaddleOCRVLForConditionalGeneration Phi4ForCausalLMV Plamo2ForCausalLM"
+            " Plamo3ForCausalLM Qwen2VLModel Qwen4ExpForCausalLM Qwen4ExpForConditionalGeneration"
+            " RWKV6Qwen2ForCausalLM RuGPT3XLForCausalLM RwkvHybridForCausalLM"
+            " Sarashina2VisionForCausalLM SmallThinkerForCausalLM Spark2_5ForCausalLM"
+            " Step3p5ForCausalLM Step3p7ForConditionalGeneration StepVLForConditionalGeneration"
+            " TalkieForCausalLM VLlama3ForCausalLM YoutuVLForConditionalGeneration"
         ),
     }
 )

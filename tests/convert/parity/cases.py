@@ -475,6 +475,27 @@ CASES: Mapping[str, Case] = MappingProxyType(
             tolerance=5e-3,
             scores=True,
         ),
+        "modernbert, scores": Case(
+            "modernbert",
+            "ModernBertForSequenceClassification",
+            {
+                **_ENCODER,
+                "num_labels": 3,
+                "local_attention": WINDOW,
+                "num_hidden_layers": 4,
+                "classifier_pooling": "mean",
+            },
+            tokenizer="words",
+            tolerance=5e-3,
+            scores=True,
+        ),
+        "jina-bert-v3": Case(
+            "jina_embeddings_v3",
+            "JinaEmbeddingsV3Model",
+            _ENCODER,
+            tokenizer="pieces",
+            tolerance=5e-3,
+        ),
         "roberta, scores": Case(
             "roberta",
             "RobertaForSequenceClassification",

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tests.convert.parity.decoders import DECODERS
+
 __all__ = ["ORIGINALS", "Weights"]
 
 Weights = dict[str, Any]
@@ -254,6 +256,7 @@ def _rwkv7(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
 Original = tuple[Callable[[Settings], Shapes], Callable[[Settings, Weights, Tensor], Tensor]]
 ORIGINALS: Mapping[str, Original] = MappingProxyType(
     {
+        **DECODERS,
         "JinaBertModel": (_jina_shapes, _jina),
         "Rwkv6ForCausalLM": (_rwkv6_shapes, _rwkv6),
         "RWKV7ForCausalLM": (_rwkv7_shapes, _rwkv7),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.convert.parity.case import BASE, VOCAB, Case, but
+from tests.convert.parity.hybrids import HYBRIDS
 
 __all__ = ["OTHERS"]
 
@@ -45,6 +46,19 @@ def _twin(architecture: str, model_type: str, twin: str, **config: Any) -> Case:
     return Case(model_type, architecture, {**BASE, **config}, twin=twin)
 
 
+_ROUTED: Mapping[str, Any] = {
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 48,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 1,
+}
+_PLAIN: Mapping[str, Any] = {
+    **_ROUTED,
+    "n_shared_experts": 2,
+    "norm_topk_prob": False,
+    "rms_norm_eps": 1e-6,
+}
 _QWEN, _LLAMA, _STABLE = "Qwen2ForCausalLM", "LlamaForCausalLM", "StableLmForCausalLM"
 
 OTHERS: Mapping[str, Case] = {
@@ -74,6 +88,51 @@ OTHERS: Mapping[str, Case] = {
         residual_multiplier=0.5,
         logits_scaling=4.0,
     ),
+    "ling2": _twin(
+        "BailingMoeV2ForCausalLM",
+        "glm4_moe",
+        "Glm4MoeForCausalLM",
+        **_ROUTED,
+        head_dim=16,
+        n_group=1,
+        topk_group=1,
+        use_qk_norm=True,
+    ),
+    "ling": Case(
+        "bailing_moe",
+        "BailingMoeForCausalLM",
+        {
+            **BASE,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 48,
+            "num_shared_experts": 2,
+            "first_k_dense_replace": 0,
+            "norm_topk_prob": True,
+            "rms_norm_eps": 1e-6,
+        },
+    ),
+    "deepseek-moe": Case("deepseek", "DeepseekForCausalLM", {**BASE, **_PLAIN}),
+    "deepseek-ocr": Case(
+        "deepseek_vl_v2",
+        "DeepseekOCRForCausalLM",
+        {"language_config": {**BASE, **_PLAIN, "num_key_value_heads": 4, "use_mla": False}},
+    ),
+    "plamo": Case(
+        "plamo",
+        "PlamoForCausalLM",
+        {
+            **BASE,
+            "num_attention_heads": 8,
+            "n_shared_head": 2,
+            "num_key_value_heads": 4,
+            "rms_norm_eps": 1e-6,
+        },
+    ),
+    "nemotron-vl": but(
+        HYBRIDS["nemotron-h"], architecture="NemotronH_Nano_VL_V2", twin="NemotronHForCausalLM"
+    ),
+    "pangu": _twin("PanguEmbeddedForCausalLM", "llama", _LLAMA, attention_bias=True),
     "glm-ocr": Case("glm_ocr", "GlmOcrForConditionalGeneration", _SEEING),
     "glm4v": Case("glm4v", "Glm4vForConditionalGeneration", _SEEING),
     "glm4v-moe": Case(

@@ -167,6 +167,57 @@ def _orion(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
     return own, weights
 
 
+def _ling2(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    names = {
+        "model.embed_tokens": "model.word_embeddings",
+        "self_attn.query_key_value": "attention.query_key_value",
+        "self_attn.o_proj": "attention.dense",
+        "self_attn.q_norm": "attention.query_layernorm",
+        "self_attn.k_norm": "attention.key_layernorm",
+        "mlp.gate.e_score_correction_bias": "mlp.gate.expert_bias",
+    }
+    own = _only(
+        settings,
+        *_LLAMA,
+        "head_dim",
+        "moe_intermediate_size",
+        "num_experts_per_tok",
+        "first_k_dense_replace",
+        "n_group",
+        "topk_group",
+        "norm_topk_prob",
+        "routed_scaling_factor",
+        num_experts=settings["n_routed_experts"],
+        num_shared_experts=settings["n_shared_experts"],
+        score_function="sigmoid",
+        partial_rotary_factor=0.5,
+        rope_theta=10000,
+    )
+    apart: Weights = {}
+    for name, values in _packed(weights, "self_attn.query_key_value", _QKV).items():
+        if name.endswith("experts.gate_up_proj"):
+            for part, both in zip(("gate_proj", "up_proj"), np.split(values, 2, 1), strict=True):
+                for number, one in enumerate(both):
+                    apart[name.replace("gate_up_proj", f"{number}.{part}.weight")] = one
+        elif name.endswith("experts.down_proj"):
+            for number, one in enumerate(values):
+                apart[name.replace("down_proj", f"{number}.down_proj.weight")] = one
+        else:
+            apart[name] = values
+    return own, _renamed(apart, names)
+
+
+def _nemotron_vl(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    """The text model within one that sees, with a matrix of what sees."""
+    whole = {f"language_model.{name}": values for name, values in weights.items()}
+    eye = {"mlp1.1.weight": np.ones((4, 4), np.float32)}
+    return {"llm_config": settings, "model_type": "NemotronH_Nano_VL_V2"}, whole | eye
+
+
+def _pangu(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    return _only(settings, *_LLAMA, bias=True, rope_theta=10000), weights
+
+
 def _as_llama(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
     return _only(settings, *_LLAMA, rope_theta=10000), weights
 
@@ -181,5 +232,8 @@ TWINS: Mapping[str, Callable[[Settings, Weights], tuple[Settings, Weights]]] = M
         "MiniCPMForCausalLM": _minicpm,
         "OrionForCausalLM": _orion,
         "XverseForCausalLM": _as_llama,
+        "BailingMoeV2ForCausalLM": _ling2,
+        "NemotronH_Nano_VL_V2": _nemotron_vl,
+        "PanguEmbeddedForCausalLM": _pangu,
     }
 )
