@@ -162,8 +162,9 @@ class Catalog:
         header, translation, fault = _header(model)
         description = describe_header(header) if header else None
         why_blind = translation.why_blind if translation else ""
-        if description and why_blind:
-            description = replace(description, has_vision=False, has_audio=False)
+        if description and translation:  # of encoders inside only that of images is used
+            sees = description.has_vision and not why_blind
+            description = replace(description, has_vision=sees, has_audio=False)
         chat_template, layer = self._templates(model, description)
         eyes = [_projector_header(each.path) for each in model.projectors]
         inner = translation.eye.header if translation and translation.eye and not eyes else None

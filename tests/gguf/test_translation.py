@@ -11,6 +11,7 @@ import pytest
 from puna.errors import BadModelFile
 from puna.gguf.reader import read_header
 from puna.gguf.translation.registry import Translation, translation_of
+from puna.gguf.values import ArrayInfo
 from tests.fakes.ggufs import Array, Tensor, Value, write_gguf
 
 GEMMA: Mapping[str, Value] = {
@@ -132,3 +133,89 @@ def test_a_part_of_a_model_is_not_translated(tmp_path: Path) -> None:
     keys = {**GEMMA, "split.count": 2, "split.no": 0}
     with pytest.raises(BadModelFile, match="must be whole"):
         translated(tmp_path / "m.gguf", keys)
+
+
+NEW: Mapping[str, tuple[str, dict[str, Value], tuple[Tensor, ...], list[str], dict[str, Any]]] = {
+    "Gemma 3n loses the tokens that its layers do not know": (
+        "gemma3n",
+        {"tokenizer.ggml.tokens": Array(8, ["a", "b", "c"])},
+        (
+            Tensor("token_embd.weight", (2, 3), data=bytes(24)),
+            Tensor("per_layer_token_embd.weight", (2, 2)),
+        ),
+        ["token_embd.weight [2, 2]", "per_layer_token_embd.weight [2, 2]"],
+        {"general.architecture": "gemma3n", "tokenizer.ggml.tokens": 2},
+    ),
+    "Nemotron with a compressed network": (
+        "nemotron_h_moe",
+        {},
+        (
+            Tensor("blk.1.ffn_latent_in.weight", (2, 2)),
+            Tensor("blk.1.ffn_latent_out.weight", (2, 2)),
+            Tensor("mtp.layers.0.x"),
+        ),
+        ["blk.1.ffn_latent_down.weight [2, 2]", "blk.1.ffn_latent_up.weight [2, 2]"],
+        {"nemotron_h_moe.moe_latent_size": 2},
+    ),
+    "Nemotron that sees and hears": (
+        "nemotron_h_omni",
+        {"nemotron_h_omni.expert_count": 4},
+        (Tensor("blk.0.x"), Tensor("v.x"), Tensor("a.x"), Tensor("mm.x")),
+        ["blk.0.x [4]"],
+        {"general.architecture": "nemotron_h_moe", "nemotron_h_moe.expert_count": 4},
+    ),
+    "Nemotron without experts that sees": (
+        "nemotron_h_omni",
+        {},
+        (Tensor("blk.0.x"), Tensor("v.x")),
+        ["blk.0.x [4]"],
+        {"general.architecture": "nemotron_h"},
+    ),
+    "Qwen3-Next": (
+        "qwen3next",
+        {"qwen3next.attention.head_count_kv": Array(4, [0, 0, 0, 2])},
+        (Tensor("blk.0.ssm_dt"),),
+        ["blk.0.ssm_dt.bias [4]"],
+        {"qwen3next.attention.head_count_kv": 2},
+    ),
+    "Qwen3.5 with experts": (
+        "qwen35moe",
+        {"qwen35moe.attention.head_count_kv": Array(4, [0, 2])},
+        (Tensor("blk.0.ssm_dt"), Tensor("blk.1.x"), Tensor("mtp.x")),
+        ["blk.0.ssm_dt.bias [4]", "blk.1.x [4]"],
+        {
+            "qwen35moe.attention.head_count_kv": 2,
+            "qwen35moe.block_count": 2,
+            "qwen35moe.rope.dimension_sections": (11, 11, 10, 0),
+        },
+    ),
+    "an early file of Llama 3": (
+        "llama",
+        {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": Array(8, [""] * 128_256)},
+        (Tensor("blk.0.x"),),
+        ["blk.0.x [4]"],
+        {"tokenizer.ggml.pre": "llama-bpe"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("architecture", "keys", "tensors", "made", "told"), NEW.values(), ids=NEW)
+def test_names_and_numbers_of_others_become_the_engines(
+    tmp_path: Path,
+    architecture: str,
+    keys: dict[str, Value],
+    tensors: tuple[Tensor, ...],
+    made: list[str],
+    told: dict[str, Any],
+) -> None:
+    common: dict[str, Value] = {"general.architecture": architecture}
+    found = translated(
+        tmp_path / "m.gguf", {**common, f"{architecture}.block_count": 1, **keys}, tensors
+    )
+    assert found is not None
+    header = found.text.header
+    assert [f"{each.name} {list(each.shape)}" for each in header.tensors] == made
+    said = {key: header.metadata[key] for key in told}
+    assert {
+        key: value.count if isinstance(value, ArrayInfo) else value for key, value in said.items()
+    } == told

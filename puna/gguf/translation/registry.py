@@ -10,7 +10,18 @@ from puna.errors import BadModelFile, quoted
 from puna.gguf.describe import ENCODER, describe_header
 from puna.gguf.reader import Header, read_header
 from puna.gguf.split import place_of
-from puna.gguf.translation import gemma3, lfm2, llama4, mistral3, qwen3vl, qwen25vl
+from puna.gguf.translation import (
+    deepseekocr,
+    gemma3,
+    gemma4,
+    glmocr,
+    lfm2,
+    llama4,
+    mistral3,
+    qwen3vl,
+    qwen25vl,
+    texts,
+)
 from puna.gguf.translation.draft import Draft, Source
 from puna.gguf.translation.target import Target
 
@@ -53,14 +64,29 @@ def _always(_: Source) -> bool:
     return True
 
 
+_VECTORS = _Family(texts.is_embedding_gemma, texts.embedding_gemma)
 _QWEN3VL = _Family(qwen3vl.is_foreign, qwen3vl.text, qwen3vl.eye)
+_QWEN35 = _Family(qwen3vl.is_foreign_hybrid, qwen3vl.text_of_hybrid, qwen3vl.eye)
 
 _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
-    "gemma3": (_Family(gemma3.is_foreign, gemma3.text, gemma3.eye),),
+    "deepseekocr": (_Family(_always, deepseekocr.text, deepseekocr.eye),),
+    "gemma3": (_VECTORS, _Family(gemma3.is_foreign, gemma3.text, gemma3.eye)),
+    "gemma3n": (_Family(texts.has_old_vocabulary, texts.gemma3n),),
+    "gemma4": (_Family(gemma4.is_foreign, gemma4.text, gemma4.eye),),
+    "glm4moelite": (_Family(_always, texts.glm4_lite),),
+    "glmocr": (_Family(_always, glmocr.text, glmocr.eye),),
+    "gptoss": (_Family(_always, texts.gpt_oss),),
     "lfm2": (_Family(lfm2.is_foreign, lfm2.text, lfm2.eye),),
+    "llama": (_Family(texts.is_old_llama3, texts.llama3),),
     "llama4": (_Family(llama4.is_foreign, llama4.text, llama4.eye),),
     "mistral3": (_Family(mistral3.is_foreign, mistral3.text, mistral3.eye),),
+    "nemotron_h_moe": (_Family(texts.is_old_nemotron, texts.nemotron),),
+    "nemotron_h_omni": (_Family(_always, texts.nemotron_omni),),
+    "olmo3": (_Family(_always, texts.olmo3),),
     "qwen25vl": (_Family(_always, qwen25vl.text, qwen25vl.eye),),
+    "qwen35": (_QWEN35,),
+    "qwen35moe": (_QWEN35,),
+    "qwen3next": (_Family(texts.has_old_dt, texts.qwen3_next),),
     "qwen3vl": (_QWEN3VL,),
     "qwen3vlmoe": (_QWEN3VL,),
 }

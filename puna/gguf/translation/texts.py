@@ -1,0 +1,181 @@
+"""Text models of which only names differ: of the architecture, of a few keys and tensors."""
+
+from __future__ import annotations
+
+from puna.gguf.translation.draft import Draft, Source
+from puna.gguf.values import ArrayInfo
+
+__all__ = [
+    "embedding_gemma",
+    "gemma3n",
+    "glm4_lite",
+    "gpt_oss",
+    "has_old_dt",
+    "has_old_vocabulary",
+    "is_embedding_gemma",
+    "is_old_llama3",
+    "is_old_nemotron",
+    "llama3",
+    "nemotron",
+    "nemotron_omni",
+    "olmo3",
+    "qwen3_next",
+]
+
+_PRE, _TOKENS = "tokenizer.ggml.pre", "tokenizer.ggml.tokens"
+_LLAMA3_TOKENS = 128_256
+_GEMMA = "gemma-embedding"
+
+
+def gpt_oss(source: Source) -> Draft:
+    """gpt-oss, which the reference calls `gptoss`."""
+    draft = Draft(source)
+    draft.rename_architecture("gpt-oss")
+    experts = source.tensor("blk.0.ffn_gate_exps.weight").shape
+    draft.default("gpt-oss.expert_feed_forward_length", experts[1])
+    draft.default("gpt-oss.rope.scaling.type", "yarn")
+    draft.put(_PRE, "gpt-4o")
+    draft.rename(r"\.attn_out\.", ".attn_output.")
+    draft.rename(r"\.attn_sinks$", ".attn_sinks.weight")
+    draft.rename(r"\.ffn_norm\.", ".post_attention_norm.")
+    return draft
+
+
+def olmo3(source: Source) -> Draft:
+    """OLMo 3, which the engine takes for OLMo 2 with windows."""
+    draft = Draft(source)
+    draft.rename_architecture("olmo2")
+    return draft
+
+
+def is_embedding_gemma(source: Source) -> bool:
+    """Whether a Gemma 3 is the one for vectors."""
+    return "dense.0.weight" in source.tensors
+
+
+def embedding_gemma(source: Source) -> Draft:
+    """EmbeddingGemma, whose tokens see each other, and whose vectors go through two matrices."""
+    draft = Draft(source)
+    draft.rename_architecture(_GEMMA)
+    for name in ("attention.causal", "attention.sliding_window_pattern"):
+        draft.keys.pop(f"{_GEMMA}.{name}", None)
+    draft.default(f"{_GEMMA}.rope.freq_base_swa", 10_000.0)
+    for number in (0, 1):
+        n_in, n_out = source.tensor(f"dense.{number}.weight").shape[:2]
+        draft.put(f"{_GEMMA}.dense_{number + 2}_feat_in", n_in)
+        draft.put(f"{_GEMMA}.dense_{number + 2}_feat_out", n_out)
+    draft.rename(r"^dense\.0\.", "dense_2.")
+    draft.rename(r"^dense\.1\.", "dense_3.")
+    draft.rename(r"^norm\.weight$", "output_norm.weight")
+    return draft
+
+
+def has_old_vocabulary(source: Source) -> bool:
+    """Whether a Gemma 3n has embeddings of more tokens than its layers know."""
+    whole = source.tensors.get("token_embd.weight")
+    each = source.tensors.get("per_layer_token_embd.weight")
+    return bool(whole and each and whole.shape[-1] > each.shape[-1])
+
+
+def gemma3n(source: Source) -> Draft:
+    """Gemma 3n without the tokens that stand for images and sounds."""
+    draft = Draft(source)
+    draft.drop("a.", "v.", "mm.")
+    draft.put("tokenizer.ggml.model", "llama")
+    n_rows = source.tensor("per_layer_token_embd.weight").shape[-1]
+    whole = draft.need("token_embd.weight")
+    width = whole.info.shape[0]
+    draft.add(
+        "token_embd.weight",
+        (width, n_rows),
+        whole.info.type_name,
+        [draft.part(whole, 0, width * n_rows)],
+    )
+    draft.fit_vocabulary()
+    return draft
+
+
+def glm4_lite(source: Source) -> Draft:
+    """GLM-4.7-Flash: DeepSeek's attention, whose compressed sizes the engine wants to be told."""
+    draft = Draft(source)
+    draft.rename_architecture("deepseek2")
+    rank = source.need("attention.kv_lora_rank")
+    size = source.need("attention.key_length")
+    sizes = {
+        "attention.head_count_kv": 1,
+        "attention.key_length": rank + source.need("rope.dimension_count"),
+        "attention.value_length": rank,
+        "attention.key_length_mla": size,
+        "attention.value_length_mla": size,
+    }
+    for name, value in sizes.items():
+        draft.put(f"deepseek2.{name}", value)
+    draft.default("deepseek2.expert_group_count", 1)
+    draft.default("deepseek2.expert_group_used_count", 1)
+    draft.put(_PRE, "glm4")
+    ends = source.header.metadata.get("tokenizer.ggml.eos_token_ids")
+    names = ("tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id")
+    for name, end in zip(names, ends[1:3] if isinstance(ends, tuple) else (), strict=False):
+        draft.default(name, int(end))
+    return draft
+
+
+def is_old_nemotron(source: Source) -> bool:
+    """Whether there are layers that guess further tokens, or names of a compressed network."""
+    return source.has("mtp.") or any(".ffn_latent_in." in name for name in source.tensors)
+
+
+def nemotron(source: Source) -> Draft:
+    """Nemotron 3 without the layers that guess further tokens."""
+    return _latent(Draft(source), source, source.architecture)
+
+
+def nemotron_omni(source: Source) -> Draft:
+    """The text model of Nemotron 3 Nano Omni."""
+    draft = Draft(source)
+    draft.drop("a.", "v.", "mm.")
+    experts = source.keys.whole("expert_count") or source.keys.whole("expert_used_count")
+    new = "nemotron_h_moe" if experts else "nemotron_h"
+    draft.rename_architecture(new)
+    return _latent(draft, source, new)
+
+
+def _latent(draft: Draft, source: Source, architecture: str) -> Draft:
+    draft.drop("mtp.")
+    for name, made in source.tensors.items():
+        if ".ffn_latent_in." in name:
+            draft.default(f"{architecture}.moe_latent_size", made.shape[-1])
+    draft.rename(r"\.ffn_latent_in\.", ".ffn_latent_down.")
+    draft.rename(r"\.ffn_latent_out\.", ".ffn_latent_up.")
+    return draft
+
+
+def has_old_dt(source: Source) -> bool:
+    """Whether a bias has a name without the word."""
+    return any(name.endswith(".ssm_dt") for name in source.tensors)
+
+
+def qwen3_next(source: Source) -> Draft:
+    """Qwen3-Next."""
+    draft = Draft(source)
+    heads = source.wholes("attention.head_count_kv")
+    if heads and max(heads) > 0:
+        draft.put(f"{source.architecture}.attention.head_count_kv", max(heads))
+    draft.rename(r"\.ssm_dt$", ".ssm_dt.bias")
+    return draft
+
+
+def is_old_llama3(source: Source) -> bool:
+    """Whether a vocabulary of Llama 3 does not say how texts are cut before it is used."""
+    keys = source.header.metadata
+    tokens = keys.get(_TOKENS)
+    count = tokens.count if isinstance(tokens, ArrayInfo) else 0
+    is_bytes = keys.get("tokenizer.ggml.model") == "gpt2"
+    return is_bytes and count == _LLAMA3_TOKENS and keys.get(_PRE, "") in {"", "default"}
+
+
+def llama3(source: Source) -> Draft:
+    """Early files of Llama 3."""
+    draft = Draft(source)
+    draft.put(_PRE, "llama-bpe")
+    return draft

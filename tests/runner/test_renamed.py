@@ -1,0 +1,62 @@
+"""Text models of the reference's library under other names are, for the engine, those it knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from puna.gguf.translation.registry import read_translation
+from puna.gguf.translation.target import Target
+from puna.runner.llama.floats import widen
+from puna.runner.llama.library import LOG
+from puna.runner.llama.model import Model
+from puna.runner.llama.vision import Projector
+from puna.runner.protocol import LoadPlan
+from puna.runner.unwritten import Unwritten
+from tests.fakes.inner_eyes import EYES, put_inside, write_eye
+from tests.fakes.monoliths import read_gguf
+from tests.fakes.renamed import RENAMED, write_pair
+
+
+def written(target: Target, source: Path, path: Path) -> Path:
+    with Unwritten(target, source, widen) as file:
+        path.write_bytes(b"".join(file.pieces()))
+    return path
+
+
+def check_alike(made: Path, expected: Path) -> None:
+    """Every key that is expected, and exactly its tensors."""
+    (keys, weights), (wanted, values) = read_gguf(made), read_gguf(expected)
+    assert {key: keys.get(key) for key in wanted} == wanted
+    assert weights.keys() == values.keys()
+    for key, value in values.items():
+        np.testing.assert_array_equal(weights[key], value)
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_the_engine_gets_the_names_that_it_knows(tmp_path: Path, name: str) -> None:
+    ours, theirs = write_pair(tmp_path, RENAMED[name])
+    LOG.attach(lambda level, line: None)
+    for path in (ours, theirs):
+        Model(LoadPlan(model=str(path)), lambda fraction: None).close()
+    assert read_translation(ours) is None
+    translation = read_translation(theirs)
+    assert translation is not None
+    check_alike(written(translation.text, theirs, tmp_path / "made.gguf"), ours)
+
+
+@pytest.mark.parametrize("name", EYES)
+def test_the_engine_gets_encoders_that_it_knows(tmp_path: Path, name: str) -> None:
+    _, theirs = write_pair(tmp_path, RENAMED[name])
+    own = write_eye(tmp_path / "eye.gguf", EYES[name])
+    whole = put_inside(tmp_path / "whole.gguf", theirs, EYES[name], own)
+    translation = read_translation(whole)
+    assert translation is not None
+    assert translation.eye is not None, translation.why_blind
+    check_alike(written(translation.eye, whole, tmp_path / "made.gguf"), own)
+    LOG.attach(lambda level, line: None)
+    model = Model(LoadPlan(model=str(whole)), lambda fraction: None)
+    Projector(str(whole), model, 1, on_card=False).close()
+    model.close()
