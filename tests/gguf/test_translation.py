@@ -219,3 +219,46 @@ def test_names_and_numbers_of_others_become_the_engines(
     assert {
         key: value.count if isinstance(value, ArrayInfo) else value for key, value in said.items()
     } == told
+
+
+def read_back(tmp_path: Path, found: Translation | None, n_bytes: int) -> Mapping[str, Any]:
+    """The keys of the text model's file, with all arrays."""
+    assert found is not None
+    path = tmp_path / "text.gguf"
+    path.write_bytes(found.text.read_head(tmp_path / "m.gguf") + bytes(n_bytes))
+    return read_header(path, arrays=True).metadata
+
+
+def test_bytes_among_tokens_are_known_as_such(tmp_path: Path) -> None:
+    keys: dict[str, Value] = {
+        "general.architecture": "gemma3n",
+        "gemma3n.block_count": 1,
+        "tokenizer.ggml.tokens": Array(8, ["a", "<0x0A>", "<0xZZ>", "b"]),
+        "tokenizer.ggml.token_type": Array(5, [1, 1, 3, 1]),
+    }
+    tensors = (
+        Tensor("token_embd.weight", (1, 4)),
+        Tensor("per_layer_token_embd.weight", (1, 3), data=bytes(12)),
+    )
+    found = translated(tmp_path / "m.gguf", keys, tensors)
+    made = read_back(tmp_path, found, 64)
+    assert made["tokenizer.ggml.token_type"] == (1, 6, 3)
+    assert made["tokenizer.ggml.tokens"] == ("a", "<0x0A>", "<0xZZ>")
+
+
+@pytest.mark.parametrize(("letters", "expected"), [("AQL/", (1, 2, 255)), ("AQL", None)])
+def test_a_table_in_letters_becomes_bytes(
+    tmp_path: Path, letters: str, expected: tuple[int, ...] | None
+) -> None:
+    keys: dict[str, Value] = {
+        "general.architecture": "bert",
+        "bert.block_count": 1,
+        "tokenizer.ggml.precompiled_charsmap": Array(8, list(letters)),
+    }
+    found = translated(tmp_path / "m.gguf", keys, (Tensor("blk.0.x"),))
+    if expected is None:
+        with pytest.raises(BadModelFile, match="is not in base64"):
+            read_back(tmp_path, found, 32)
+    else:
+        made = read_back(tmp_path, found, 32)
+        assert made["tokenizer.ggml.precompiled_charsmap"] == expected

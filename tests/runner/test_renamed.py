@@ -15,9 +15,12 @@ from puna.runner.llama.model import Model
 from puna.runner.llama.vision import Projector
 from puna.runner.protocol import LoadPlan
 from puna.runner.unwritten import Unwritten
+from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.inner_eyes import EYES, put_inside, write_eye
-from tests.fakes.monoliths import read_gguf
+from tests.fakes.monoliths import read_gguf, write_copy
+from tests.fakes.projectors import LLAVA, make_image, make_projector
 from tests.fakes.renamed import RENAMED, write_pair
+from tests.runner.seers import Seer, what_follows
 
 
 def written(target: Target, source: Path, path: Path) -> Path:
@@ -60,3 +63,17 @@ def test_the_engine_gets_encoders_that_it_knows(tmp_path: Path, name: str) -> No
     model = Model(LoadPlan(model=str(whole)), lambda fraction: None)
     Projector(str(whole), model, 1, on_card=False).close()
     model.close()
+
+
+def test_a_projector_that_does_not_say_its_kind_is_llavas(tmp_path: Path) -> None:
+    model = make_tiny_llama(tmp_path / "m.gguf")
+    told = make_projector(tmp_path / "told.gguf", LLAVA)
+    keys, weights = read_gguf(told)
+    del keys["clip.projector_type"]
+    untold = write_copy(tmp_path / "untold.gguf", keys, weights)
+    image = make_image(seed=1)
+    seen = [
+        what_follows(Seer(model, eye, LLAVA.tokens), "the dog [img-0] said", [image])
+        for eye in (told, untold)
+    ]
+    np.testing.assert_array_equal(seen[0], seen[1])

@@ -18,6 +18,7 @@ from puna.gguf.translation.target import Target
 from puna.runner.llama.floats import widen
 from puna.runner.llama.library import LOG
 from puna.runner.llama.model import Model
+from puna.runner.llama.stream import written
 from puna.runner.protocol import LoadPlan
 from puna.runner.unwritten import Unwritten
 from tests.fakes.ggufs import Tensor, make_tiny_llama, write_gguf
@@ -111,3 +112,23 @@ def test_a_text_model_that_lacks_a_tensor_is_told_by_the_engine(tmp_path: Path) 
     LOG.attach(lambda level, line: None)
     with pytest.raises(StartFailed, match=r"tensor 'blk\.1\.ffn_up\.weight' not found"):
         Model(LoadPlan(model=str(path)), lambda fraction: None)
+
+
+def test_without_files_in_memory_there_is_one_in_a_folder_meanwhile(
+    drafted: tuple[Path, Target],
+) -> None:
+    with Unwritten(drafted[1], drafted[0], widen) as file:
+        with written(file, in_memory=False) as path:
+            assert Path(path).read_bytes() == whole(*drafted)
+        assert not Path(path).parent.exists()
+
+
+def test_cells_of_a_translated_model_are_not_those_of_the_file(tmp_path: Path) -> None:
+    LOG.attach(lambda level, line: None)
+    said = set()
+    for more in ({}, {"v.blk.0": np.zeros(4, np.float32)}):
+        plan = LoadPlan(model=str(make_tiny_llama(tmp_path / f"{len(more)}.gguf", more=more)))
+        model = Model(plan, lambda fraction: None)
+        said.add(model.variant(plan))
+        model.close()
+    assert len(said) == 2

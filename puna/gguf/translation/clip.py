@@ -7,7 +7,7 @@ from typing import Literal
 
 from puna.gguf.translation.draft import Draft, Source
 
-__all__ = ["CLIP_PIXELS", "HALF_PIXELS", "Pixels", "begin_eye"]
+__all__ = ["CLIP_PIXELS", "HALF_PIXELS", "Pixels", "begin_eye", "with_kind"]
 
 Pixels = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and deviation of an image's colours."""
@@ -55,4 +55,17 @@ def begin_eye(
         own = source.reals(f"vision.{name}")
         draft.put(f"clip.vision.{name}", own if len(own) == 3 else usual)
     draft.rename_all(renames)
+    return draft
+
+
+def with_kind(source: Source) -> Draft | None:
+    """A projector that does not say its kind, saying it: the first ones knew only LLaVA's. None for
+    any other.
+    """
+    keys = source.keys
+    told = keys.text("projector_type") or keys.text("vision.projector_type")
+    if source.architecture != "clip" or told or not keys.is_true("has_vision_encoder"):
+        return None
+    draft = Draft(source)
+    draft.put("clip.projector_type", "mlp")
     return draft

@@ -22,10 +22,14 @@ from puna.gguf.translation import (
     qwen25vl,
     texts,
 )
+from puna.gguf.translation.clip import with_kind
 from puna.gguf.translation.draft import Draft, Source
 from puna.gguf.translation.target import Target
 
-__all__ = ["Translation", "read_translation", "translation_of"]
+__all__ = ["VERSION", "Translation", "read_eye", "read_translation", "translation_of"]
+
+VERSION = 1
+"""To be raised where the same file becomes another text model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ _QWEN3VL = _Family(qwen3vl.is_foreign, qwen3vl.text, qwen3vl.eye)
 _QWEN35 = _Family(qwen3vl.is_foreign_hybrid, qwen3vl.text_of_hybrid, qwen3vl.eye)
 
 _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
+    "bert": (_Family(texts.has_letters_for_bytes, texts.xlm_r),),
     "deepseekocr": (_Family(_always, deepseekocr.text, deepseekocr.eye),),
     "gemma3": (_VECTORS, _Family(gemma3.is_foreign, gemma3.text, gemma3.eye)),
     "gemma3n": (_Family(texts.has_old_vocabulary, texts.gemma3n),),
@@ -108,7 +113,7 @@ def translation_of(header: Header, path: Path) -> Translation | None:
     family = next((each for each in families if each.is_foreign(source)), None)
     if family is None:
         return None
-    if place_of(header) is not None or header.version < 2 or header.byte_order != "little":
+    if not _is_plain(header):
         raise BadModelFile("a file of this form must be whole, and of GGUF version 2 or later")
     text = family.text(source).finish()
     if not _holds_encoder(source):
@@ -122,6 +127,11 @@ def translation_of(header: Header, path: Path) -> Translation | None:
         return Translation(text, why_blind=f"the encoder inside its file cannot be used: {fault}")
 
 
+def _is_plain(header: Header) -> bool:
+    """Whether the file is whole, and of a form whose keys can be copied."""
+    return place_of(header) is None and header.version >= 2 and header.byte_order == "little"
+
+
 def read_translation(path: Path) -> Translation | None:
     """How to give the model in a file to the engine, None where that is to read the file as it is:
     it can, or it is to say itself what is wrong with it.
@@ -133,3 +143,22 @@ def read_translation(path: Path) -> Translation | None:
     except (BadModelFile, OSError):
         return None
     return translation_of(header, path)
+
+
+def read_eye(path: Path) -> Target | None:
+    """What to give the engine in place of a projector's file, or of a model's with an encoder
+    inside; None where that is the file as it is.
+
+    Raises BadModelFile where the encoder cannot be used.
+    """
+    try:
+        header = read_header(path)
+    except (BadModelFile, OSError):
+        return None
+    translation = translation_of(header, path)
+    if translation is not None and translation.eye is None:
+        raise BadModelFile(translation.why_blind or "the file has no encoder of images")
+    if translation is not None:
+        return translation.eye
+    mended = with_kind(Source(header, path)) if _is_plain(header) else None
+    return mended.finish() if mended else None

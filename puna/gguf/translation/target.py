@@ -5,18 +5,18 @@ where in the other file their bytes are. Nothing is read but the header.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 
 from puna.errors import BadModelFile, quoted
-from puna.gguf.reader import DEFAULT_ALIGNMENT, LITTLE, Header, locate_keys
+from puna.gguf.reader import DEFAULT_ALIGNMENT, LITTLE, Header, locate_keys, read_header
 from puna.gguf.tensors import TensorInfo
 from puna.gguf.types import SCALARS, ValueType
 from puna.gguf.values import ArrayInfo, Plain, Value
 
-__all__ = ["Kept", "Key", "Made", "Span", "Target"]
+__all__ = ["Computed", "Kept", "Key", "Made", "Span", "Target"]
 
 _VERSION = 3
 _LENGTH = struct.Struct("<Q")
@@ -31,7 +31,15 @@ class Kept:
     n_first: int | None = None
 
 
-Key = Kept | Plain | tuple[Plain, ...]
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """An array of `kind`, made of all of the source's keys when the file is read."""
+
+    kind: ValueType
+    make: Callable[[Mapping[str, Value]], Sequence[Plain]]
+
+
+Key = Kept | Computed | Plain | tuple[Plain, ...]
 """Where a key's value comes from. New numbers are written as U32 or F32, in arrays as I32 or F32.
 """
 
@@ -85,6 +93,8 @@ class Target:
         )
 
     def _value(self, key: Key) -> Value:
+        if isinstance(key, Computed):
+            return ArrayInfo(key.kind, 0)
         if not isinstance(key, Kept):
             return key
         value = self.source.metadata[key.name]
@@ -122,6 +132,10 @@ def _read_keys(path: Path, keys: Mapping[str, Key]) -> list[bytes]:
     pairs = []
     with FileIO(path) as file:
         for name, key in keys.items():
+            if isinstance(key, Computed):
+                values = key.make(read_header(path, arrays=True).metadata)
+                pairs.append(_string(name) + _encode_array(key.kind, values))
+                continue
             if not isinstance(key, Kept):
                 pairs.append(_string(name) + _encode(key))
                 continue
@@ -158,11 +172,14 @@ def _string(text: str) -> bytes:
 
 def _encode(value: Plain | tuple[Plain, ...]) -> bytes:
     if isinstance(value, tuple):
-        kind = _kind(value[0] if value else 0, in_array=True)
-        head = _ARRAY_HEAD.pack(ValueType.ARRAY, kind, len(value))
-        return head + b"".join(_scalar(kind, each) for each in value)
+        return _encode_array(_kind(value[0] if value else 0, in_array=True), value)
     kind = _kind(value)
     return struct.pack("<I", kind) + _scalar(kind, value)
+
+
+def _encode_array(kind: ValueType, values: Sequence[Plain]) -> bytes:
+    head = _ARRAY_HEAD.pack(ValueType.ARRAY, kind, len(values))
+    return head + b"".join(_scalar(kind, each) for each in values)
 
 
 def _kind(value: Plain, *, in_array: bool = False) -> ValueType:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Mapping
+
+from puna.errors import BadModelFile, quoted
 from puna.gguf.translation.draft import Draft, Source
-from puna.gguf.values import ArrayInfo
+from puna.gguf.translation.target import Computed
+from puna.gguf.types import ValueType
+from puna.gguf.values import ArrayInfo, Plain, Value
 
 __all__ = [
     "embedding_gemma",
     "gemma3n",
     "glm4_lite",
     "gpt_oss",
+    "has_letters_for_bytes",
     "has_old_dt",
     "has_old_vocabulary",
     "is_embedding_gemma",
@@ -20,9 +28,12 @@ __all__ = [
     "nemotron_omni",
     "olmo3",
     "qwen3_next",
+    "xlm_r",
 ]
 
 _PRE, _TOKENS = "tokenizer.ggml.pre", "tokenizer.ggml.tokens"
+_TYPES, _CHARSMAP = "tokenizer.ggml.token_type", "tokenizer.ggml.precompiled_charsmap"
+_BYTE, _BYTE_TOKEN = 6, re.compile("<0x[0-9A-F]{2}>")
 _LLAMA3_TOKENS = 128_256
 _GEMMA = "gemma-embedding"
 
@@ -92,7 +103,41 @@ def gemma3n(source: Source) -> Draft:
         [draft.part(whole, 0, width * n_rows)],
     )
     draft.fit_vocabulary()
+    draft.put(_TYPES, Computed(ValueType.I32, lambda keys: _with_bytes(keys, n_rows)))
     return draft
+
+
+def _with_bytes(keys: Mapping[str, Value], count: int) -> list[Plain]:
+    """The kinds of the first tokens, of which those that are written as bytes are bytes."""
+    tokens, kinds = keys.get(_TOKENS), keys.get(_TYPES)
+    if not isinstance(tokens, tuple) or not isinstance(kinds, tuple):
+        raise BadModelFile(f"key {quoted(_TYPES)} is missing")
+    return [
+        _BYTE if _BYTE_TOKEN.fullmatch(str(token)) else kind
+        for token, kind in zip(tokens[:count], kinds[:count], strict=True)
+    ]
+
+
+def has_letters_for_bytes(source: Source) -> bool:
+    """Whether the table of an XLM-R tokenizer is written in letters."""
+    table = source.header.metadata.get(_CHARSMAP)
+    return isinstance(table, ArrayInfo) and table.kind is ValueType.STRING
+
+
+def xlm_r(source: Source) -> Draft:
+    """Snowflake Arctic Embed 2, whose tokenizer's table is bytes."""
+    draft = Draft(source)
+    draft.put(_CHARSMAP, Computed(ValueType.U8, _decoded))
+    return draft
+
+
+def _decoded(keys: Mapping[str, Value]) -> bytes:
+    table = keys.get(_CHARSMAP)
+    letters = "".join(map(str, table)) if isinstance(table, tuple) else ""
+    try:
+        return base64.b64decode(letters, validate=True)
+    except ValueError:
+        raise BadModelFile(f"key {quoted(_CHARSMAP)} is not in base64") from None
 
 
 def glm4_lite(source: Source) -> Draft:

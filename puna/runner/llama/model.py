@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from puna.errors import BadRequest, StartFailed
-from puna.gguf.translation.registry import read_translation
+from puna.gguf.translation.registry import VERSION, Translation, read_translation
 from puna.runner.llama.devices import device_handles
 from puna.runner.llama.floats import widen
 from puna.runner.llama.library import LOG, lib, start_failure
@@ -19,6 +20,8 @@ from puna.runner.protocol import LoadPlan
 from puna.runner.unwritten import Unwritten
 
 __all__ = ["Model", "Pooling"]
+
+log = logging.getLogger(__name__)
 
 _LONGEST_VALUE = 256  # bytes of a metadata value that is read here
 
@@ -40,10 +43,17 @@ class Model:
     def __init__(self, plan: LoadPlan, progress: Callable[[float], None]) -> None:
         """Load the files of the plan; `progress` hears of fractions from 0 to 1.
 
-        Raises StartFailed or OutOfMemory with libllama's words.
+        Raises StartFailed or OutOfMemory with libllama's words, BadModelFile.
         """
         LOG.forget_errors()
-        self._handle = _load(plan.weights, _model_params(plan, progress))
+        params, path = _model_params(plan, progress), Path(plan.model)
+        translation = None if plan.parts else read_translation(path)
+        self._is_translated = translation is not None
+        self._handle = (
+            _load_translated(translation, path, params)
+            if translation
+            else _load(plan.weights, params)
+        )
         if not self._handle:
             raise start_failure(f"failed to load model {plan.model}")
         self._vocab = lib.llama_model_get_vocab(self._handle)
@@ -89,9 +99,11 @@ class Model:
     def variant(self, plan: LoadPlan) -> str:
         """What a sequence's cells depend on besides files and plan.
 
-        Some models turn positions by other factors when the context is long.
+        Some models turn positions by other factors when the context is long; some files were
+        translated.
         """
-        return f"n_ctx {plan.n_ctx * plan.n_parallel}" if self.is_stretched else ""
+        stretched = f"n_ctx {plan.n_ctx * plan.n_parallel}" if self.is_stretched else ""
+        return stretched + (f" translation {VERSION}" if self._is_translated else "")
 
     @property
     def is_stretched(self) -> bool:
@@ -281,22 +293,21 @@ class Model:
 
 
 def _load(paths: Sequence[str], params: Any) -> Any:
-    """libllama's pointer to a model in one file or several, null where it fails.
-
-    Raises BadModelFile and StartFailed where a file of the reference's own form cannot be read.
-    """
+    """libllama's pointer to a model in one file or several, null where it fails."""
     if len(paths) == 1:
-        path = Path(paths[0])
-        translation = read_translation(path)
-        if translation is None:
-            return lib.llama_model_load_from_file(paths[0].encode(), params)
-        try:
-            with Unwritten(translation.text, path, widen) as file:
-                return load_stream(file, params)
-        except OSError as cause:
-            raise StartFailed(f"failed to read model {path}: {cause}") from cause
+        return lib.llama_model_load_from_file(paths[0].encode(), params)
     names = (ctypes.c_char_p * len(paths))(*(path.encode() for path in paths))
     return lib.llama_model_load_from_splits(names, len(paths), params)
+
+
+def _load_translated(translation: Translation, path: Path, params: Any) -> Any:
+    """The same for a file of the reference's own form. Raises BadModelFile, StartFailed."""
+    log.info("%s is given to the engine in the engine's own form", path.name)
+    try:
+        with Unwritten(translation.text, path, widen) as file:
+            return load_stream(file, params)
+    except OSError as cause:
+        raise StartFailed(f"failed to read model {path}: {cause}") from cause
 
 
 def _choose_cards(params: Any, plan: LoadPlan) -> None:

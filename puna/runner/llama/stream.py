@@ -24,6 +24,7 @@ __all__ = ["load_stream", "written"]
 
 log = logging.getLogger(__name__)
 
+_HAS_MEMORY_FILES = hasattr(os, "memfd_create")
 _FULLY_BUFFERED = 0
 _BUFFER_BYTES = 1 << 20  # larger reads come past it
 _Read = ctypes.CFUNCTYPE(ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -81,7 +82,7 @@ def load_stream(file: Unwritten, params: Any) -> Any:
     params.lazy_mode = lib.LLAMA_LAZY_MODE_OFF
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "fopencookie"):
-        with written(file) as path:
+        with written(file, in_memory=False) as path:
             return lib.llama_model_load_from_file(path.encode(), params)
     cursor = _Cursor(file)
     functions = _Functions(read=_Read(cursor.read), seek=_Seek(cursor.seek))
@@ -103,9 +104,9 @@ def load_stream(file: Unwritten, params: Any) -> Any:
 
 
 @contextmanager
-def written(file: Unwritten) -> Iterator[str]:
+def written(file: Unwritten, *, in_memory: bool = _HAS_MEMORY_FILES) -> Iterator[str]:
     """A path where the file is meanwhile. Raises BadModelFile, OSError where there is no room."""
-    if hasattr(os, "memfd_create"):
+    if in_memory:
         descriptor = os.memfd_create("puna", os.MFD_CLOEXEC)
         try:
             _write(file, descriptor)

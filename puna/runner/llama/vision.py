@@ -19,7 +19,7 @@ import numpy.typing as npt
 from llama_cpp import mtmd_cpp as _bindings
 
 from puna.errors import BadRequest, EngineError, StartFailed
-from puna.gguf.translation.registry import read_translation
+from puna.gguf.translation.registry import read_eye
 from puna.runner.llama.floats import widen
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
@@ -153,14 +153,12 @@ class Projector:
 @contextmanager
 def _as_file(path: Path) -> Iterator[str]:
     """A path where libmtmd finds the encoder, meanwhile."""
-    translation = read_translation(path)
-    if translation is None:
+    eye = read_eye(path)
+    if eye is None:
         yield str(path)
-    elif translation.eye is None:
-        raise StartFailed(translation.why_blind or "the file has no encoder of images")
-    else:
-        with Unwritten(translation.eye, path, widen) as file, written(file) as made:
-            yield made
+        return
+    with Unwritten(eye, path, widen) as file, written(file) as made:
+        yield made
 
 
 def _open(path: str, model: Model, n_threads: int, *, on_card: bool) -> Any:
