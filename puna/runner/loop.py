@@ -229,7 +229,7 @@ class Loop:
         log.warning("a decode of %d requests failed, each is tried alone: %s", len(failed), error)
         for each in failed:
             self._preempt(each)
-        self._suspects = {each.id for each in failed}
+        self._suspects |= {each.id for each in failed}  # beside those whose turn has not come
 
     def _look(self, eyes: Eyes) -> bool:
         """Decode some of an image whose turn it is; False when there is none."""

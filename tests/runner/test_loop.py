@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from puna.runner.admission import is_led
@@ -241,8 +241,19 @@ def test_company_and_guesses_change_nothing(
     assert all(sampler.closed == 1 for sampler in world.samplers)
 
 
+TWO_PAIRS = [
+    ("admit", [1, 2, 2, 4, 1, 4, 3, 1, 1], 1),
+    ("admit", [1, 4, 1, 3, 2, 1, 2, 3], 5),
+    ("admit", [1, 2, 3, 4, 1, 2, 4, 4, 3, 3, 3, 1, 4, 3], 5),
+    ("admit", [1, 2, 3, 3, 1, 3, 1, 1, 4, 1, 1], 4),
+    ("admit", [1, 2, 3, 4, 1, 2, 3, 4, 4, 2], 4),
+]
+"""Of each pair that fails together, one is to blame, and they take turns for the cells."""
+
+
 @pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
 @settings(max_examples=60, deadline=None)
+@example(events=TWO_PAIRS, poisoned={2, 5}, n_cells=85, n_batch=8, drafts=None)
 @given(
     events=EVENTS,
     poisoned=st.sets(st.integers(1, 8), min_size=1, max_size=3),
