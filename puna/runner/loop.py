@@ -267,7 +267,8 @@ class Loop:
         is_seen = any(part.generation.media for part in parts)  # then the pool alone has all
         sole = len(self._running) == 1 and not is_seen
         self._context.begin(self._cells.used, sole=sole, demands=() if is_seen else demands)
-        for part, demand in zip(parts, demands, strict=True):
+        pairs = zip(parts, demands, strict=True)
+        for part, demand in sorted(pairs, key=lambda pair: self._context.place(pair[1].sequence)):
             index = self._context.add(
                 demand.sequence,
                 demand.position,

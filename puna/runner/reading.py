@@ -73,7 +73,7 @@ class Reading:
         self, readers: Sequence[Want], budget: int, *, apart: bool, begins_together: bool
     ) -> dict[int, int]:
         """How many of `budget` tokens each gets, those that get any."""
-        far, last = self._had.copy(), self._last
+        far, newest = self._had.copy(), self._last
         weights = client_weights(readers)
         counts: dict[int, int] = {}
         left = list(readers)
@@ -81,12 +81,13 @@ class Reading:
         def standing(want: Want) -> tuple[bool, int, int, int]:
             given = counts.get(want.key, 0)
             waits = begins_together and self._waits(want, left, counts)
-            return waits, *_standing(want, given, far, last)
+            return waits, *_standing(want, given, far, newest)
 
         while budget > 0 and left:
             reader = min(left, key=standing)
             pending = reader.pending - counts.get(reader.key, 0)
-            stays = TAIL if len(left) > 1 and pending > TAIL else 0
+            last = int(apart and not begins_together and reader.position >= _BLOCK)
+            stays = TAIL if len(left) > 1 and pending > TAIL else last
             count = min(pending - stays, budget)
             if apart and count > TAIL and sum(counts.values()) >= _PIECE:
                 break
@@ -95,8 +96,8 @@ class Reading:
             counts[reader.key] = counts.get(reader.key, 0) + count
             budget -= count
             far.add(reader, count, weights)
-            last = reader.key
-            if count == pending:
+            newest = reader.key
+            if pending - count <= last:  # which comes with others' next words, and like them
                 left.remove(reader)
         return counts
 

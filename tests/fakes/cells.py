@@ -42,6 +42,10 @@ def _demands_of(batch: Sequence[tuple[int, int, int, bool]]) -> list[Demand]:
     return demands
 
 
+def _sequence_of(demand: Demand) -> int:
+    return demand.sequence
+
+
 class FakeModel:
     """A vocabulary of small numbers; END ends an answer."""
 
@@ -112,7 +116,11 @@ class FakeContext:
     def begin(self, n_used: int = 0, *, sole: bool = False, demands: Sequence[Demand] = ()) -> None:
         assert n_used == self.used
         self._batch, self._is_sole = [], sole
+        self._places: list[int] = []
         self._demands = list(demands)
+
+    def place(self, sequence: int) -> int:
+        return (sequence * 3 + self.used) % 7
 
     def add(
         self,
@@ -123,6 +131,8 @@ class FakeContext:
         logits: int,
         apart: bool = True,
     ) -> int:
+        self._places.append(self.place(sequence))
+        assert self._places == sorted(self._places), "not in the order of the context's places"
         for offset, token in enumerate(tokens):
             has_logits = offset >= len(tokens) - logits
             self._batch.append((sequence, position + offset, token, has_logits))
@@ -133,7 +143,10 @@ class FakeContext:
 
     def decode(self) -> Decoded:
         assert 0 < len(self._batch) <= self.n_batch
-        assert self._demands in ([], _demands_of(self._batch)), "something else was announced"
+        announced, added = (
+            sorted(each, key=_sequence_of) for each in (self._demands, _demands_of(self._batch))
+        )
+        assert announced in ([], added), "something else was announced"
         assert not self._is_sole or len({sequence for sequence, *_ in self._batch}) == 1
         if any(token == POISON for _, _, token, _ in self._batch):
             raise EngineError("broken")

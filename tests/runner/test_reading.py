@@ -134,6 +134,17 @@ def test_a_prompt_that_is_computed_apart_is_read_by_blocks(
     assert Reading().plan([want], 512, 512) == [Share(0, min(pending, 512))]
 
 
+def test_the_last_token_of_a_long_prompt_comes_with_others_next_words() -> None:
+    wants = [Want(0, 1), Want(1, 4, position=900)]
+    assert Reading().plan(wants, 512, 16, apart=True) == [Share(0, 1), Share(1, 3)]
+    assert Reading().plan(wants, 512, 16) == [Share(0, 1), Share(1, 4)], "in one run of the layers"
+    assert Reading().plan(wants[1:], 512, 16, apart=True) == [Share(1, 4)], "nobody speaks"
+    several = [Want(0, 1), Want(1, 2, position=900), Want(2, 2, position=900)]
+    assert Reading().plan(several, 512, 16, apart=True) == [Share(0, 1), Share(1, 1), Share(2, 1)]
+    short = [Want(0, 1), Want(1, 4, position=100)]
+    assert Reading().plan(short, 512, 16, apart=True) == [Share(0, 1), Share(1, 4)], "at once"
+
+
 def test_beside_answers_nobody_waits_for_equals() -> None:
     reading, wants = Reading(), [Want(9, 1), Want(0, 1000)]
     reading.note(wants, reading.plan(wants, 513, 512))

@@ -218,16 +218,40 @@ def test_who_comes_later_comes_in(context: Context) -> None:
     world.end()
 
 
-def test_who_outgrows_a_stream_gets_a_longer_one(context: Context) -> None:
-    world = crowd(context, [440] * 5)
+def test_who_outgrows_a_stream_gets_a_longer_one(path: Path) -> None:
+    model, context = open_context(path, n_parallel=2)
+    try:
+        world = crowd(context, [440, 440, 40, 40, 40])
+        while not words(world, 0, 1, 2, 3, 4, n_used=CROWDED):
+            pass
+        assert context._streams is not None
+        assert context._streams._size == 512
+        for _ in range(80):  # up to 520 cells
+            world.decode({each: ([9], 1) for each in (0, 1)}, CROWDED)
+        assert context._streams._size == 1024
+        assert words(world, 0, 1, n_used=CROWDED)
+        world.end()
+    finally:
+        context.close()
+        model.close()
+
+
+def test_gaps_between_streams_are_filled_when_that_pays(context: Context) -> None:
+    world = crowd(context, [260] * 6)
+    streams = context._streams
+    assert streams is not None
     while not words(world, 0, 1, 2, 3, 4, n_used=CROWDED):
         pass
-    assert context._streams is not None
-    assert context._streams._size == 512
-    for _ in range(100):  # up to 540 cells
-        world.decode({each: ([9], 1) for each in (0, 1)}, CROWDED)
-    assert context._streams._size == 1024
-    assert words(world, 0, 1, n_used=CROWDED)
+
+    def places(*who: int) -> list[int]:
+        assert words(world, *who, n_used=CROWDED)
+        return [streams.stream_of(each) for each in who]
+
+    assert places(4, 3, 2, 1, 0) == [4, 3, 2, 1, 0]
+    assert places(0, 2, 3, 4) == [0, 2, 3, 4]  # one run of the layers more, which costs less
+    assert places(0, 2, 3, 4) == [0, 2, 3, 1]
+    assert places(0, 2, 3, 5, 4) == [0, 2, 3, 4, 1]  # who comes is a neighbour
+    assert places(1, 2, 3, 5) == [0, 2, 3, 4]  # where the one was who has gone
     world.end()
 
 
@@ -292,7 +316,7 @@ def test_a_full_pool_gets_what_is_in_streams_when_there_is_room(path: Path) -> N
 
 @pytest.mark.parametrize(
     ("n_parallel", "shape"),
-    [(1, (4, 256)), (4, (4, 1024)), (6, (8, 768))],
+    [(1, (8, 256)), (4, (8, 1024)), (9, (16, 1024))],
     ids=["parts of one context", "a context each", "a power of two"],
 )
 def test_what_is_made_ahead_is_what_is_needed(
@@ -325,7 +349,7 @@ def test_streams_that_take_much_of_the_memory_are_not_made_ahead(path: Path) -> 
     streams = context._streams
     assert streams is not None
     try:
-        streams._cells_size = (1 << 30) + 1
+        streams._times, streams._cells_size = 1, (1 << 30) + 1
         assert context.prepare()
         assert not context.prepare()
         assert not streams.handle
@@ -413,7 +437,10 @@ def test_answers_are_those_of_each_alone(path: Path, n_parallel: int, seed: int)
             if step == 30:
                 loop.cancel(cancelled)
             loop.step()
-            n_streamed += bool(context._streaming)
+            if context._streaming:
+                n_streamed += 1
+                order = context._own._sequences[: context._own.count].tolist()
+                assert order == sorted(order), "neighbours are computed together"
             step += 1
         whole = {number: [*prompts[number], *expected[number]] for number in told}
         assert {number: list(tokens) for number, tokens in told.items()} == whole

@@ -15,7 +15,7 @@ from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
 from puna.runner.llama.params import apply_adapters, make_params
 from puna.runner.llama.private import OWN, PrivateContext
-from puna.runner.llama.state import read_state, write_state
+from puna.runner.llama.state import Scratch, read_state, write_state
 from puna.runner.llama.streams import Demand, Streams
 from puna.runner.llama.tokens import TokenBatch, vector_batch
 from puna.runner.protocol import LoadPlan
@@ -79,10 +79,10 @@ class Context:
         self._streaming: list[Demand] = []  # what of this decode is in streams
         self._leaving: list[int] = []  # sequences that the pool needs for this decode
         if self._can_compute_apart(model, plan):
-            shared = self._handle, self.n_sequences
+            shared = self._handle, self.n_sequences, Scratch()
             self._private = PrivateContext(model, plan, n_threads, self.n_batch, *shared)
-            cells = self.n_cells, LOG.cells - cells_before
-            self._streams = Streams(model, plan, n_threads, *cells, *shared)
+            size = LOG.cells - cells_before
+            self._streams = Streams(model, plan, n_threads, self.n_cells, size, *shared)
 
     def _can_compute_apart(self, model: Model, plan: LoadPlan) -> bool:
         """Whether a shorter context of full attention makes the same cells, and it may pay."""
@@ -146,6 +146,12 @@ class Context:
     def _would_pay(self, demand: Demand, *, only: bool) -> bool:
         place = demand.sequence, demand.position, demand.count, self._n_used
         return self._private is not None and self._private.would_pay(*place, only=only)
+
+    def place(self, sequence: int) -> int:
+        """Whose tokens should be added first in this decode: those of the lowest."""
+        if not self._streaming or self._streams is None or sequence not in self._streams:
+            return -1
+        return self._streams.stream_of(sequence)
 
     def add(
         self,

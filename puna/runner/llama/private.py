@@ -21,7 +21,7 @@ from puna.errors import EngineError
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
 from puna.runner.llama.params import apply_adapters, make_params
-from puna.runner.llama.state import read_state, write_state
+from puna.runner.llama.state import Scratch, read_state, write_state
 from puna.runner.llama.tokens import TokenBatch
 from puna.runner.protocol import LoadPlan
 
@@ -44,15 +44,23 @@ class PrivateContext:
     """The second context, with room for one sequence. It is made when needed, if not before."""
 
     def __init__(
-        self, model: Model, plan: LoadPlan, n_threads: int, n_batch: int, pool: Any, spare: int
+        self,
+        model: Model,
+        plan: LoadPlan,
+        n_threads: int,
+        n_batch: int,
+        pool: Any,
+        spare: int,
+        scratch: Scratch,
     ) -> None:
         """`pool` is libllama's pointer to the context that the cells go to; `spare` a sequence of
-        it that nobody else uses."""
+        it that nobody else uses; `scratch` for what moves."""
         self._model = model
         self._plan = plan
         self._n_threads = n_threads
         self._pool = pool
         self._spare = spare
+        self._scratch = scratch
         self._is_usable = True
         self._batch = TokenBatch(n_batch)
         self.handle: Any = None
@@ -200,8 +208,10 @@ class PrivateContext:
             return False
         self.forget(self._sequence)
         lib.llama_memory_seq_rm(lib.llama_get_memory(self.handle), OWN, -1, -1)
-        if length and not write_state(self.handle, OWN, read_state(self._pool, sequence)):
-            return False
+        if length:
+            state = read_state(self._pool, sequence, self._scratch)
+            if not write_state(self.handle, OWN, state):
+                return False
         self._sequence, self._length, self._settled = sequence, length, length
         return True
 
@@ -209,7 +219,7 @@ class PrivateContext:
         """Copy tokens from `start` to `end` to the pool's sequence."""
         memory = lib.llama_get_memory(self.handle)
         lib.llama_memory_seq_cp(memory, OWN, _PART, start, end)
-        state = read_state(self.handle, _PART)
+        state = read_state(self.handle, _PART, self._scratch)
         lib.llama_memory_seq_rm(memory, _PART, -1, -1)
         if not write_state(self._pool, self._spare, state):
             return False

@@ -20,7 +20,7 @@ from puna.errors import EngineError
 from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
 from puna.runner.llama.params import apply_adapters, make_params
-from puna.runner.llama.state import read_narrowed, read_widened, write_state
+from puna.runner.llama.state import Scratch, read_narrowed, read_state, read_widened, write_state
 from puna.runner.protocol import LoadPlan
 
 __all__ = ["Demand", "Streams"]
@@ -39,7 +39,8 @@ _ANOTHER_RUN = 2_500
 together for the weights."""
 _DEAREST_RUN = 20_000  # looks
 _PART_OF_FREE = 0.5  # of the memory that is free, which the cells may take
-_USUAL = 4  # streams at least where nobody needs them yet
+_USUAL = 4  # streams at least where nobody needs them yet,
+_ROOMY = 1 << 29  # and twice as many, of twice the pool's cells, which take no more bytes than this
 _PART_AHEAD, _MOST_AHEAD = 0.125, 1 << 30
 """Of the memory that is free, and bytes: what cells may take that nobody needs yet. To make so many
 takes half a second."""
@@ -79,9 +80,11 @@ class Streams:
         cells_size: int,
         pool: Any,
         spare: int,
+        scratch: Scratch,
     ) -> None:
         """`pool` is libllama's pointer to the pool of `n_cells`, which are `cells_size` bytes
-        together, `spare` a sequence of it that is nobody's when no call of this runs."""
+        together, `spare` a sequence of it that is nobody's when no call of this runs, `scratch`
+        for what moves."""
         self._model = model
         self._plan = plan
         self._n_threads = n_threads
@@ -89,10 +92,14 @@ class Streams:
         self._cells_size = cells_size
         self._pool = pool
         self._spare = spare
+        self._scratch = scratch
         self._is_usable = not model.is_stretched
+        self._times = 2 if 2 * cells_size <= _ROOMY else 1  # as many cells as the pool, at most
         self._count = self._size = 0  # of the streams, and cells of each
         self._guests: dict[int, _Guest] = {}
-        self._looks = 0
+        self._looks = 0  # at others' cells, by sequences that might be here
+        self._run = min(_DEAREST_RUN, _ANOTHER_RUN * n_threads)  # looks that one costs
+        self._lost = 0  # looks that gaps between the streams in use have cost
         self.handle: Any = None
         """libllama's pointer, None before it is needed."""
 
@@ -100,16 +107,18 @@ class Streams:
         return sequence in self._guests
 
     def stream_of(self, sequence: int) -> int:
-        """The number that a sequence has here."""
+        """The number that a sequence has here. The layers run once for neighbours that come in this
+        order and have as many tokens."""
         return self._guests[sequence].stream
 
     def prepare(self) -> bool:
         """Make the context before it is needed, where it takes little of the memory; False when it
         is there already, or cannot be."""
-        count = min(MOST, _power_of_two(max(_USUAL, self._plan.n_parallel)))
+        count = min(MOST, _power_of_two(max(_USUAL * self._times, self._plan.n_parallel)))
         size = self._longest(count)
         if self.handle or not size or not self._is_usable:
             return False
+        self._scratch.prepare(size * self._cells_size // self._n_cells)
         return self._reopen(count, size, _PART_AHEAD, _MOST_AHEAD)
 
     def enter(self, demands: Sequence[Demand], n_used: int, n_runs: int, saved: int = 0) -> bool:
@@ -125,6 +134,7 @@ class Streams:
             return False
         missing = [each for each in demands if not self._holds(each)]
         if not missing and shape == (self._count, self._size):
+            self._close_ranks(demands)
             return True
         if len(missing) == len(demands):
             self._looks += gain
@@ -193,8 +203,7 @@ class Streams:
         tokens = sum(each.count for each in demands)
         others = sum(each.count * (n_used - each.position - each.count) for each in demands)
         runs = n_runs + len({each.count for each in demands}) - 1
-        run = min(_DEAREST_RUN, _ANOTHER_RUN * self._n_threads)
-        return others - tokens * _BESIDE - runs * run
+        return others - tokens * _BESIDE - runs * self._run
 
     def _shape(self, demands: Sequence[Demand]) -> tuple[int, int] | None:
         """How many streams of how many cells these need; None when there are none such."""
@@ -212,7 +221,7 @@ class Streams:
 
     def _longest(self, count: int) -> int:
         """Cells of each of so many streams, 0 where there are too few."""
-        return min(self._plan.n_ctx, self._n_cells // count) // _BLOCK * _BLOCK
+        return min(self._plan.n_ctx, self._times * self._n_cells // count) // _BLOCK * _BLOCK
 
     def _admit(self, demands: Sequence[Demand], shape: tuple[int, int]) -> bool:
         """Make a place for everybody, and load those who are not here."""
@@ -228,12 +237,37 @@ class Streams:
 
     def _free_stream(self, present: set[int]) -> int | None:
         """A stream that nobody of those `present` has; None when whose it is cannot leave."""
-        taken = {guest.stream for guest in self._guests.values()}
-        if len(taken) == self._count:
-            other = next(each for each in self._guests if each not in present)
-            stream = self._guests[other].stream
-            return stream if self.leave(other) else None
-        return next(each for each in range(self._count) if each not in taken)
+        owners = {guest.stream: each for each, guest in self._guests.items()}
+        stream = next(each for each in range(self._count) if owners.get(each) not in present)
+        other = owners.get(stream)
+        return stream if other is None or self.leave(other) else None
+
+    def _close_ranks(self, demands: Sequence[Demand]) -> None:
+        """Fill gaps between these, once the further runs of the layers that gaps cause have cost as
+        much as it does: by the one whose stream comes last."""
+        streams = {self._guests[each.sequence].stream: each for each in demands}
+        gaps = [each for each in range(min(streams), max(streams)) if each not in streams]
+        if not gaps:
+            self._lost = 0
+            return
+        last = streams[max(streams)]
+        n_runs = sum(each + 1 not in streams for each in streams)
+        self._lost += (n_runs - 1) * self._run
+        if self._lost > last.position * _MOVE:
+            self._lost = 0
+            self._change(last.sequence, gaps[0])
+
+    def _change(self, sequence: int, stream: int) -> None:
+        """Let a sequence go on in another stream."""
+        guest = self._guests[sequence]
+        owner = next((each for each, other in self._guests.items() if other.stream == stream), None)
+        if owner is not None and not self.leave(owner):
+            return
+        state = read_state(self.handle, guest.stream, self._scratch)
+        lib.llama_memory_seq_rm(self._memory, stream, -1, -1)
+        if write_state(self.handle, stream, state):
+            lib.llama_memory_seq_rm(self._memory, guest.stream, -1, -1)
+            guest.stream = stream
 
     def _reopen(self, count: int, size: int, part: float, most: int = sys.maxsize) -> bool:
         """Make the context anew in another shape; False when that cannot be, or its cells would
@@ -270,7 +304,7 @@ class Streams:
         """Copy what the pool has of a sequence."""
         lib.llama_memory_seq_rm(self._memory, stream, -1, -1)
         if demand.position:
-            state = read_widened(self._pool, demand.sequence, self._count)
+            state = read_widened(self._pool, demand.sequence, self._count, self._scratch)
             if not write_state(self.handle, stream, state):
                 return False
         self._guests[demand.sequence] = _Guest(stream, demand.position, demand.position)
@@ -282,7 +316,7 @@ class Streams:
         guest.is_whole = False
         if guest.settled:
             lib.llama_memory_seq_rm(self._memory, guest.stream, 0, guest.settled)
-        state = read_narrowed(self.handle, guest.stream, self._count)
+        state = read_narrowed(self.handle, guest.stream, self._count, self._scratch)
         if not write_state(self._pool, self._spare, state):
             return False
         pool = lib.llama_get_memory(self._pool)
