@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from puna.errors import BadModelFile
 from puna.gguf.reader import read_header
-from puna.gguf.translation.registry import Translation, translation_of
+from puna.gguf.translation.registry import ARCHITECTURES, Translation, translation_of
 from puna.gguf.values import ArrayInfo
-from tests.fakes.ggufs import Array, Tensor, Value, write_gguf
+from tests.fakes.ggufs import Array, Raw, Tensor, Value, write_gguf
 
 GEMMA: Mapping[str, Value] = {
     "general.architecture": "gemma3",
@@ -262,3 +265,57 @@ def test_a_table_in_letters_becomes_bytes(
     else:
         made = read_back(tmp_path, found, 32)
         assert made["tokenizer.ggml.precompiled_charsmap"] == expected
+
+
+ODD = st.one_of(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 3),
+    st.floats(width=32),
+    st.sampled_from(["", "llama", "default"]),
+    st.lists(st.integers(-(2**31), 2**31 - 1), max_size=5).map(lambda each: Array(5, each)),
+    st.lists(st.floats(width=32), max_size=4).map(lambda each: Array(6, each)),
+    st.integers(0, 2**64 - 1).map(lambda each: Raw(10, each)),
+)
+NAMES = """
+    token_embd.weight per_layer_token_embd.weight blk.0.ffn_gate_exps.weight blk.0.ssm_dt
+    blk.1.ffn_down_exps.weight blk.1.ffn_down_shexp.weight blk.0.ffn_gate.weight blk.0.ffn_up.weight
+    dense.0.weight dense.1.weight blk.0.ffn_latent_in.weight mtp.x v.patch_embd.weight
+    v.patch_embed.weight v.pos_embed.weight v.blk.0.attn_q.weight v.blk.0.attn_k.weight
+    v.blk.0.attn_v.weight v.blk.0.ffn_up.weight v.blk.0.mlp.linear_fc1.weight
+    v.deepstack_merger.0.norm.weight s.position_embd mm.a.x a.x
+"""
+KEYS = """
+    block_count context_length embedding_length attention.head_count attention.head_count_kv
+    attention.key_length attention.kv_lora_rank rope.dimension_count rope.mrope_section
+    rope.dimension_sections rope.partial_rotary_factor expert_count spatial_merge_size
+    mm.tokens_per_image vision.block_count vision.embedding_length vision.feed_forward_length
+    vision.attention.head_count vision.head_count vision.image_size vision.patch_size
+    vision.num_channels vision.intermediate_size vision.pixel_shuffle_ratio
+    vision.deepstack_visual_indexes vision.fullatt_block_indexes vision.image_mean sam.block_count
+    sam.embedding_length sam.head_count
+"""
+USUAL: Mapping[str, Value] = dict.fromkeys(KEYS.split(), 2)
+SQUARE: Mapping[str, list[int]] = {name: [4, 4] for name in NAMES.split()}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(ARCHITECTURES), st.data())
+def test_whatever_a_file_says_there_is_a_translation_or_an_error(
+    tmp_path: Path, architecture: str, data: st.DataObject
+) -> None:
+    odd_keys = data.draw(st.dictionaries(st.sampled_from([*USUAL]), st.none() | ODD, max_size=3))
+    shapes = st.none() | st.lists(st.integers(0, 4), max_size=4)
+    odd_shapes = data.draw(st.dictionaries(st.sampled_from([*SQUARE]), shapes, max_size=3))
+    keys: dict[str, Value] = {"general.architecture": architecture}
+    for name, value in {**USUAL, "block_count": 1, **odd_keys}.items():
+        if value is not None:
+            keys[f"{architecture}.{name}"] = value
+    tensors = tuple(
+        Tensor(name, shape, data=bytes(1024))
+        for name, shape in {**SQUARE, **odd_shapes}.items()
+        if shape is not None
+    )
+    with contextlib.suppress(BadModelFile):
+        found = translated(tmp_path / "m.gguf", keys, tensors)
+        for target in filter(None, (found.text, found.eye) if found else ()):
+            target.read_head(tmp_path / "m.gguf")

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from puna.errors import BadModelFile, quoted
@@ -16,10 +17,12 @@ from puna.gguf.translation.target import Kept, Key, Made, Span, Target
 from puna.gguf.types import TENSOR_TYPES
 from puna.gguf.values import ArrayInfo
 
-__all__ = ["Draft", "Source"]
+__all__ = ["Draft", "Source", "check_parts"]
 
 _BY_NAME = {kind.name: (number, kind) for number, kind in TENSOR_TYPES.items()}
 _FEW = 1024  # tokens
+_MOST_BLOCKS = 1 << 12
+_MOST_PARTS = 1 << 18
 _TOKENS = ("tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
 
 
@@ -50,12 +53,18 @@ class Source:
             raise BadModelFile(f"key {quoted(f'{self.architecture}.{name}')} is missing")
         return value
 
+    def count(self, name: str) -> int:
+        """How many blocks or the like there are: few enough to go through them."""
+        count = self.need(name)
+        if count > _MOST_BLOCKS:
+            raise BadModelFile(f"{name} {count} is over the limit of {_MOST_BLOCKS}")
+        return count
+
     def real(self, name: str, otherwise: float) -> float:
-        """A number of the architecture's."""
+        """A number of the architecture's, if it is one."""
         value = self.keys.find(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        return otherwise
+        number = float(value) if isinstance(value, int | float) else math.nan
+        return number if math.isfinite(number) else otherwise
 
     def wholes(self, name: str) -> tuple[int, ...]:
         """A list of whole numbers of the architecture's; empty where there is none."""
@@ -75,11 +84,14 @@ class Source:
         tokens = read_first(self.path, _TOKENS[0], _FEW)
         return tokens.index(text) if text in tokens else None
 
-    def tensor(self, name: str) -> TensorInfo:
-        """A tensor by its name."""
+    def tensor(self, name: str, n_dims: int = 2) -> TensorInfo:
+        """A tensor by its name, of so many dimensions at least."""
         found = self.tensors.get(name)
         if found is None:
             raise BadModelFile(f"tensor {quoted(name)} is missing")
+        if len(found.shape) < n_dims:
+            shape = list(found.shape)
+            raise BadModelFile(f"tensor {quoted(name)} of shape {shape} has too few dimensions")
         return found
 
 
@@ -203,8 +215,8 @@ class Draft:
         """Put tensors together along their last dimension, as F32 where their types differ."""
         taken = [self.take(part) for part in parts]
         first = taken[0].info
-        *front, _ = first.shape
-        if any(list(made.info.shape[:-1]) != front for made in taken):
+        front = list(first.shape[:-1])
+        if not first.shape or any(list(made.info.shape[:-1]) != front for made in taken):
             raise BadModelFile(f"tensors {quoted(parts[0])} and following have other shapes")
         types = {made.info.type_name for made in taken}
         shape = (*front, sum(made.info.shape[-1] for made in taken))
@@ -218,6 +230,8 @@ class Draft:
         """
         (whole,) = made.spans
         _, kind = _BY_NAME[made.info.type_name]
+        if begin + count > made.info.n_elements:
+            raise BadModelFile(f"tensor {quoted(made.info.name[:80])} is too small")
         if begin % kind.block or count % kind.block:
             raise BadModelFile(
                 f"tensor {quoted(made.info.name[:80])} of type {kind.name} cannot be cut"
@@ -228,11 +242,19 @@ class Draft:
     def regroup_rows(self, name: str, order: Iterable[int]) -> None:
         """Put a matrix's rows into another order: `order` names the row that comes next."""
         made = self.need(name)
-        n_columns = made.info.shape[0]
-        spans = [self.part(made, row * n_columns, n_columns) for row in order]
-        if len(spans) * n_columns != made.info.n_elements:
+        n_columns = self.source.tensor(name).shape[0]
+        n_rows = made.info.n_elements // max(n_columns, 1)
+        check_parts(name, n_rows)
+        spans = [self.part(made, row * n_columns, n_columns) for row in islice(order, n_rows + 1)]
+        if len(spans) != n_rows:
             raise BadModelFile(f"tensor {quoted(name)} has another number of rows")
         self.tensors[name] = replace(made, spans=tuple(spans))
+
+
+def check_parts(name: str, count: int) -> None:
+    """Raises BadModelFile where a tensor would be made of more parts than any real one."""
+    if count > _MOST_PARTS:
+        raise BadModelFile(f"tensor {quoted(name)} has {count} parts, over {_MOST_PARTS}")
 
 
 def shaped(name: str, shape: Sequence[int], type_name: str) -> TensorInfo:

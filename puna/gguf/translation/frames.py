@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from puna.errors import BadModelFile, quoted
-from puna.gguf.translation.draft import Draft
+from puna.gguf.translation.draft import Draft, check_parts
 
 __all__ = ["join_attention", "split_frames"]
 
@@ -30,6 +30,7 @@ def split_frames(draft: Draft, name: str, n_channels: int) -> None:
             f"tensor {quoted(name)} of shape {list(shape)} is not a convolution of pairs of frames"
         )
     width, height, _, packed = shape
+    check_parts(name, packed)
     size = width * height
     del draft.tensors[name]
     for frame in range(_FRAMES):

@@ -32,7 +32,7 @@ def text(source: Source) -> Draft:
     draft.default("glm4.rope.dimension_count", int(source.need("attention.key_length") * turned))
     draft.put("tokenizer.ggml.pre", "chatglm-bpe")
     draft.rename_all(_TEXT_RENAMES)
-    for block in range(source.need("block_count")):
+    for block in range(source.count("block_count")):
         gate, up = (f"blk.{block}.ffn_{part}.weight" for part in ("gate", "up"))
         if gate in draft.tensors:
             draft.join(up, (gate, up))

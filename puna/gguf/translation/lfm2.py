@@ -25,7 +25,7 @@ def text(source: Source) -> Draft:
         draft.rename(r"^output_norm\.weight$", _NORM)
     draft.put("tokenizer.ggml.pre", "lfm2")
     if _GATE in source.tensors:
-        n_ff = source.tensors[_GATE].shape[-1]
+        n_ff = source.tensor(_GATE).shape[-1]
         draft.put(f"{source.architecture}.feed_forward_length", n_ff)
     draft.fit_vocabulary()
     return draft

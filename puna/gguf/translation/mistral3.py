@@ -64,7 +64,7 @@ def eye(source: Source) -> Draft:
     )
     draft.put("clip.vision.spatial_merge_size", source.need("spatial_merge_size", 1))
     n_heads = source.need("vision.attention.head_count")
-    for block in range(source.need("vision.block_count")):
+    for block in range(source.count("vision.block_count")):
         for part in "qk":
             name = f"v.blk.{block}.attn_{part}.weight"
             draft.regroup_rows(name, _unrotated(source.tensor(name).shape[-1], n_heads))

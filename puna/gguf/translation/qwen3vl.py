@@ -85,7 +85,7 @@ def _add_sections(draft: Draft, usual: tuple[int, ...]) -> None:
 
 def eye(source: Source) -> Draft:
     """The encoder. Raises BadModelFile for what is missing."""
-    n_blocks = source.need("vision.block_count")
+    n_blocks = source.count("vision.block_count")
     patch = source.need("vision.patch_size")
     draft = begin_eye(source, "qwen3vl_merger", renames=_RENAMES, sizes=_sizes(source, patch))
     tapped = source.wholes("vision.deepstack_visual_indexes")
@@ -102,11 +102,11 @@ def eye(source: Source) -> Draft:
 def _sizes(source: Source, patch: int) -> dict[str, int]:
     """What follows from the shapes of tensors."""
     sizes = {"image_size": _IMAGE_SIZE}
-    for name, made in source.tensors.items():
+    for name in source.tensors:
         if name in {"v.pos_embed.weight", "v.position_embd.weight"}:
-            sizes["image_size"] = math.isqrt(made.shape[-1]) * patch
+            sizes["image_size"] = math.isqrt(source.tensor(name).shape[-1]) * patch
         elif name in {"v.blk.0.mlp.linear_fc1.weight", "v.blk.0.ffn_up.weight"}:
-            sizes["feed_forward_length"] = made.shape[-1]
+            sizes["feed_forward_length"] = source.tensor(name).shape[-1]
     return sizes
 
 

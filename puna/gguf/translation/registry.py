@@ -26,7 +26,14 @@ from puna.gguf.translation.clip import with_kind
 from puna.gguf.translation.draft import Draft, Source
 from puna.gguf.translation.target import Target
 
-__all__ = ["VERSION", "Translation", "read_eye", "read_translation", "translation_of"]
+__all__ = [
+    "ARCHITECTURES",
+    "VERSION",
+    "Translation",
+    "read_eye",
+    "read_translation",
+    "translation_of",
+]
 
 VERSION = 1
 """To be raised where the same file becomes another text model."""
@@ -96,6 +103,9 @@ _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
     "qwen3vlmoe": (_QWEN3VL,),
 }
 """By the architecture's name in the file: the first family of which it is a foreign form counts."""
+
+ARCHITECTURES = tuple(_FAMILIES)
+"""Those whose files may have a form of the reference's own."""
 
 _OTHERS = _Family(_holds_encoder, _without_encoder)
 """Whatever text model the engine knows runs without the encoder that it does not."""

@@ -195,6 +195,9 @@ def _kind(value: Plain, *, in_array: bool = False) -> ValueType:
 
 
 def _scalar(kind: ValueType, value: Plain) -> bytes:
-    return (
-        _string(value) if isinstance(value, str) else struct.pack("<" + SCALARS[kind].code, value)
-    )
+    if isinstance(value, str):
+        return _string(value)
+    try:
+        return struct.pack(f"<{SCALARS[kind].code}", value)
+    except (struct.error, OverflowError):
+        raise BadModelFile(f"a number is out of range: {value}") from None

@@ -85,7 +85,7 @@ def has_old_vocabulary(source: Source) -> bool:
     """Whether a Gemma 3n has embeddings of more tokens than its layers know."""
     whole = source.tensors.get("token_embd.weight")
     each = source.tensors.get("per_layer_token_embd.weight")
-    return bool(whole and each and whole.shape[-1] > each.shape[-1])
+    return bool(whole and each and whole.shape[-1:] > each.shape[-1:])
 
 
 def gemma3n(source: Source) -> Draft:
@@ -95,7 +95,7 @@ def gemma3n(source: Source) -> Draft:
     draft.put("tokenizer.ggml.model", "llama")
     n_rows = source.tensor("per_layer_token_embd.weight").shape[-1]
     whole = draft.need("token_embd.weight")
-    width = whole.info.shape[0]
+    width = source.tensor("token_embd.weight").shape[0]
     draft.add(
         "token_embd.weight",
         (width, n_rows),
@@ -187,9 +187,10 @@ def nemotron_omni(source: Source) -> Draft:
 
 def _latent(draft: Draft, source: Source, architecture: str) -> Draft:
     draft.drop("mtp.")
-    for name, made in source.tensors.items():
+    for name in source.tensors:
         if ".ffn_latent_in." in name:
-            draft.default(f"{architecture}.moe_latent_size", made.shape[-1])
+            width = source.tensor(name).shape[-1]
+            draft.default(f"{architecture}.moe_latent_size", width)
     draft.rename(r"\.ffn_latent_in\.", ".ffn_latent_down.")
     draft.rename(r"\.ffn_latent_out\.", ".ffn_latent_up.")
     return draft
