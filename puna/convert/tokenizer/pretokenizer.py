@@ -15,7 +15,7 @@ from typing import Any
 
 from puna.errors import TokenizerError
 
-__all__ = ["find_pretokenizer", "split_patterns"]
+__all__ = ["NAMES", "find_pretokenizer", "split_patterns"]
 
 _GPT2 = "GPT2"  # what a ByteLevel step splits at by itself
 _DIGITS, _DIGIT_RUNS = r"\p{N}", r"\p{N}+"
@@ -46,12 +46,24 @@ _BAILING = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*"
     r"|\s*[\r\n]|\s+(?!\S)|\s+"
 )
+_JAIS2 = (
+    rf"{_WORDS}|\p{{N}}{{1,3}}{_SIGNS}|\s*[\r\n]+"
+    + "".join(
+        rf"|\s{{{n}}}(?!\S)" for n in ("512", "256", "128", "64", "32", "16", "8", "4", "1,2")
+    )
+    + r"|\s{1}"
+)
+_EXAONE = (
+    rf"{_ENDINGS}|[^\r\n\p{{L}}\p{{N}}]?(?:\p{{L}}\p{{M}}*(?: \p{{L}}\p{{M}}*)*)+|\p{{N}}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"
+)
+_MINICPM5 = rf"{_WORDS}|\p{{N}}+{_SIGNS}{_TAIL}"
 _BLOOM = r" ?[^(\s|[.,!?…。\uff0c、।\u06d4،])]+"
 _VIKING = _BLOOM
 
 _MERGES, _WHOLE = False, True
 
-_NAMES: Mapping[tuple[tuple[str, ...], bool], str] = MappingProxyType(
+NAMES: Mapping[tuple[tuple[str, ...], bool], str] = MappingProxyType(
     {
         ((_GPT2,), _MERGES): "gpt-2",
         ((_DIGITS, _GPT2), _MERGES): "smollm",
@@ -59,15 +71,22 @@ _NAMES: Mapping[tuple[tuple[str, ...], bool], str] = MappingProxyType(
         ((_LLAMA3,), _MERGES): "dbrx",
         ((_QWEN2,), _MERGES): "qwen2",
         ((_QWEN35,), _MERGES): "qwen35",
-        ((_GPT4O,), _MERGES): "gpt-4o",
+        # the splitter "gpt-4o" itself takes no marks for parts of words (Hindi, Thai, Arabic)
+        ((_GPT4O,), _MERGES): "granite-embed-multi-97m",
+        ((r"\d{1,3}(?=(?:\d{3})*\b)", _GPT4O), _MERGES): "tiny_aya",
         ((_TEKKEN,), _WHOLE): "tekken",
         ((r"\p{N}{1,3}", _CJK, _DEEPSEEK3), _MERGES): "deepseek-v3",
         ((_SEED,), _MERGES): "seed-coder",
         ((_BAILING,), _MERGES): "bailingmoe",
         ((_BLOOM,), _MERGES): "bloom",
         ((_VIKING, _DIGITS), _MERGES): "viking",
+        ((_JAIS2,), _MERGES): "jais-2",
+        ((_EXAONE,), _MERGES): "exaone-moe",
+        ((r"\p{N}{1,3}", _MINICPM5), _WHOLE): "minicpm5",
+        # digits that stand alone in training are alone in the vocabulary: no need to split at them
         (("PUNCTUATION", _GPT2, "[0-9][0-9][0-9]"), _MERGES): "falcon",
-        (("PUNCTUATION", _GPT2, _DIGIT_RUNS, "[0-9][0-9][0-9]"), _MERGES): "default",
+        (("PUNCTUATION", _GPT2, _DIGIT_RUNS, "[0-9][0-9][0-9]"), _MERGES): "falcon",
+        (("PUNCTUATION", _GPT2, _DIGITS), _MERGES): "falcon",
     }
 )
 
@@ -87,10 +106,12 @@ def find_pretokenizer(tokenizer: Mapping[str, Any]) -> str:
     """
     patterns = split_patterns(tokenizer)
     whole = bool(tokenizer.get("model", {}).get("ignore_merges", False))
+    # some makers write ends of lines as they are, some as escapes
+    plain = tuple(each.replace("\r", r"\r").replace("\n", r"\n") for each in patterns)
     name = (
         _DIGESTS.get(_digest(patterns))
-        or _NAMES.get((patterns, whole))
-        or _NAMES.get((patterns, not whole), "")
+        or NAMES.get((plain, whole))
+        or NAMES.get((plain, not whole), "")
     )
     if not name:
         raise TokenizerError(

@@ -1,6 +1,6 @@
 """Compares everything that was made, and ends with one verdict.
 
-python -m tests.convert.parity.verdict FOLDER VOCABULARIES   status 1 if anything is too far off
+python -m tests.convert.parity.verdict FOLDER [PART…]   status 1 if anything is too far off
 """
 
 from __future__ import annotations
@@ -12,16 +12,24 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
-    """All parts, whatever becomes of one; the last line says which of them failed."""
-    folder, models = arguments
+    """All parts or those that are named, whatever becomes of one; the last line says which of them
+    failed.
+    """
+    folder, *wanted = arguments
     parts = {
         "architectures": ["compare", folder],
         "vision encoders": ["vision", "compare", folder],
         "real weights": ["minilm", "compare", folder],
-        "vocabularies": ["vocabularies", models],
+        "tokens": ["tokens", "compare", f"{folder}/tokens"],
     }
+    unknown = set(wanted) - set(parts)
+    if unknown:
+        sys.stderr.write(f"no such part: {unknown.pop()}; there are {', '.join(parts)}\n")
+        return 2
     failed = []
     for name, (module, *rest) in parts.items():
+        if wanted and name not in wanted:
+            continue
         sys.stdout.write(f"\n{name}\n")
         sys.stdout.flush()
         command = [sys.executable, "-m", f"tests.convert.parity.{module}", *rest]
