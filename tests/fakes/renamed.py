@@ -251,6 +251,20 @@ def _gemma4(keys: Keys, weights: Weights) -> None:
     weights["a.blk.0.ln1.weight"] = np.zeros(4, np.float32)
 
 
+def _mllama(keys: Keys, weights: Weights) -> None:
+    """Between its two layers one that looks at images, and tokens that stand for these."""
+    for name in [each for each in weights if each.startswith("blk.1.")]:
+        weights[name.replace("blk.1.", "blk.2.")] = weights.pop(name)
+    weights["blk.1.cross_attn_q_proj.weight"] = np.zeros((EMBD, EMBD), np.float32)
+    weights["mm.0.weight"] = np.zeros((EMBD, EMBD), np.float32)
+    more = np.zeros((8, EMBD), np.float32)
+    weights["token_embd.weight"] = np.concatenate([weights["token_embd.weight"], more])
+    keys["llama.block_count"] = LAYERS + 1
+    keys["llama.attention.cross_attention_layers"] = [1]
+    for name, value in (("tokens", "<|image|>"), ("scores", 0.0), ("token_type", 3)):
+        keys[f"tokenizer.ggml.{name}"] = [*keys[f"tokenizer.ggml.{name}"], value]
+
+
 RENAMED: Mapping[str, Renamed] = {
     "gpt-oss": Renamed(
         "gptoss",
@@ -384,6 +398,13 @@ RENAMED: Mapping[str, Renamed] = {
             "deepseek2-ocr.expert_shared_count",
             "deepseek2-ocr.attention.layer_norm_rms_epsilon",
         ),
+    ),
+    "llama-3.2-vision": Renamed(
+        "mllama",
+        "llama",
+        _common(vocab_size=504),
+        _ends() | _blocks(_attention() | _NETWORK),
+        _mllama,
     ),
     "gemma4": Renamed(
         "gemma4",

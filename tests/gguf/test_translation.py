@@ -286,7 +286,8 @@ NAMES = """
 """
 KEYS = """
     block_count context_length embedding_length attention.head_count attention.head_count_kv
-    attention.key_length attention.kv_lora_rank rope.dimension_count rope.mrope_section
+    attention.key_length attention.cross_attention_layers attention.kv_lora_rank
+    rope.dimension_count rope.mrope_section
     rope.dimension_sections rope.partial_rotary_factor expert_count spatial_merge_size
     mm.tokens_per_image vision.block_count vision.embedding_length vision.feed_forward_length
     vision.attention.head_count vision.head_count vision.image_size vision.patch_size

@@ -239,6 +239,14 @@ class Draft:
         start = whole.start + begin // kind.block * kind.block_bytes
         return Span(start, count // kind.block * kind.block_bytes, kind.name)
 
+    def cut_rows(self, name: str, n_rows: int) -> None:
+        """Leave out all rows of a matrix but the first ones."""
+        made = self.need(name)
+        width, count = self.source.tensor(name).shape[:2]
+        if count != n_rows:
+            span = self.part(made, 0, width * n_rows)
+            self.add(name, (width, n_rows), made.info.type_name, [span])
+
     def regroup_rows(self, name: str, order: Iterable[int]) -> None:
         """Put a matrix's rows into another order: `order` names the row that comes next."""
         made = self.need(name)

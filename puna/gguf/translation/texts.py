@@ -94,14 +94,7 @@ def gemma3n(source: Source) -> Draft:
     draft.drop("a.", "v.", "mm.")
     draft.put("tokenizer.ggml.model", "llama")
     n_rows = source.tensor("per_layer_token_embd.weight").shape[-1]
-    whole = draft.need("token_embd.weight")
-    width = source.tensor("token_embd.weight").shape[0]
-    draft.add(
-        "token_embd.weight",
-        (width, n_rows),
-        whole.info.type_name,
-        [draft.part(whole, 0, width * n_rows)],
-    )
+    draft.cut_rows("token_embd.weight", n_rows)
     draft.fit_vocabulary()
     draft.put(_TYPES, Computed(ValueType.I32, lambda keys: _with_bytes(keys, n_rows)))
     return draft
