@@ -50,6 +50,26 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "num_attention_heads": 16, "image_size": 1024, "patch_size": 16,
             "hidden_act": "gelu", "rope_theta": 1e4,
         },
+        "smolvlm": {
+            "hidden_size": 1152, "intermediate_size": 3072, "num_hidden_layers": 12,
+            "num_attention_heads": 16, "image_size": 224, "patch_size": 32,
+            "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6,
+        },
+        "idefics3": {
+            "hidden_size": 1152, "intermediate_size": 3072, "num_hidden_layers": 12,
+            "num_attention_heads": 16, "image_size": 224, "patch_size": 32,
+            "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6,
+        },
+        "internvl": {
+            "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+            "num_attention_heads": 16, "image_size": [448, 448], "patch_size": [14, 14],
+            "hidden_act": "gelu", "layer_norm_eps": 1e-6,
+        },
+        "qwen3": {
+            "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016,
+            "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32,
+            "head_dim": 128, "max_position_embeddings": 32768, "rms_norm_eps": 1e-6,
+        },
         "qwen2_vl": {
             "depth": 32, "embed_dim": 1280, "hidden_size": 3584, "hidden_act": "quick_gelu",
             "mlp_ratio": 4, "num_heads": 16, "patch_size": 14, "spatial_merge_size": 2,

@@ -1,4 +1,6 @@
-"""LLaVA: any text model behind an encoder; which one it is, the part of the text says."""
+"""Any text model behind an encoder; which one it is, the part of the text says: LLaVA, InternVL,
+Idefics 3 and SmolVLM.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +10,31 @@ from puna.convert.family import Family
 from puna.errors import UnsupportedArchitecture
 
 _TEXTS = {
+    "gpt_oss": "GptOssForCausalLM",
+    "internlm2": "InternLM2ForCausalLM",
     "llama": "LlamaForCausalLM",
     "mistral": "MistralForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
 }
 
 
 def _text(config: Config) -> Family:
     """The family of the text model: Llama's, unless something else is said."""
-    kind = config.part("text_config").text_of("model_type", "llama")
+    part = config.part("text_config" if "text_config" in config.top else "llm_config")
+    kind = part.text_of("model_type", "llama")
     if kind not in _TEXTS:
         raise UnsupportedArchitecture(f"{config.architecture} over {kind}", _TEXTS)
     return families()[_TEXTS[kind]]
 
 
-FAMILIES = {"LlavaForConditionalGeneration": Family("llama", final=_text)}
+_ANY = Family("llama", final=_text)
+
+FAMILIES = {
+    "Idefics3ForConditionalGeneration": _ANY,
+    "InternVLChatModel": _ANY,
+    "InternVLForConditionalGeneration": _ANY,
+    "LlavaForConditionalGeneration": _ANY,
+    "SmolVLMForConditionalGeneration": _ANY,
+}

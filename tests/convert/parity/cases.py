@@ -13,6 +13,7 @@ from tests.convert.parity.case import BASE, VOCAB, WINDOW, Case, but, case
 from tests.convert.parity.hybrids import HYBRIDS
 from tests.convert.parity.newer import NEWER
 from tests.convert.parity.others import OTHERS
+from tests.convert.parity.seeing import SEEING
 
 __all__ = ["CASES"]
 
@@ -465,6 +466,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
         **HYBRIDS,
         **NEWER,
         **OTHERS,
+        **SEEING,
         "roberta": Case("roberta", "RobertaModel", _ENCODER, tolerance=5e-3),
         "xlm-roberta": Case("xlm-roberta", "XLMRobertaModel", _ENCODER, tolerance=5e-3),
         "bert, scores": Case(

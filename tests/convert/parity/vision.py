@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from tests.convert.parity.cases import CASES as TEXTS
+from tests.convert.parity.internvl import as_chat_model
 
 __all__ = ["main"]
 
@@ -214,6 +215,37 @@ CASES: Mapping[str, Case] = {
         },
         note=_BY_COLUMNS,
     ),
+    "smolvlm": Case(
+        "SmolVLMForConditionalGeneration",
+        {"model_type": "smolvlm", "scale_factor": 2},
+        {**_TEXT, "model_type": "llama"},
+        {**_EYE, "model_type": "smolvlm_vision", "hidden_act": "gelu_pytorch_tanh"},
+        processor={"size": {"longest_edge": 56}},
+    ),
+    "internvl": Case(
+        "InternVLForConditionalGeneration",
+        {"model_type": "internvl"},
+        {**_TEXT, "model_type": "qwen2"},
+        {
+            **_EYE,
+            "model_type": "internvl_vision",
+            "image_size": [56, 56],
+            "patch_size": [14, 14],
+            "attention_bias": True,
+        },
+    ),
+    "internvl, the makers' file": Case(
+        "InternVLChatModel",
+        {"model_type": "internvl"},
+        {**_TEXT, "model_type": "qwen2"},
+        {
+            **_EYE,
+            "model_type": "internvl_vision",
+            "image_size": [56, 56],
+            "patch_size": [14, 14],
+            "attention_bias": True,
+        },
+    ),
     "lfm2-vl": Case(
         "Lfm2VlForConditionalGeneration",
         {"model_type": "lfm2_vl", "projector_hidden_size": 56},
@@ -253,7 +285,9 @@ def _make(folder: Path, wanted: list[str]) -> int:
             **{**case.config, "text_config": case.text, "vision_config": case.vision}
         )
         config.architectures = [case.architecture]
-        model = getattr(transformers, case.architecture)(config).eval()
+        chat = case.architecture == "InternVLChatModel"
+        name_of_class = "InternVLForConditionalGeneration" if chat else case.architecture
+        model = getattr(transformers, name_of_class)(config).eval()
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() > 1:
@@ -262,6 +296,8 @@ def _make(folder: Path, wanted: list[str]) -> int:
                 else:
                     parameter.add_(torch.randn_like(parameter) * 0.3)
         model.save_pretrained(target)
+        if chat:
+            as_chat_model(target)
         write_tokenizer(target, "bytes")
         _add_break(target / "tokenizer.json")
         settings = {"image_mean": _MEAN, "image_std": _STD, **case.processor}
@@ -285,6 +321,7 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
     values = ((pixels / 255.0 - np.array(_MEAN)) / np.array(_STD)).astype(np.float32)
     planes = torch.from_numpy(values.transpose(2, 0, 1).copy())
     kind, patch = config.vision_config.model_type, config.vision_config.patch_size
+    patch = patch[0] if isinstance(patch, (list, tuple)) else patch
     height, width = (int(n) // patch for n in pixels.shape[:2])
     with torch.no_grad():
         if kind.startswith(("qwen", "glm")):
@@ -307,6 +344,8 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
             found = model.multi_modal_projector(states.reshape(-1, states.shape[-1]))
             side = math.isqrt(len(found))
             found = found.reshape(side, side, -1).transpose(0, 1).flatten(0, 1)  # see _BY_COLUMNS
+        elif kind in ("smolvlm_vision", "idefics3_vision"):
+            found = model.get_image_features(pixel_values=planes[None, None])
         elif kind == "clip_vision_model":
             return _class_last(torch, model, planes)
         else:

@@ -1,0 +1,172 @@
+"""The text of checkpoints that see: converted whole, asked about texts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.convert.parity.case import BASE, WINDOW, Case
+
+__all__ = ["SEEING"]
+
+_EYE: Mapping[str, Any] = {
+    "hidden_size": 48,
+    "intermediate_size": 80,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "image_size": 56,
+    "patch_size": 14,
+}
+_QWEN_EYE: Mapping[str, Any] = {
+    "depth": 2,
+    "hidden_size": 64,
+    "intermediate_size": 80,
+    "num_heads": 2,
+    "out_hidden_size": 64,
+}
+_DEEP: Mapping[str, Any] = {
+    **_QWEN_EYE,
+    "num_position_embeddings": 36,
+    "deepstack_visual_indexes": [0, 1],
+}
+_MROPE: Mapping[str, Any] = {
+    "rope_type": "default",
+    "rope_theta": 10000.0,
+    "mrope_section": [3, 3, 2],
+}
+_QWEN2: Mapping[str, Any] = {
+    "rope_parameters": _MROPE,
+    "rms_norm_eps": 1e-12,  # the engine reads none for this architecture
+}
+_MOE: Mapping[str, Any] = {
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 48,
+    "norm_topk_prob": True,
+}
+
+
+def _case(
+    model_type: str,
+    architecture: str,
+    text: Mapping[str, Any],
+    vision: Mapping[str, Any],
+    **config: Any,
+) -> Case:
+    parts = {
+        "text_config": {**BASE, "head_dim": 16, **text},
+        "vision_config": vision,
+        "tie_word_embeddings": False,
+    }
+    return Case(model_type, architecture, {**parts, **config}, tokenizer="images")
+
+
+SEEING: Mapping[str, Case] = {
+    "gemma3, text": _case(
+        "gemma3",
+        "Gemma3ForConditionalGeneration",
+        {
+            "model_type": "gemma3_text",
+            "query_pre_attn_scalar": 16,
+            "num_hidden_layers": 7,
+            "sliding_window": WINDOW,
+            "tie_word_embeddings": True,
+        },
+        {**_EYE, "model_type": "siglip_vision_model"},
+        mm_tokens_per_image=4,
+        tie_word_embeddings=True,
+    ),
+    "mistral3, text": _case(
+        "mistral3",
+        "Mistral3ForConditionalGeneration",
+        {"model_type": "mistral", "sliding_window": None},
+        {**_EYE, "model_type": "pixtral", "hidden_act": "silu"},
+        spatial_merge_size=2,
+        vision_feature_layer=-1,
+    ),
+    "llama4, text": _case(
+        "llama4",
+        "Llama4ForConditionalGeneration",
+        {
+            "model_type": "llama4_text",
+            "num_hidden_layers": 4,
+            "intermediate_size": 48,
+            "intermediate_size_mlp": 96,
+            "num_local_experts": 4,
+            "num_experts_per_tok": 1,
+            "interleave_moe_layer_step": 2,
+            "attention_chunk_size": 8192,
+        },
+        {
+            **_EYE,
+            "intermediate_size": 192,
+            "projector_input_dim": 72,
+            "projector_output_dim": 72,
+            "vision_output_dim": 72,
+        },
+    ),
+    "qwen2-vl, text": _case(
+        "qwen2_vl",
+        "Qwen2VLForConditionalGeneration",
+        {"model_type": "qwen2_vl_text", **_QWEN2},
+        {"depth": 2, "embed_dim": 64, "num_heads": 2, "hidden_size": 64},
+    ),
+    "qwen2.5-vl, text": _case(
+        "qwen2_5_vl",
+        "Qwen2_5_VLForConditionalGeneration",
+        {"model_type": "qwen2_5_vl_text", **_QWEN2},
+        {**_QWEN_EYE, "fullatt_block_indexes": [1]},
+    ),
+    "qwen3-vl, text": _case(
+        "qwen3_vl",
+        "Qwen3VLForConditionalGeneration",
+        {"model_type": "qwen3_vl_text", "rope_parameters": _MROPE},
+        _DEEP,
+    ),
+    "qwen3-vl with experts, text": _case(
+        "qwen3_vl_moe",
+        "Qwen3VLMoeForConditionalGeneration",
+        {"model_type": "qwen3_vl_moe_text", "rope_parameters": _MROPE, **_MOE},
+        _DEEP,
+    ),
+    "lfm2-vl, text": _case(
+        "lfm2_vl",
+        "Lfm2VlForConditionalGeneration",
+        {
+            "model_type": "lfm2",
+            "layer_types": ["conv", "full_attention", "conv"],
+            "block_auto_adjust_ff_dim": False,
+            "tie_word_embeddings": True,
+        },
+        {
+            "model_type": "siglip2_vision_model",
+            "hidden_size": 48,
+            "intermediate_size": 80,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 3,
+            "num_patches": 256,
+            "patch_size": 16,
+        },
+        projector_hidden_size=56,
+        tie_word_embeddings=True,
+    ),
+    "llava, text": _case(
+        "llava",
+        "LlavaForConditionalGeneration",
+        {"model_type": "llama"},
+        {**_EYE, "model_type": "clip_vision_model"},
+    ),
+    "smolvlm, text": _case(
+        "smolvlm",
+        "SmolVLMForConditionalGeneration",
+        {"model_type": "llama"},
+        {**_EYE, "model_type": "smolvlm_vision", "hidden_act": "gelu_pytorch_tanh"},
+        scale_factor=2,
+    ),
+    "internvl, text": _case(
+        "internvl",
+        "InternVLForConditionalGeneration",
+        {"model_type": "qwen3"},
+        {**_EYE, "model_type": "internvl_vision", "image_size": [56, 56], "patch_size": [14, 14]},
+    ),
+}
