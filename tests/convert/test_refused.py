@@ -18,5 +18,5 @@ def test_the_document_lists_what_is_converted_and_what_is_not() -> None:
 
 
 def test_a_name_has_its_reason() -> None:
-    assert "cross-attention" in reason_of("MllamaForConditionalGeneration")
+    assert "whole text" in reason_of("T5ForConditionalGeneration")
     assert not reason_of("LlamaForCausalLM")

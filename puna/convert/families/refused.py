@@ -11,9 +11,6 @@ _NOT_YET = "it is not converted yet"
 
 REFUSED: Mapping[str, str] = MappingProxyType(
     {
-        "its text model looks at images by cross-attention, which the engine does not have": (
-            "MllamaForCausalLM MllamaForConditionalGeneration"
-        ),
         "it reads a whole text before it writes another, and such models are not run": (
             "MT5ForConditionalGeneration T5ForConditionalGeneration T5WithLMHeadModel"
             " UMT5ForConditionalGeneration UMT5Model"

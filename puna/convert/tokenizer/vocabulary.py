@@ -58,6 +58,15 @@ class _Vocabulary:
             if self.scores is not None:
                 self.scores.append(_UNMERGED_SCORE)
 
+    def cut(self, n_tokens: int) -> None:
+        """Without what is beyond this number: tokens that the model has no row for, as those that
+        only stand for images.
+        """
+        if n_tokens:
+            del self.tokens[n_tokens:], self.types[n_tokens:]
+            if self.scores is not None:
+                del self.scores[n_tokens:]
+
     def make_distinct(self) -> None:
         """Make texts distinct as the engine reads them: it stops at a zero byte, and ends the
         whole process where two are the same. The later one is never matched then.
@@ -79,6 +88,7 @@ def tokenizer_keys(folder: Folder, n_rows: int, pretokenizer: str = "") -> dict[
     """
     vocabulary = _read(folder, pretokenizer)
     vocabulary.pad(n_rows)
+    vocabulary.cut(n_rows)
     vocabulary.make_distinct()
     keys: dict[str, Value] = {
         "tokenizer.ggml.model": vocabulary.model,

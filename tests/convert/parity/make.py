@@ -185,9 +185,10 @@ def _bytes_tokenizer() -> dict[str, Any]:
 
 
 def _images_tokenizer() -> dict[str, Any]:
-    """With the token that Pixtral has between the rows of an image."""
+    """With the token that Pixtral has between the rows of an image, and one beyond all rows."""
     state = _bytes_tokenizer()
-    state["added_tokens"].append({"id": VOCAB - 20, "content": "[IMG_BREAK]", "special": True})
+    for number, text in ((VOCAB - 20, "[IMG_BREAK]"), (VOCAB + 1, "<|image|>")):
+        state["added_tokens"].append({"id": number, "content": text, "special": True})
     return state
 
 
