@@ -33,8 +33,10 @@ __all__ = ["Eye", "projector_of"]
 ARCHITECTURE = "clip"
 
 _BLOCK = re.compile(r"^v\.blk\.(\d+)\.")
-_ALWAYS_F32 = re.compile(r"^v\.(position_embd|class_embd|token_embd)")
-_NEVER_BF16 = re.compile(r"^(v\.patch_embd|mm\.patch_merger|mm\.input_projection)\.weight")
+_ALWAYS_F32 = re.compile(
+    r"^v\.(position_embd|class_embd|token_embd|view_seperator|sam\.(pos_embd|neck|net_))|\.pos_[hw]\."
+)
+_NEVER_BF16 = re.compile(r"^(v\.(sam\.)?patch_embd|mm\.patch_merger|mm\.input_projection)\.weight")
 """Convolutions and transposed matrices: backends have no kernels for them in BF16."""
 
 _ACTIVATIONS: Mapping[str, Mapping[str, bool]] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from puna.convert.families.refused import REFUSED
 from puna.convert.families.registry import families
 from tests.convert.parity.cases import CASES
-from tests.convert.parity.vision import CASES as ENCODERS
+from tests.convert.parity.encoders import ENCODERS
 
 __all__ = ["DOCUMENT", "listing", "write_listing"]
 

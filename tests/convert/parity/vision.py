@@ -12,261 +12,22 @@ import json
 import math
 import sys
 import zlib
-from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.convert.parity.cases import CASES as TEXTS
-from tests.convert.parity.internvl import as_chat_model
+from tests.convert.parity.encoders import ENCODERS
+from tests.convert.parity.rewritten import REWRITTEN
 
 __all__ = ["main"]
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "conversion.md"
 BEGIN, END = "<!-- vision parity: begin -->", "<!-- vision parity: end -->"
 
-_TEXT = {
-    "vocab_size": 320,
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "max_position_embeddings": 256,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "pad_token_id": 1,
-}
-_EYE = {
-    "hidden_size": 48,
-    "intermediate_size": 80,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 3,
-    "image_size": 56,
-    "patch_size": 14,
-}
-_CLASS_LAST = (
-    "as the engine reads it: it puts the class behind the patches, so that each patch has its "
-    "neighbour's position and the first one is lost (ggml-org/llama.cpp#25814)"
-)
-_BY_COLUMNS = "as the engine orders it: the tokens of a tile come column by column, not row by row"
-_MROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
 _BREAK = 300  # the token's id, beyond the vocabulary of bytes
 _MEAN, _STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model of transformers that sees, and the image it is shown: height and width in pixels."""
-
-    architecture: str
-    config: Mapping[str, Any]
-    text: Mapping[str, Any]
-    vision: Mapping[str, Any]
-    size: tuple[int, int] = (56, 56)
-    processor: Mapping[str, Any] = field(default_factory=dict)
-    tolerance: float = 5e-3
-    note: str = ""
-    """Why the original is asked for something else than what it computes by itself."""
-
-
-CASES: Mapping[str, Case] = {
-    "gemma3": Case(
-        "Gemma3ForConditionalGeneration",
-        {"model_type": "gemma3", "mm_tokens_per_image": 4},
-        {**_TEXT, "model_type": "gemma3_text", "sliding_window": 8},
-        {**_EYE, "model_type": "siglip_vision_model"},
-    ),
-    "llava, CLIP": Case(
-        "LlavaForConditionalGeneration",
-        {"model_type": "llava"},
-        {**_TEXT, "model_type": "llama"},
-        {**_EYE, "model_type": "clip_vision_model"},
-        note=_CLASS_LAST,
-    ),
-    "llava, SigLIP, two layers": Case(
-        "LlavaForConditionalGeneration",
-        {
-            "model_type": "llava",
-            "vision_feature_select_strategy": "full",
-            "vision_feature_layer": [1, -1],
-        },
-        {**_TEXT, "model_type": "qwen2"},
-        {**_EYE, "model_type": "siglip_vision_model"},
-    ),
-    "qwen2-vl": Case(
-        "Qwen2VLForConditionalGeneration",
-        {"model_type": "qwen2_vl"},
-        {**_TEXT, "model_type": "qwen2_vl_text", "rope_parameters": _MROPE},
-        {"depth": 3, "embed_dim": 64, "num_heads": 2, "hidden_size": 64},
-        size=(112, 140),
-    ),
-    "qwen2.5-vl": Case(
-        "Qwen2_5_VLForConditionalGeneration",
-        {"model_type": "qwen2_5_vl"},
-        {**_TEXT, "model_type": "qwen2_5_vl_text", "rope_parameters": _MROPE},
-        {
-            "depth": 4,
-            "hidden_size": 64,
-            "intermediate_size": 80,
-            "num_heads": 2,
-            "out_hidden_size": 64,
-            "fullatt_block_indexes": [1, 3],
-        },
-        size=(112, 196),
-    ),
-    "pixtral": Case(
-        "LlavaForConditionalGeneration",
-        {
-            "model_type": "llava",
-            "vision_feature_select_strategy": "full",
-            "vision_feature_layer": -1,
-        },
-        {**_TEXT, "model_type": "mistral"},
-        {**_EYE, "hidden_size": 48, "model_type": "pixtral", "hidden_act": "silu"},
-        size=(56, 84),
-    ),
-    "mistral3": Case(
-        "Mistral3ForConditionalGeneration",
-        {"model_type": "mistral3", "spatial_merge_size": 2, "vision_feature_layer": -1},
-        {**_TEXT, "model_type": "mistral"},
-        {**_EYE, "model_type": "pixtral", "hidden_act": "silu"},
-        size=(112, 140),
-    ),
-    "qwen3-vl": Case(
-        "Qwen3VLForConditionalGeneration",
-        {"model_type": "qwen3_vl"},
-        {**_TEXT, "model_type": "qwen3_vl_text", "rope_parameters": _MROPE},
-        {
-            "depth": 4,
-            "hidden_size": 64,
-            "intermediate_size": 80,
-            "num_heads": 2,
-            "out_hidden_size": 64,
-            "num_position_embeddings": 36,
-            "deepstack_visual_indexes": [0, 2],
-        },
-        size=(128, 160),
-    ),
-    "qwen3.5": Case(
-        "Qwen3_5ForConditionalGeneration",
-        {"model_type": "qwen3_5"},
-        {**TEXTS["qwen3.5"].config, "model_type": "qwen3_5_text"},
-        {
-            "depth": 3,
-            "hidden_size": 64,
-            "intermediate_size": 80,
-            "num_heads": 2,
-            "out_hidden_size": 64,
-            "num_position_embeddings": 36,
-        },
-        size=(96, 192),
-    ),
-    "glm4v": Case(
-        "Glm4vForConditionalGeneration",
-        {"model_type": "glm4v"},
-        {**_TEXT, "model_type": "glm4v_text", "rope_parameters": _MROPE},
-        {
-            "depth": 3,
-            "hidden_size": 64,
-            "intermediate_size": 80,
-            "num_heads": 2,
-            "out_hidden_size": 64,
-            "image_size": 84,
-        },
-        size=(112, 140),
-    ),
-    "glm-ocr": Case(
-        "GlmOcrForConditionalGeneration",
-        {"model_type": "glm_ocr"},
-        {**_TEXT, "model_type": "glm_ocr_text", "rope_parameters": _MROPE},
-        {
-            "depth": 3,
-            "hidden_size": 64,
-            "intermediate_size": 80,
-            "num_heads": 2,
-            "out_hidden_size": 64,
-        },
-        size=(112, 140),
-    ),
-    "llama4": Case(
-        "Llama4ForConditionalGeneration",
-        {"model_type": "llama4"},
-        {
-            **_TEXT,
-            "model_type": "llama4_text",
-            "num_hidden_layers": 4,  # the fourth is the first without rotation
-            "intermediate_size_mlp": 96,
-            "num_local_experts": 2,
-            "num_experts_per_tok": 1,
-        },
-        {
-            **_EYE,
-            "hidden_size": 48,
-            "num_attention_heads": 3,
-            "intermediate_size": 192,
-            "projector_input_dim": 72,
-            "projector_output_dim": 72,
-            "vision_output_dim": 72,
-        },
-        note=_BY_COLUMNS,
-    ),
-    "smolvlm": Case(
-        "SmolVLMForConditionalGeneration",
-        {"model_type": "smolvlm", "scale_factor": 2},
-        {**_TEXT, "model_type": "llama"},
-        {**_EYE, "model_type": "smolvlm_vision", "hidden_act": "gelu_pytorch_tanh"},
-        processor={"size": {"longest_edge": 56}},
-    ),
-    "internvl": Case(
-        "InternVLForConditionalGeneration",
-        {"model_type": "internvl"},
-        {**_TEXT, "model_type": "qwen2"},
-        {
-            **_EYE,
-            "model_type": "internvl_vision",
-            "image_size": [56, 56],
-            "patch_size": [14, 14],
-            "attention_bias": True,
-        },
-    ),
-    "internvl, the makers' file": Case(
-        "InternVLChatModel",
-        {"model_type": "internvl"},
-        {**_TEXT, "model_type": "qwen2"},
-        {
-            **_EYE,
-            "model_type": "internvl_vision",
-            "image_size": [56, 56],
-            "patch_size": [14, 14],
-            "attention_bias": True,
-        },
-    ),
-    "lfm2-vl": Case(
-        "Lfm2VlForConditionalGeneration",
-        {"model_type": "lfm2_vl", "projector_hidden_size": 56},
-        {
-            **_TEXT,
-            "model_type": "lfm2",
-            "layer_types": ["conv", "full_attention"],
-            "block_auto_adjust_ff_dim": False,
-        },
-        {
-            "model_type": "siglip2_vision_model",
-            "hidden_size": 48,
-            "intermediate_size": 80,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 3,
-            "num_patches": 256,
-            "patch_size": 16,
-        },
-        size=(256, 320),
-    ),
-}
 
 
 def _folder(folder: Path, name: str) -> Path:
@@ -277,17 +38,16 @@ def _make(folder: Path, wanted: list[str]) -> int:
     torch = importlib.import_module("torch")
     transformers = importlib.import_module("transformers")
     write_tokenizer = importlib.import_module("tests.convert.parity.make").write_tokenizer
-    for name in wanted or CASES:
-        case = CASES[name]
+    for name in wanted or ENCODERS:
+        case = ENCODERS[name]
         target = _folder(folder, name)
         torch.manual_seed(zlib.crc32(name.encode()))
         config = transformers.AutoConfig.for_model(
             **{**case.config, "text_config": case.text, "vision_config": case.vision}
         )
         config.architectures = [case.architecture]
-        chat = case.architecture == "InternVLChatModel"
-        name_of_class = "InternVLForConditionalGeneration" if chat else case.architecture
-        model = getattr(transformers, name_of_class)(config).eval()
+        class_name, rewrite = REWRITTEN.get(case.architecture, (case.architecture, None))
+        model = getattr(transformers, class_name)(config).eval()
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() > 1:
@@ -296,13 +56,14 @@ def _make(folder: Path, wanted: list[str]) -> int:
                 else:
                     parameter.add_(torch.randn_like(parameter) * 0.3)
         model.save_pretrained(target)
-        if chat:
-            as_chat_model(target)
+        if rewrite:
+            rewrite(target)
         write_tokenizer(target, "bytes")
         _add_break(target / "tokenizer.json")
         settings = {"image_mean": _MEAN, "image_std": _STD, **case.processor}
         (target / "preprocessor_config.json").write_text(json.dumps(settings))
         pixels = np.random.default_rng(7).integers(0, 256, (*case.size, 3), np.uint8)
+        pixels[:] = pixels[0, 0] if case.plain else pixels
         vectors = _features(torch, model, config, pixels)
         breaks = (vectors[:, : case.text["hidden_size"]] == _embedding(model)).all(1)
         np.savez(target / "expected.npz", pixels=pixels, vectors=vectors, breaks=breaks)
@@ -320,7 +81,7 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
     """What the text model gets, in the engine's order of rows."""
     values = ((pixels / 255.0 - np.array(_MEAN)) / np.array(_STD)).astype(np.float32)
     planes = torch.from_numpy(values.transpose(2, 0, 1).copy())
-    kind, patch = config.vision_config.model_type, config.vision_config.patch_size
+    kind, patch = config.vision_config.model_type, getattr(config.vision_config, "patch_size", 1)
     patch = patch[0] if isinstance(patch, (list, tuple)) else patch
     height, width = (int(n) // patch for n in pixels.shape[:2])
     with torch.no_grad():
@@ -343,7 +104,10 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
             states = model.get_image_features(pixel_values=planes[None]).last_hidden_state
             found = model.multi_modal_projector(states.reshape(-1, states.shape[-1]))
             side = math.isqrt(len(found))
-            found = found.reshape(side, side, -1).transpose(0, 1).flatten(0, 1)  # see _BY_COLUMNS
+            found = found.reshape(side, side, -1).transpose(0, 1).flatten(0, 1)  # see its row
+        elif kind == "unlimited_ocr_vision":
+            page = planes[:, :1, :1].expand(3, 1024, 1024)
+            found = model.get_image_features(pixel_values=page[None])
         elif kind in ("smolvlm_vision", "idefics3_vision"):
             found = model.get_image_features(pixel_values=planes[None, None])
         elif kind == "clip_vision_model":
@@ -417,8 +181,8 @@ def _difference(source: Path, kind: str) -> float:
 def _compare(folder: Path, wanted: list[str]) -> int:
     lines = ["| encoder | architecture | F32 | F16 | |", "|---|---|---|---|---|"]
     failed = False
-    for name in wanted or CASES:
-        case = CASES[name]
+    for name in wanted or ENCODERS:
+        case = ENCODERS[name]
         full, half = (_difference(_folder(folder, name), kind) for kind in ("F32", "F16"))
         near = full <= case.tolerance and half <= 4 * case.tolerance
         failed = failed or not near

@@ -1,17 +1,18 @@
-"""InternVL's own file, of the one that transformers writes: the same numbers under other names."""
+"""Makers' own files, of those that transformers writes: the same numbers under other names."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["as_chat_model"]
+__all__ = ["REWRITTEN"]
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
@@ -40,7 +41,7 @@ _NAMES = (
 )
 
 
-def as_chat_model(folder: Path) -> None:
+def _as_chat_model(folder: Path) -> None:
     """Rewrite what is there as the makers have it."""
     numbers = importlib.import_module("safetensors.numpy")
     settings = json.loads((folder / "config.json").read_text())
@@ -83,3 +84,43 @@ def _renamed(weights: Weights) -> Weights:
             name = re.sub(pattern, makers, name)
         changed[name] = values
     return changed
+
+
+def _as_deepseek_ocr(folder: Path) -> None:
+    """Only its configuration differs."""
+    settings = json.loads((folder / "config.json").read_text())
+    sam, clip = (settings["vision_config"][f"{part}_config"] for part in ("sam", "encoder"))
+    parts = {
+        "clip-l-14-224": {
+            "heads": clip["num_attention_heads"],
+            "image_size": clip["image_size"],
+            "layers": clip["num_hidden_layers"],
+            "patch_size": clip["patch_size"],
+            "width": clip["hidden_size"],
+        },
+        "sam_vit_b": {
+            "downsample_channels": sam["downsample_channels"],
+            "global_attn_indexes": sam["global_attn_indexes"],
+            "heads": sam["num_attention_heads"],
+            "layers": sam["num_hidden_layers"],
+            "width": sam["hidden_size"],
+        },
+    }
+    changed = {
+        "architectures": ["DeepseekOCRForCausalLM"],
+        "model_type": "deepseek_vl_v2",
+        "language_config": {
+            **settings["text_config"],
+            "first_k_dense_replace": 1,
+            "use_mla": False,
+        },
+        "vision_config": {"image_size": 1024, "model_type": "vision", "width": parts},
+    }
+    (folder / "config.json").write_text(json.dumps(changed))
+
+
+REWRITTEN: Mapping[str, tuple[str, Callable[[Path], None]]] = {
+    "InternVLChatModel": ("InternVLForConditionalGeneration", _as_chat_model),
+    "DeepseekOCRForCausalLM": ("UnlimitedOcrForConditionalGeneration", _as_deepseek_ocr),
+}
+"""By a maker's architecture the class that computes the same, and what rewrites its folder."""
