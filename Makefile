@@ -66,7 +66,6 @@ ifneq ($(PART),tokens)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.vision make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.pickled make $(PARITY)
 	$(BIN)/python -m tests.convert.parity.pickled compare $(PARITY)
-	$(BIN)/python -m tests.convert.parity.listing
 endif
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.tokens make $(PARITY)/tokens build/engine-vocabularies
 	$(BIN)/python -m tests.convert.parity.verdict $(PARITY) $(PART)

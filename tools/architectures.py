@@ -9,7 +9,7 @@ from itertools import takewhile
 from puna.convert.families.refused import REFUSED
 from puna.convert.families.registry import families
 from tests.convert.parity.cases import CASES
-from tests.convert.parity.vision import CASES as SEEING
+from tests.convert.parity.encoders import ENCODERS as SEEING
 
 __all__ = ["architectures_table"]
 

@@ -1,20 +1,15 @@
-"""What is said of architectures that are not converted, and that the document says the same."""
+"""What is said of architectures that are not converted."""
 
 from __future__ import annotations
 
 from puna.convert.families.refused import REFUSED, reason_of
 from puna.convert.families.registry import families
-from tests.convert.parity.listing import DOCUMENT, listing
 
 
 def test_what_is_converted_is_not_refused_and_nothing_twice() -> None:
     refused = [name for names in REFUSED.values() for name in names.split()]
     assert len(refused) == len(set(refused))
     assert not set(refused) & set(families())
-
-
-def test_the_document_lists_what_is_converted_and_what_is_not() -> None:
-    assert listing() in DOCUMENT.read_text(), "python -m tests.convert.parity.listing writes it"
 
 
 def test_a_name_has_its_reason() -> None:

@@ -99,7 +99,8 @@ def _sam_shapes(sam: Config) -> Shapes:
         side = _PLACES if block in _LOOK_EVERYWHERE else _WINDOW
         for name in ("attn.pos_h", "attn.pos_w"):
             shapes[f"{stem}.{name}.weight"] = (2 * side - 1, width // sam.n_heads)
-        shapes |= norm(f"{stem}.pre_ln", width) | norm(f"{stem}.post_ln", width)
+        shapes |= norm(f"{stem}.pre_ln", width)
+        shapes |= norm(f"{stem}.post_ln", width)
         shapes |= linear(f"{stem}.attn.qkv", 3 * width, width)
         shapes |= linear(f"{stem}.attn.out", width, width)
         shapes |= linear(f"{stem}.mlp.lin1", 4 * width, width)
