@@ -12,12 +12,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from puna.convert.adapter_base import base_config, base_family
 from puna.convert.check import check_adapter
 from puna.convert.config import Config, read_json
 from puna.convert.factors import Factors
-from puna.convert.families.registry import family_writing
 from puna.convert.family import Value
 from puna.convert.plan import Output, map_weights
 from puna.convert.safetensors import read_places
@@ -30,18 +29,12 @@ __all__ = ["convert_adapter"]
 
 _FILES = ("adapter_model.safetensors", "adapters.safetensors")
 _FACTOR = re.compile(r"^(?:base_model\.model\.)?(.+)\.lora_([ABab])(?:\.default)?(?:\.weight)?$")
-_SETTINGS = "adapter_config.json"
+_NEVER = re.compile(
+    r"^per_layer_model_proj\.|\.time_mix_[wavg][0-2]\.|\.attn_(q_a|q_b|kv_a_mqa)\.weight$"
+)
+"""Weights that the engine multiplies by without looking for an adapter."""
 
-_BASE = {
-    "block_count": "num_hidden_layers",
-    "embedding_length": "hidden_size",
-    "feed_forward_length": "intermediate_size",
-    "attention.head_count": "num_attention_heads",
-    "attention.head_count_kv": "num_key_value_heads",
-    "attention.key_length": "head_dim",
-    "expert_count": "num_experts",
-}
-"""What families ask of a configuration, by the keys that the base model's file has for it."""
+_SETTINGS = "adapter_config.json"
 
 
 def convert_adapter(
@@ -57,11 +50,11 @@ def convert_adapter(
 
 
 def _convert(folder: Path, base: Path, target: Path, tell: Callable[[int, int], None]) -> str:
-    header = read_header(base)
+    header = read_header(base, arrays=True)
     architecture = str(header.metadata.get("general.architecture", ""))
     settings = _Settings(folder)
     products = {f"{name}.weight": each for name, each in _products(folder, settings).items()}
-    planned = map_weights(family_writing(architecture), _config(header), products, "F32")
+    planned = map_weights(base_family(header), base_config(header), products, "F32")
     outputs = list(_factors(planned, header))
     keys: dict[str, Value] = {
         "general.architecture": architecture,
@@ -98,6 +91,7 @@ class _Settings:
             raise BadCheckpoint(_SETTINGS, "DoRA adapters cannot be converted: merge them instead")
         part = config.part("lora_parameters")
         mlx = part if part.text else config
+        self.is_turned = config.flag("fan_in_fan_out")
         self._by_root = config.flag("use_rslora")
         self._ranks, self._alphas = config.part("rank_pattern"), config.part("alpha_pattern")
         self.rank = config.whole("r", mlx.whole("rank", 0))
@@ -146,7 +140,7 @@ def _products(folder: Path, settings: _Settings) -> dict[str, Tensor]:
     return {module: _product(module, pair, settings) for module, pair in sorted(pairs.items())}
 
 
-def _product(module: str, pair: Mapping[str, Tensor], settings: _Settings) -> Factors:
+def _product(module: str, pair: Mapping[str, Tensor], settings: _Settings) -> Tensor:
     for part, other in (("a", "b"), ("b", "a")):
         if part not in pair:
             name = f"{module}.lora_{part.upper()}.weight"
@@ -158,18 +152,9 @@ def _product(module: str, pair: Mapping[str, Tensor], settings: _Settings) -> Fa
     more = settings.more(module, rank)
     if abs(more - 1) > 1e-6:
         b = b.times(more)
-    return Factors.of(a, b)
-
-
-def _config(header: Header) -> Config:
-    """The base model's numbers under the names that families know them by."""
-    architecture = header.metadata.get("general.architecture")
-    values: dict[str, Any] = {}
-    for ours, theirs in _BASE.items():
-        value = header.metadata.get(f"{architecture}.{ours}")
-        if isinstance(value, int):
-            values[theirs] = value
-    return Config(values)
+    product = Factors.of(a, b)
+    # the weight itself is (in, out) in such a layer, and its factors are as anywhere
+    return product.transposed() if settings.is_turned else product
 
 
 def _factors(planned: Iterable[Output], header: Header) -> Iterable[Output]:
@@ -186,5 +171,7 @@ def _factors(planned: Iterable[Output], header: Header) -> Iterable[Output]:
             raise product.bad(
                 f"is for a weight of {list(product.shape)}, the model's is {list(shape[::-1])}"
             )
+        if len(shape) != 2 or _NEVER.search(output.name):
+            raise product.bad(f"the engine lays no adapter over {output.name}")
         yield replace(output, name=f"{output.name}.lora_a", tensor=product.a, kind="F32")
         yield replace(output, name=f"{output.name}.lora_b", tensor=product.b, kind="F32")

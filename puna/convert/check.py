@@ -21,7 +21,7 @@ from llama_cpp import mtmd_cpp as _vision_bindings
 from puna.convert.plan import missing_like
 from puna.convert.tensor import Tensor
 from puna.discover.cpu import worker_threads
-from puna.errors import ConvertError
+from puna.errors import BadCheckpoint, ConvertError
 
 __all__ = [
     "check_adapter",
@@ -38,6 +38,7 @@ mtmd: Any = _vision_bindings
 _ERROR, _CONTINUED = 4, 5
 _TENSOR = re.compile(r"tensor '([^']+)'")
 _WHERE = re.compile(r"^\w+: (error loading model: )?")
+_SETTINGS = "hyperparameters"  # what the engine calls the numbers that come from config.json
 _N_CTX = 64
 _ROW = 16  # tokens in the row that a projector is tried with
 
@@ -81,7 +82,8 @@ def check_layout(path: Path, sources: Mapping[str, Tensor]) -> None:
         raise sources[found[1]].bad(words.first)
     if found and (sibling := missing_like(found[1], sources)):
         raise sibling
-    raise ConvertError(f"the engine does not take the model: {words.first or 'no reason given'}")
+    reason = f"the engine does not take the model: {words.first or 'no reason given'}"
+    raise BadCheckpoint("config.json", reason) if _SETTINGS in reason else ConvertError(reason)
 
 
 def check_model(path: Path) -> None:

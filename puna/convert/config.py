@@ -5,7 +5,6 @@ number.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -14,9 +13,13 @@ from typing import Any
 from puna.convert.assumed import assumed
 from puna.errors import BadCheckpoint
 
-__all__ = ["Config", "read_json"]
+__all__ = ["MAX_REAL", "Config", "read_json"]
 
 MAX_JSON = 256 << 20  # bytes: tokenizer.json of large vocabularies has 35 MB
+
+MAX_REAL = 3.4028234e38  # numbers are written as floats of 32 bits
+MAX_HEAD = 1 << 16  # values of a head: tables of that length are made
+MAX_LAYERS = 512  # the engine's own limit, beyond which it ends its process
 
 NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -116,13 +119,20 @@ class Config:
         return value
 
     def real(self, key: str, default: float | None = None) -> float:
-        """A finite number."""
+        """A number that a float of 32 bits can hold."""
         value = self.get(key)
         if value is None and default is not None:
             return default
-        if type(value) not in (int, float) or not math.isfinite(value):
+        if type(value) not in (int, float) or not abs(value) <= MAX_REAL:
             raise self.bad(key, value, "a number")
         return float(value)
+
+    def positive(self, key: str, default: float | None = None) -> float:
+        """A finite number above 0."""
+        value = self.real(key, default)
+        if value <= 0:
+            raise self.bad(key, value, "a number above 0")
+        return value
 
     def flag(self, key: str, default: bool = False) -> bool:
         """A truth value."""
@@ -171,8 +181,8 @@ class Config:
     def n_layers(self) -> int:
         """How many blocks."""
         n = self.whole("n_layers")
-        if not 0 < n <= 4096:
-            raise self.bad("n_layers", n, "from 1 to 4096")
+        if not 0 < n <= MAX_LAYERS:
+            raise self.bad("n_layers", n, f"from 1 to {MAX_LAYERS}")
         return n
 
     @property
@@ -191,7 +201,10 @@ class Config:
     @property
     def head_size(self) -> int:
         """Values of a head."""
-        return self.whole("head_dim", 0) or self.whole("width") // self.n_heads
+        size = self.whole("head_dim", 0) or self.whole("width") // self.n_heads
+        if size > MAX_HEAD:
+            raise self.bad("head_dim", size, f"at most {MAX_HEAD}")
+        return size
 
     @property
     def rotary_size(self) -> int:
@@ -216,4 +229,4 @@ class Config:
     @property
     def rope_base(self) -> float:
         """The rotation's base, 10000 where nothing is said."""
-        return self.rope.real("rope_theta", self.real("rope_base", 10000.0))
+        return self.rope.positive("rope_theta", self.positive("rope_base", 10000.0))

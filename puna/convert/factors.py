@@ -19,7 +19,7 @@ class _Both:
 
 @dataclass(frozen=True, slots=True)
 class Factors(Tensor):
-    """`b` (rows, rank) times `a` (rank, columns).
+    """`b` (…, rows, rank) times `a` (rank, columns).
 
     What moves rows moves those of `b`, what turns the whole turns both; anything else is refused,
     because it cannot be done to a product by doing it to a factor.
@@ -34,7 +34,7 @@ class Factors(Tensor):
         def stream() -> Iterator[Array]:
             raise b.bad("is a product that is never computed")
 
-        shape = (b.shape[0], a.shape[1])
+        shape = (*b.shape[:-1], a.shape[-1])
         return cls(shape, "F32", stream, b.file, b.source, pair=_Both(a, b))
 
     @property
@@ -64,10 +64,19 @@ class Factors(Tensor):
         raise self.bad("an adapter cannot follow what conversion computes of this weight")
 
     def reshaped(self, *shape: int) -> Tensor:
-        """Refused, but for the shape that it has."""
-        if self._fit(shape) == self.shape:
-            return self
-        raise self.bad("an adapter cannot follow this weight's change of shape")
+        """With its rows in groups, or no longer. The columns stay as they are."""
+        *front, columns = self._fit(shape)
+        if columns != self.shape[-1]:
+            raise self.bad("an adapter cannot follow this weight's change of shape")
+        return Factors.of(self.a, self.b.reshaped(*front, self.b.shape[-1]))
+
+    def joined(self, others: Sequence[Tensor]) -> Tensor:
+        """With the rows of others that the same factor goes before."""
+        if any(not isinstance(other, Factors) or other.a is not self.a for other in others):
+            raise self.bad("an adapter cannot follow that weights become one")
+        return Factors.of(
+            self.a, self.b.joined([other.b for other in others if isinstance(other, Factors)])
+        )
 
     def padded(self, n_rows: int) -> Tensor:
         """With more rows of `b`, or fewer."""
@@ -79,7 +88,7 @@ class Factors(Tensor):
 
     def middle(self, begin: int, end: int) -> Tensor:
         """Part of the rows: the dimension before the last one."""
-        return self.rows(begin, end)
+        return Factors.of(self.a, self.b.middle(begin, end))
 
     def taken(self, rows: Sequence[int]) -> Tensor:
         """These rows, in this order."""
@@ -91,4 +100,6 @@ class Factors(Tensor):
 
     def transposed(self) -> Tensor:
         """Rows and columns exchanged."""
+        if len(self.shape) != 2:
+            raise self.bad("an adapter cannot follow this weight's change of shape")
         return Factors.of(self.b.transposed(), self.a.transposed())

@@ -49,9 +49,9 @@ def common_keys(config: Config, n_blocks: int) -> dict[str, Value | None]:
     if config.has("head_dim"):
         keys["attention.key_length"] = keys["attention.value_length"] = config.head_size
     if config.has("rms_eps"):
-        keys["attention.layer_norm_rms_epsilon"] = config.real("rms_eps")
+        keys["attention.layer_norm_rms_epsilon"] = config.positive("rms_eps")
     if config.has("norm_eps"):
-        keys["attention.layer_norm_epsilon"] = config.real("norm_eps")
+        keys["attention.layer_norm_epsilon"] = config.positive("norm_eps")
     if config.whole("n_experts", 0):
         keys["expert_count"] = config.whole("n_experts")
         if isinstance(config.get("n_experts_used"), int):
@@ -91,9 +91,9 @@ def llama3_factors(config: Config, _names: Collection[str]) -> Iterable[Named]:
     rope = config.rope
     if rope.text_of("rope_type", rope.text_of("type")).lower() != "llama3":
         return
-    factor, low = rope.real("factor", 8.0), rope.real("low_freq_factor", 1.0)
-    high = rope.real("high_freq_factor", 4.0)
-    context = rope.real("original_max_position_embeddings", 8192.0)
+    factor, low = rope.positive("factor", 8.0), rope.positive("low_freq_factor", 1.0)
+    high = rope.positive("high_freq_factor", 4.0)
+    context = rope.positive("original_max_position_embeddings", 8192.0)
     size = config.head_size
     wavelengths = 2 * math.pi * config.rope_base ** (np.arange(0, size, 2) / size)
     smooth = (context / wavelengths - low) / max(high - low, 1e-9)

@@ -107,9 +107,9 @@ def _table(kind: str) -> NDArray[np.float32]:
     """The 256 values of an 8-bit float."""
     codes = np.arange(256)
     if kind == "F8_E8M0":
-        powers = np.ldexp(np.float32(1), (codes - 127).astype(np.int32)).astype(np.float32)
+        powers = np.ldexp(1.0, codes - 127)
         powers[255] = np.nan
-        return powers
+        return powers.astype(np.float32)
     mantissa_bits, bias = (3, 7) if kind == "F8_E4M3" else (2, 15)
     exponent = (codes & 0x7F) >> mantissa_bits
     mantissa = (codes & ((1 << mantissa_bits) - 1)) / (1 << mantissa_bits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -127,12 +127,20 @@ def model_keys(
         "general.quantization_version": 2,
     }
     own = common_keys(config, family.n_blocks(config)) | dict(family.keys(config))
-    own |= pooling_keys(folder) | dense_keys(outputs) | dict(read)
+    own |= pooling_keys(folder) | dense_keys(outputs) | source_keys(outputs) | dict(read)
     if own["context_length"] is None:
         raise config.bad("context", None, "a whole number")
     keys |= {_full(family.architecture, key): value for key, value in own.items()}
     tokens = tokenizer_keys(Folder.read(folder, config), _rows(outputs), family.vocabulary)
     return {key: value for key, value in (keys | tokens).items() if value is not None}
+
+
+def source_keys(outputs: Iterable[Output]) -> dict[str, Value]:
+    """Which tensors had eight bits in the checkpoint: create makes eight bits of them again."""
+    names = sorted(output.name for output in outputs if output.tensor.origin)
+    if not names:
+        return {}
+    return {"source_quantization": "hf_fp8", "source_fp8_tensors": names}
 
 
 _WITHOUT = ("general.", "tokenizer.", "xielu.")  # keys without the architecture's name

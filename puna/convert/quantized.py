@@ -5,19 +5,20 @@ Facts: conversion spec, section 3.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from puna.convert.config import Config
-from puna.convert.kinds import Array, as_float32, cast
+from puna.convert.kinds import Array, as_float32, cast, has_bad_values
 from puna.convert.tensor import Tensor
 from puna.errors import ConvertError, MissingTensor
 
 __all__ = ["unpacked"]
 
-_SCALES = ("_scale_inv", "_scale")
+_SCALES = ("_scale_inv", "_scale", ".scale_inv", ".scale")
 _KNOWN = frozenset({"fp8", "mxfp4"})
 _FLOATS = frozenset({"float-quantized", "naive-quantized"})
 
@@ -41,7 +42,7 @@ def unpacked(config: Config, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
     for name, tensor in weights.items():
         if tensor.kind not in ("F8_E4M3", "F8_E5M2"):
             continue
-        found = [name + suffix for suffix in _SCALES if name + suffix in weights]
+        found = [each for each in _scale_names(name) if each in weights]
         if not found:
             raise MissingTensor(
                 tensor.file, "is missing: an 8-bit weight needs its scale", name + _SCALES[0]
@@ -52,11 +53,19 @@ def unpacked(config: Config, weights: Mapping[str, Tensor]) -> dict[str, Tensor]
         used.add(found[0])
     for name, tensor in weights.items():
         if name in used or name.endswith(
-            (".input_scale", ".activation_scale", ".k_scale", ".v_scale")
+            (".input_scale", ".activation_scale", ".k_scale", ".v_scale", ".qscale_act")
         ):
             continue
         plain.setdefault(name, tensor)
     return {name: plain[name] for name in weights if name in plain}
+
+
+def _scale_names(name: str) -> Iterator[str]:
+    """The names that makers give to the scales of a weight."""
+    stem = name.removesuffix(".weight")
+    yield from (name + suffix for suffix in _SCALES)
+    if stem != name:
+        yield from (f"{stem}.scale_inv", f"{stem}.scale", f"{stem}.qscale_weight")
 
 
 def _with_blocks(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -94,13 +103,22 @@ def _packed(blocks: Tensor, scale: Tensor) -> Tensor:
     return replace(blocks, shape=shape, kind="MXFP4", stream=stream, place=None)
 
 
+def _block(settings: Config) -> Sequence[Any]:
+    """How many rows and columns have a scale together, in either of the two places."""
+    groups = settings.part("config_groups")
+    for name in groups.text:
+        if found := groups.part(name).part("weights").items("block_structure"):
+            return found
+    return settings.items("weight_block_size")
+
+
 def _scaled(tensor: Tensor, scale: Tensor, settings: Config) -> Tensor:
     """Each value by the scale of its block: of blocks, of rows, or of all."""
     if len(tensor.shape) != 2:
         raise tensor.bad(f"an 8-bit weight has shape {list(tensor.shape)}, not two dimensions")
     n_rows, n_columns = tensor.shape
     grid = scale.shape if len(scale.shape) == 2 else (scale.shape[0], 1)
-    block = [int(n) for n in settings.items("weight_block_size") if type(n) is int and n > 0]
+    block = [int(n) for n in _block(settings) if type(n) is int and n > 0]
     if grid == (1, 1):
         block = [n_rows, n_columns]
     elif grid == (n_rows, 1):
@@ -116,6 +134,10 @@ def _scaled(tensor: Tensor, scale: Tensor, settings: Config) -> Tensor:
             rows = as_float32(values[top * height : (top + step) * height], tensor.kind)
             wide = np.repeat(scales[top : top + step], height, axis=0)[: len(rows)]
             wide = np.repeat(wide, width, axis=1)[:, :n_columns]
-            yield cast(rows * wide, "F32", "BF16")
+            with np.errstate(over="ignore"):  # what becomes infinite is refused
+                scaled = cast(rows * wide, "F32", "BF16")
+            if has_bad_values(scaled, "BF16"):
+                raise tensor.bad(f"times {scale.source} has values beyond those of BF16")
+            yield scaled
 
-    return replace(tensor, kind="BF16", stream=stream, place=None)
+    return replace(tensor, kind="BF16", stream=stream, place=None, origin=tensor.kind)

@@ -26,6 +26,8 @@ from puna.errors import PunaError
 from puna.gguf.reader import read_header
 from puna.gguf.types import FILE_TYPES, TENSOR_TYPES
 
+__all__ = ["Teller", "carry_out"]
+
 lib: Any = _bindings
 
 _ERROR, _CONTINUED = 4, 5  # libllama's levels
@@ -37,7 +39,7 @@ _TEXT_BYTES = 127  # of a value in the engine's structure
 _ROWS_BYTES = 512 << 20  # of a tensor, in memory at once
 
 
-class _Teller:
+class Teller:
     """Writes lines for the parent, on what was stdout before anybody else could write there."""
 
     def __init__(self) -> None:
@@ -127,22 +129,26 @@ def _cut(text: str) -> bytes:
     return raw.decode("utf-8", "ignore").encode()
 
 
+def carry_out(order: Order, teller: Teller) -> Said:
+    """Do what is ordered, and say how it ended."""
+    try:
+        parameters = _parameters(order)
+    except (PunaError, OSError) as wrong:
+        return Said(failure=str(wrong))
+    failed = lib.llama_model_quantize(
+        os.fsencode(order.source), os.fsencode(order.target), ctypes.byref(parameters)
+    )
+    return Said(failure=teller.failure) if failed else Said(1, 1)
+
+
 def main() -> None:
     """Do what stdin orders."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which ends us
-    teller = _Teller()
+    teller = Teller()
     teller.listen()
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    try:
-        parameters = _parameters(order)
-    except (PunaError, OSError) as wrong:
-        teller.tell(Said(failure=str(wrong)))
-        return
-    failed = lib.llama_model_quantize(
-        os.fsencode(order.source), os.fsencode(order.target), ctypes.byref(parameters)
-    )
-    teller.tell(Said(failure=teller.failure) if failed else Said(1, 1))
+    teller.tell(carry_out(order, teller))
 
 
 if __name__ == "__main__":

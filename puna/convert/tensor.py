@@ -37,6 +37,8 @@ class Tensor:
     file: str
     source: str
     place: Place | None = None
+    origin: str = ""
+    """The kind that the values had in the checkpoint, where they had fewer bits than now."""
 
     def load(self) -> Array:
         """All values as one array. Raises BadCheckpoint where the file ends early."""
@@ -160,6 +162,18 @@ class Tensor:
         shape = (n_rows, *self.shape[1:])
         return replace(self, shape=shape, stream=stream, place=None)
 
+    def joined(self, others: Sequence[Tensor]) -> Tensor:
+        """With the others behind it along the first dimension."""
+        tensors = (self, *others)
+
+        def stream() -> Iterator[Array]:
+            for tensor in tensors:
+                yield from tensor.stream()
+
+        shape = (sum(tensor.shape[0] for tensor in tensors), *self.shape[1:])
+        origin = self.origin if len({tensor.origin for tensor in tensors}) == 1 else ""
+        return replace(self, shape=shape, stream=stream, place=None, origin=origin)
+
     def _need_rank(self, rank: int) -> None:
         if len(self.shape) < rank:
             raise self.bad(f"shape {list(self.shape)} has less than {rank} dimensions")
@@ -218,15 +232,8 @@ def concat(tensors: Sequence[Tensor]) -> Tensor:
     """One after the other along the first dimension. Their other dimensions and types
     are the same.
     """
-    first = tensors[0]
     _need_alike(tensors, 1)
-
-    def stream() -> Iterator[Array]:
-        for tensor in tensors:
-            yield from tensor.stream()
-
-    shape = (sum(tensor.shape[0] for tensor in tensors), *first.shape[1:])
-    return replace(first, shape=shape, stream=stream, place=None)
+    return tensors[0].joined(tensors[1:])
 
 
 def stack(tensors: Sequence[Tensor]) -> Tensor:

@@ -94,12 +94,15 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 def _cause(code: int | None, words: IO[bytes]) -> str:
+    how = f"exit status {code}"
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-code).name}"
+            how = f"killed by {signal.Signals(-code).name}"
+        if code != -signal.SIGABRT:  # by which the engine ends its process, and says why
+            return how
     words.seek(0)
     lines = words.read(_LAST_WORDS).decode("utf-8", "replace").strip().splitlines()
-    return f"exit status {code}" + "".join(f": {line}" for line in lines[-1:])
+    return how + "".join(f": {line}" for line in lines[-1:])
 
 
 def free_bytes(folder: Path) -> int:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from puna.convert.config import MAX_REAL
 from puna.convert.family import Value
 from puna.convert.kinds import Array, cast, has_bad_values
 from puna.convert.plan import Output
@@ -139,8 +140,10 @@ def _pieces(output: Output) -> Iterator[Array]:
 
 def _converted(piece: Array, output: Output) -> Array:
     values = cast(piece, output.tensor.kind, output.kind)
-    if output.kind == "F16" and has_bad_values(values, "F16"):
-        raise TooLarge(f"{output.tensor.source} has values beyond those of F16")
+    if has_bad_values(values, output.kind):
+        if output.kind == "F16":
+            raise TooLarge(f"{output.tensor.source} has values beyond those of F16")
+        raise output.tensor.bad(f"has values beyond those of {output.kind}")
     return values
 
 
@@ -161,6 +164,8 @@ def _value(key: str, value: Value) -> bytes:
             raise BadCheckpoint("config.json", f"{key} is {value}, out of range")
         return struct.pack("<II", _U32, value)
     if isinstance(value, float):
+        if not abs(value) <= MAX_REAL:
+            raise BadCheckpoint("config.json", f"{key} is {value}, out of range")
         return struct.pack("<If", _F32, value)
     if isinstance(value, str):
         return struct.pack("<I", _STRING) + _string(value)

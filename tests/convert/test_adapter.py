@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from puna.convert.adapter import convert_adapter
 from puna.convert.check import logits_of
 from puna.convert.conversion import Conversion, Said, convert
 from puna.errors import ConvertError
@@ -111,28 +112,102 @@ def test_an_adapter_computes_what_merged_weights_do(
     assert np.abs(got - wanted).max() < 1e-3 * np.abs(wanted).max()
 
 
-def test_what_an_adapter_cannot_be_is_named(base: Path, tmp_path: Path) -> None:
-    target = tmp_path / "adapter.gguf"
-    with pytest.raises(ConvertError, match="DoRA"):
-        run("adapter", write_adapter(tmp_path / "dora", use_dora=True), target, base)
-    with pytest.raises(ConvertError, match="needs the model"):
-        run("adapter", write_adapter(tmp_path / "alone"), target)
-    folder = write_adapter(tmp_path / "half")
-    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
-    write_safetensors(folder / "adapter_model.safetensors", {name: np.ones((4, 32), np.float32)})
-    with pytest.raises(ConvertError, match=r"q_proj\.lora_B\.weight\": is missing"):
-        run("adapter", folder, target, base)
-    tensors = {
-        name: np.ones((4, 48), np.float32),
-        name.replace("_A", "_B"): np.ones((32, 4), np.float32),
-    }
+def test_layers_whose_weights_are_the_other_way_round(base: Path, tmp_path: Path) -> None:
+    """What is added to them is the transposed product."""
+    module, strength = "model.layers.0.self_attn.q_proj", np.float32(ALPHA / RANK)
+    a, b = factors()[module]
+    name = f"base_model.model.{module}.lora_{{}}.weight"
+    folder = write_adapter(tmp_path / "adapter", fan_in_fan_out=True)
+    tensors = {name.format("A"): a, name.format("B"): b}
     write_safetensors(folder / "adapter_model.safetensors", tensors)
-    with pytest.raises(ConvertError, match=r"is for a weight of \[32, 48\], the model's is"):
-        run("adapter", folder, target, base)
-    write_safetensors(
-        folder / "adapter_model.safetensors",
+    run("adapter", folder, tmp_path / "adapter.gguf", base)
+    weights = llama_weights()
+    weights[f"{module}.weight"] = weights[f"{module}.weight"] + strength * (b @ a).T
+    run("model", make_checkpoint(tmp_path / "merged", weights), tmp_path / "merged.gguf")
+    wanted = logits_of(tmp_path / "merged.gguf", TOKENS)
+    got = logits_of(base, TOKENS, tmp_path / "adapter.gguf")
+    assert np.abs(got - wanted).max() < 1e-3 * np.abs(wanted).max()
+
+
+Q_PROJ = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
+AT_Q_PROJ = (
+    r'adapter_model\.safetensors: tensor "base_model\.model\.model\.layers\.0\.self_attn\.q_proj\.'
+)
+
+
+def pair(n_in: int = 32, n_out: int = 32, name: str = Q_PROJ) -> dict[str, NDArray[Any]]:
+    return {
+        name.format("A"): np.ones((RANK, n_in), np.float32),
+        name.format("B"): np.ones((n_out, RANK), np.float32),
+    }
+
+
+def with_nan() -> dict[str, NDArray[Any]]:
+    tensors = pair()
+    tensors[Q_PROJ.format("B")][3, 3] = np.nan
+    return tensors
+
+
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, NDArray[Any]] | None, str]] = {
+    "changes of length": ({"use_dora": True}, None, "DoRA adapters cannot be converted"),
+    "no rank": ({"r": 0}, None, r"adapter_config\.json: 'r' is missing"),
+    "a rank that is text": ({"r": "four"}, None, r"'r' is 'four', not a whole number"),
+    "half of a pair": (
+        {},
+        {Q_PROJ.format("A"): np.ones((RANK, 32), np.float32)},
+        AT_Q_PROJ.replace("base_model\\.model\\.", "") + r"lora_B\.weight\": is missing",
+    ),
+    "another model's width": (
+        {},
+        pair(n_in=48),
+        AT_Q_PROJ + r".*is for a weight of \[32, 48\], the model's is \[32, 32\]",
+    ),
+    "ranks that differ": (
+        {},
+        pair() | {Q_PROJ.format("B"): np.ones((32, RANK + 1), np.float32)},
+        AT_Q_PROJ + r".*shape \[32, 5\] does not go together with \[4, 32\]",
+    ),
+    "a layer that the model does not have": (
+        {},
+        pair(name=Q_PROJ.replace("layers.0", "layers.7")),
+        r"layers\.7\.self_attn\.q_proj.*llama has no place for",
+    ),
+    "another architecture's module": (
+        {},
+        pair(name=Q_PROJ.replace("self_attn.q_proj", "mixer.in_proj")),
+        r"mixer\.in_proj.*llama has no place for",
+    ),
+    "a whole matrix": (
+        {},
         {"base_model.model.lm_head.weight": np.ones((280, 32), np.float32)},
-    )
-    with pytest.raises(ConvertError, match="no factor of an adapter"):
-        run("adapter", folder, target, base)
+        r"lm_head\.weight\": is no factor of an adapter",
+    ),
+    "three dimensions": (
+        {},
+        {Q_PROJ.format("A"): np.ones((2, RANK, 32), np.float32)},
+        AT_Q_PROJ + "lora_A.*not two dimensions",
+    ),
+    "no number": ({}, with_nan(), AT_Q_PROJ + "lora_B.*holds a NaN"),
+}
+
+
+@pytest.mark.parametrize(("config", "tensors", "problem"), REFUSED.values(), ids=REFUSED)
+def test_what_an_adapter_cannot_be_is_named(
+    base: Path,
+    tmp_path: Path,
+    config: dict[str, Any],
+    tensors: dict[str, NDArray[Any]] | None,
+    problem: str,
+) -> None:
+    folder = write_adapter(tmp_path / "adapter", **config)
+    if tensors is not None:
+        write_safetensors(folder / "adapter_model.safetensors", tensors)
+    target = tmp_path / "adapter.gguf"
+    with pytest.raises(ConvertError, match=problem):
+        convert_adapter(folder, base, target, lambda _done, _total: None)
     assert not target.exists()
+
+
+def test_an_adapter_needs_its_model(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="needs the model that it belongs to"):
+        run("adapter", write_adapter(tmp_path / "alone"), tmp_path / "adapter.gguf")

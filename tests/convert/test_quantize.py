@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
 
-from puna.convert.levels import needs_matrix, parse_level
+from puna.convert.levels import LEVELS, needs_matrix, parse_level
 from puna.convert.quantize import Quantization, quantize
 from puna.errors import BadModelFile, QuantError
-from puna.gguf.describe import describe
 from puna.gguf.reader import read_header
+from tests.convert.levels import MIXES, QUICK
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.matrices import pack_gguf_matrix, pack_old_matrix
-from tests.fakes.shapes import make_tiny_mamba
+from tests.fakes.shapes import make_tiny_experts, make_tiny_mamba
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(
@@ -111,36 +115,41 @@ def matrices(wide: Path) -> dict[str, Path]:
     return {"newer": newer, "older": older}
 
 
-TYPES: dict[str, tuple[str, str, str, str]] = {
-    "q2_k": ("Q2_K", "Q6_K", "Q3_K", ""),
-    "q3_k_l": ("Q3_K", "Q6_K", "Q5_K", ""),
-    "q5_1": ("Q5_1", "Q6_K", "Q5_1", ""),
-    "iq4_xs": ("IQ4_XS", "Q6_K", "IQ4_XS", ""),
-    "iq3_m": ("IQ3_S", "Q6_K", "Q4_K", ""),
-    "tq2_0": ("TQ2_0", "Q6_K", "TQ2_0", ""),
-    "mxfp4_moe": ("Q8_0", "Q8_0", "Q8_0", ""),
-    "q2_0": ("Q2_0", "Q6_K", "Q2_0", ""),
-    "iq2_xs": ("IQ2_XS", "Q5_K", "Q2_K", "newer"),
-    "q2_k_s": ("Q2_K", "Q6_K", "Q2_K", "older"),
-}
+def test_every_type_is_of_its_mix_and_computes_numbers() -> None:
+    """All but those that take seconds each, which `make test-convert` has, too."""
+    assert MIXES.keys() == set(LEVELS)
+    command = [sys.executable, "-m", "tests.convert.levels", *QUICK]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    wrong = [line for line in done.stderr.splitlines() if line.startswith("FAIL")]
+    assert (done.returncode, wrong) == (0, []), done.stderr[-2000:]
+    assert done.stderr.count("ok  ") == len(QUICK)
 
 
-@pytest.mark.parametrize(("level", "expected"), TYPES.items(), ids=TYPES)
-def test_each_kind_of_type(
-    wide: Path, matrices: dict[str, Path], level: str, expected: tuple[str, str, str, str]
+def test_experts_get_four_bits_and_the_rest_eight(tmp_path: Path) -> None:
+    types = run(make_tiny_experts(tmp_path / "a.gguf"), "mxfp4_moe")
+    assert types["blk.0.ffn_up_exps.weight"] == "MXFP4"
+    assert types["blk.0.attn_q.weight"] == "Q8_0"
+    assert types["blk.0.ffn_gate_inp.weight"] == "F32"
+
+
+def test_rows_that_fit_no_block_are_told(tmp_path: Path) -> None:
+    with pytest.raises(QuantError, match=r"cannot quantize: .*q1_0"):
+        run(make_tiny_llama(tmp_path / "a.gguf"), "q1_0")
+
+
+@pytest.mark.parametrize("form", ["newer", "older"])
+def test_what_a_matrix_was_measured_with_is_written_down(
+    wide: Path, matrices: dict[str, Path], form: str
 ) -> None:
-    query, output, value, matrix = expected
-    types = run(wide, level, matrix=matrices[matrix] if matrix else None)
-    found = (types["blk.1.attn_q.weight"], types["output.weight"], types["blk.1.attn_v.weight"])
-    assert found == (query, output, value)
-    written = wide.with_suffix(".out")
-    assert describe(written).file_type == parse_level(level)
-    metadata = read_header(written).metadata
+    run(wide, "q2_k_s", matrix=matrices[form])
+    metadata = read_header(wide.with_suffix(".out")).metadata
     records = {key: value for key, value in metadata.items() if "quantize.imatrix" in key}
-    assert len(records) == (3 if matrix else 0)
-    if matrix == "newer":
+    assert len(records) == 3
+    assert records["quantize.imatrix.chunks_count"] == 5
+    if form == "newer":
         assert records["quantize.imatrix.dataset"] == ("wiki ü" * 40).encode()[:127].decode()
-        assert records["quantize.imatrix.chunks_count"] == 5
 
 
 def test_a_matrix_changes_the_weights(wide: Path, matrices: dict[str, Path]) -> None:

@@ -63,6 +63,20 @@ def test_a_folder_is_quantised(server: Server, folder: Path) -> None:
     assert len(server.generate("from-folder-q8", PROMPT, options=GREEDY)) > 24
 
 
+def test_weights_of_eight_bits_become_eight_bits(server: Server, tmp_path: Path) -> None:
+    """Where nobody asks for another type."""
+    weights = llama_weights()
+    name = "model.layers.0.mlp.down_proj.weight"
+    weights[name] = np.full(weights[name].shape, 0x30, np.uint8)
+    weights[f"{name}_scale_inv"] = np.ones(1, np.float32)
+    make_checkpoint(tmp_path / "weights", weights)
+    (tmp_path / "Modelfile").write_text("FROM ./weights\n")
+    done = puna("create", "from-fp8", env=server.env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "to Q8_0" in done.stderr
+    assert "Q8_0" in puna("show", "from-fp8", env=server.env).stdout.split()
+
+
 @pytest.mark.parametrize("words", [(), ("-q", "q8_0")], ids=["as it is", "quantised"])
 def test_a_folder_that_sees_becomes_a_model_that_sees(
     server: Server, tmp_path: Path, words: tuple[str, ...]

@@ -78,7 +78,7 @@ def _falcon_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named
     if "query_key_value." in name:
         n_kv = _n_kv(config)
         each = config.n_heads // n_kv
-        size = config.whole("width") // config.n_heads
+        size = max(config.whole("width") // config.n_heads, 1)
         rows = range(n_kv * (each + 2) * size)
         places = [rows[start : start + size] for start in range(0, len(rows), size)]
         heads = [places[group * (each + 2) + i] for group in range(n_kv) for i in range(each)]

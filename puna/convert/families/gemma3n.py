@@ -19,7 +19,9 @@ def _local_base(config: Config) -> float:
 
 
 def _gemma3n(config: Config) -> Keys:
-    sparsity = [float(part) for part in config.items("activation_sparsity_pattern")]
+    sparsity = config.items("activation_sparsity_pattern")
+    if any(type(part) not in (int, float) for part in sparsity):
+        raise config.bad("activation_sparsity_pattern", sparsity, "a list of numbers")
     return {
         "attention.sliding_window": config.whole("window"),
         "attention.sliding_window_pattern": window_pattern(config, every=5),
@@ -37,9 +39,9 @@ def _gemma3n(config: Config) -> Keys:
 
 def _widths(config: Config) -> int:
     widths = config.items("ffn") if isinstance(config.get("ffn"), list) else [config.get("ffn")]
-    if len(set(widths)) != 1 or type(widths[0]) is not int:
+    if not widths or any(type(width) is not int or width != widths[0] for width in widths):
         raise config.bad("ffn", widths, "the same for every layer")
-    return widths[0]
+    return int(widths[0])
 
 
 def _gemma3n_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:

@@ -17,10 +17,12 @@ def main(arguments: list[str]) -> int:
     """
     folder, *wanted = arguments
     parts = {
-        "architectures": ["compare", folder],
-        "vision encoders": ["vision", "compare", folder],
-        "real weights": ["minilm", "compare", folder],
-        "tokens": ["tokens", "compare", f"{folder}/tokens"],
+        "architectures": ["parity.compare", folder],
+        "adapters": ["parity.adapters", folder],
+        "types of weights": ["levels"],
+        "vision encoders": ["parity.vision", "compare", folder],
+        "real weights": ["parity.minilm", "compare", folder],
+        "tokens": ["parity.tokens", "compare", f"{folder}/tokens"],
     }
     unknown = set(wanted) - set(parts)
     if unknown:
@@ -32,7 +34,7 @@ def main(arguments: list[str]) -> int:
             continue
         sys.stdout.write(f"\n{name}\n")
         sys.stdout.flush()
-        command = [sys.executable, "-m", f"tests.convert.parity.{module}", *rest]
+        command = [sys.executable, "-m", f"tests.convert.{module}", *rest]
         if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
             failed.append(name)
     word = f"failed: {', '.join(failed)}" if failed else "everything is as near as it must be"
