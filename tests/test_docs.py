@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from puna.gguf.translation.registry import ARCHITECTURES
 from puna.prompt.parsers import NAMED
 from tools.make_docs import (
     CLI,
@@ -30,6 +31,13 @@ def test_every_dependency_has_its_reason() -> None:
     names = {re.split(r"[^\w.-]", each)[0] for each in project["dependencies"]}
     page = (ROOT / "docs/architecture.md").read_text()
     assert set(re.findall(r"^\| `([\w.-]+)` \| \S", page, re.M)) == names
+
+
+def test_every_form_of_the_references_library_is_listed() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    _, section, _ = re.split(r"^## (?:Models of Ollama's library|Hugging Face)$", page, flags=re.M)
+    listed = set(re.findall(r"`(\w+)`", section))
+    assert set(ARCHITECTURES) - {"llama"} <= listed  # of Llama only early files are
 
 
 def test_the_engine_is_the_same_version_everywhere() -> None:

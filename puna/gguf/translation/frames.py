@@ -1,11 +1,17 @@
-"""What the encoders of Qwen's later models have in one tensor and in several."""
+"""What encoders of the kind of Qwen's have in one tensor and in several."""
 
 from __future__ import annotations
 
 from puna.errors import BadModelFile, quoted
 from puna.gguf.translation.draft import Draft, check_parts
 
-__all__ = ["join_attention", "split_frames"]
+__all__ = ["FRAME_NAMES", "join_attention", "split_frames"]
+
+FRAME_NAMES = (
+    (r"^v\.patch_embd_0\.weight$", "v.patch_embd.weight"),
+    (r"^v\.patch_embd_1\.weight$", "v.patch_embd.weight.1"),
+)
+"""What a convolution over pairs of frames is called where it is two: pairs for renaming."""
 
 _FRAMES = 2
 

@@ -6,13 +6,10 @@ from __future__ import annotations
 
 from puna.gguf.translation.clip import CLIP_PIXELS, begin_eye
 from puna.gguf.translation.draft import Draft, Source
+from puna.gguf.translation.frames import FRAME_NAMES
 
 __all__ = ["eye", "text"]
 
-_RENAMES = (
-    (r"^v\.patch_embd_0\.weight$", "v.patch_embd.weight"),
-    (r"^v\.patch_embd_1\.weight$", "v.patch_embd.weight.1"),
-)
 _TEXT_RENAMES = (
     (r"\.attn_out\.", ".attn_output."),
     (r"\.post_attn_norm\.", ".post_attention_norm."),
@@ -44,7 +41,7 @@ def eye(source: Source) -> Draft:
     """The encoder. Raises BadModelFile for what is missing."""
     sizes = {"feed_forward_length": source.need("vision.intermediate_size", 0)}
     draft = begin_eye(
-        source, "glm4v", renames=_RENAMES, pixels=CLIP_PIXELS, act="silu", sizes=sizes
+        source, "glm4v", renames=FRAME_NAMES, pixels=CLIP_PIXELS, act="silu", sizes=sizes
     )
     eps = source.real("vision.attention.layer_norm_rms_epsilon", 1e-5)
     draft.put("clip.vision.attention.layer_norm_epsilon", eps)

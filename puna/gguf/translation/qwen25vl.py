@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from puna.gguf.translation.clip import CLIP_PIXELS, begin_eye
 from puna.gguf.translation.draft import Draft, Source
+from puna.gguf.translation.frames import FRAME_NAMES
 
 __all__ = ["eye", "text"]
 
@@ -16,8 +17,7 @@ _EVERY = 8  # blocks, of which one sees the whole image
 _RENAMES = (
     (r"^v\.merger\.ln_q\.", "v.post_ln."),
     (r"^v\.merger\.mlp\.([02])\.", r"mm.\1."),
-    (r"^v\.patch_embd_0\.weight$", "v.patch_embd.weight"),
-    (r"^v\.patch_embd_1\.weight$", "v.patch_embd.weight.1"),
+    *FRAME_NAMES,
 )
 
 
