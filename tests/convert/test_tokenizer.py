@@ -129,21 +129,35 @@ def test_splitters_are_known_by_their_steps(
     assert find_pretokenizer(tokenizer) == name
 
 
-def test_marks_are_parts_of_words_as_gpt_4os_relatives_have_them(tmp_path: Path) -> None:
-    write_tokenizer(tmp_path)
-    state = json.loads((tmp_path / "tokenizer.json").read_text())
-    vocab, merges = state["model"]["vocab"], []
-    by_byte = tokens_of(tmp_path, "कि")
-    letters = {number: text for text, number in vocab.items()}
-    whole = letters[by_byte[0]]
-    for number in by_byte[1:]:
-        merges.append(f"{whole} {letters[number]}")
-        whole += letters[number]
-        vocab[whole] = len(vocab)
-    state["model"]["merges"] = merges
-    state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": bytes_after(_O200K)}
-    write_tokenizer(tmp_path, **state)
-    assert tokens_of(tmp_path, "कि") == [vocab[whole]]
+def test_phi_3s_tags_take_the_blanks_after_them_along(tmp_path: Path) -> None:
+    tokens = ["<unk>", "<s>", "</s>", "<|endoftext|>", "<|user|>", "<|end|>", "▁", "h", "▁h"]
+    tokens += [f"<0x{byte:02X}>" for byte in range(256)]
+    model = {
+        "type": "BPE",
+        "byte_fallback": True,
+        "unk_token": "<unk>",
+        "vocab": {token: number for number, token in enumerate(tokens)},
+        "merges": [["▁", "h"]],
+    }
+    for strips, wanted in ((True, [4, 8]), (False, [4, 6, tokens.index("<0x0A>"), 7])):
+        added = [
+            {
+                "id": n,
+                "content": tokens[n],
+                "special": n != 2,
+                "rstrip": strips and n not in (0, 1, 3),
+            }
+            for n in range(6)
+        ]
+        write_tokenizer(
+            tmp_path,
+            added_tokens=added,
+            normalizer={"type": "Prepend", "prepend": "▁"},
+            pre_tokenizer=None,
+            decoder=None,
+            model=model,
+        )
+        assert tokens_of(tmp_path, "<|user|>\nh") == wanted
 
 
 def test_rows_without_a_token_get_one_that_text_never_matches(tmp_path: Path) -> None:

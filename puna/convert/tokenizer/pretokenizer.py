@@ -71,8 +71,7 @@ NAMES: Mapping[tuple[tuple[str, ...], bool], str] = MappingProxyType(
         ((_LLAMA3,), _MERGES): "dbrx",
         ((_QWEN2,), _MERGES): "qwen2",
         ((_QWEN35,), _MERGES): "qwen35",
-        # the splitter "gpt-4o" itself takes no marks for parts of words (Hindi, Thai, Arabic)
-        ((_GPT4O,), _MERGES): "granite-embed-multi-97m",
+        ((_GPT4O,), _MERGES): "gpt-4o",
         ((r"\d{1,3}(?=(?:\d{3})*\b)", _GPT4O), _MERGES): "tiny_aya",
         ((_TEKKEN,), _WHOLE): "tekken",
         ((r"\p{N}{1,3}", _CJK, _DEEPSEEK3), _MERGES): "deepseek-v3",

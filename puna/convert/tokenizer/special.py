@@ -83,6 +83,7 @@ def special_keys(folder: Folder, tokens: Sequence[str]) -> dict[str, Value]:
             keys[f"tokenizer.ggml.{key}"] = special
     keys |= _ends(folder, keys, len(tokens))
     keys |= _flags(folder)
+    keys |= _strips(folder, ids)
     for key, texts in _MIDDLE.items():
         for text in texts:
             if text in ids:
@@ -140,6 +141,23 @@ def _flags(folder: Folder) -> dict[str, Value]:
         elif found is not None:
             keys[f"tokenizer.ggml.add_{name}_token"] = found
     return keys
+
+
+def _strips(folder: Folder, ids: Mapping[str, int]) -> dict[str, Value]:
+    """Phi-3's tags take the blanks after them along. The engine has that for models that are called
+    so alone, and wants these tokens.
+    """
+    decoder = folder.settings.get("added_tokens_decoder")
+    listed = [*(decoder.values() if isinstance(decoder, dict) else ())]
+    listed += folder.tokenizer.get("added_tokens", ())
+    plain = ("<unk>", "<s>", "<|endoftext|>")
+    tags = [
+        entry for entry in listed if isinstance(entry, dict) and entry.get("content") not in plain
+    ]
+    has_all = all(text in ids for text in (*plain, "</s>"))
+    if has_all and tags and all(entry.get("rstrip") for entry in tags):
+        return {"general.name": "Phi-3"}
+    return {}
 
 
 def _around(step: Any) -> tuple[bool | None, bool | None]:

@@ -10,11 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from puna.errors import BadRequest, StartFailed
-from puna.gguf.translation.registry import VERSION, Translation, read_translation
+from puna.errors import BadModelFile, BadRequest, StartFailed
+from puna.gguf.reader import Header, read_header
+from puna.gguf.translation.registry import VERSION, Translation, translation_of
 from puna.runner.llama.devices import device_handles
 from puna.runner.llama.floats import widen
 from puna.runner.llama.library import LOG, lib, start_failure
+from puna.runner.llama.overrides import set_overrides
 from puna.runner.llama.stream import load_stream
 from puna.runner.protocol import LoadPlan
 from puna.runner.unwritten import Unwritten
@@ -47,7 +49,9 @@ class Model:
         """
         LOG.forget_errors()
         params, path = _model_params(plan, progress), Path(plan.model)
-        translation = None if plan.parts else read_translation(path)
+        header = _read_header(path)
+        set_overrides(params, header.metadata if header else {})
+        translation = translation_of(header, path) if header and not plan.parts else None
         self._is_translated = translation is not None
         self._handle = (
             _load_translated(translation, path, params)
@@ -290,6 +294,14 @@ class Model:
             if count >= 0:
                 return buffer.raw[:count]
             size = -count
+
+
+def _read_header(path: Path) -> Header | None:
+    """What a file says of itself; None where the engine is to say what is wrong with it."""
+    try:
+        return read_header(path)
+    except (BadModelFile, OSError):
+        return None
 
 
 def _load(paths: Sequence[str], params: Any) -> Any:

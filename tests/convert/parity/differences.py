@@ -85,7 +85,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "Letters beyond ASCII have no case where words are split at it (GPT-4o's, Llama 4's).",
-        ("bytes, o200k",),
+        ("bytes, gpt-4o",),
         _has(r"[^\x00-\x7f]"),
         ("letters with marks", "letters that fold oddly", "Cyrillic cases"),
     ),

@@ -11,7 +11,7 @@ from typing import Any
 from puna.gguf.reader import read_header
 from tests.convert.parity.pieces import BYTE_PAIRS, Normalizer, pieces_model
 
-__all__ = ["EXTRA", "read_vocabulary", "splitter", "write_files"]
+__all__ = ["EXTRA", "MERGED", "read_vocabulary", "splitter", "write_files", "write_merged"]
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
 _WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
@@ -118,6 +118,50 @@ def write_files(folder: Path, name: str, state: Mapping[str, Any]) -> None:
             _write_words(folder, tokens)
         case other:
             raise ValueError(other)
+
+
+MERGED = ("llama-spm", "phi-3")
+"""Those that have a tokenizer.json, too, with merges in place of scores."""
+
+
+def write_merged(folder: Path, state: Mapping[str, Any]) -> None:
+    """The tokenizer.json of SentencePiece's pairs: each piece is merged of any two that spell it,
+    in the order of the scores.
+    """
+    tokens, types, scores = state["tokens"], list(state["token_type"]), state["scores"]
+    types[tokens.index("<unk>")] = CONTROL
+    vocab = {text: n for n, text in enumerate(tokens) if not EXTRA.fullmatch(text)}
+    pairs = [
+        (scores[number], left, text.removeprefix(left))
+        for text, number in vocab.items()
+        if types[number] == NORMAL
+        for left in (text[:at] for at in range(1, len(text)))
+        if left in vocab and text.removeprefix(left) in vocab
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    added = _added(tokens, types)
+    if "<|user|>" in vocab:  # Phi-3's tags take the blanks after them along
+        added = [
+            {**each, "rstrip": each["content"] not in ("<unk>", "<s>", "<|endoftext|>")}
+            for each in added
+        ]
+    blank = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    first = {"type": "Prepend", "prepend": "▁"}
+    whole = {
+        "version": "1.0",
+        "added_tokens": added,
+        "normalizer": {"type": "Sequence", "normalizers": [first, blank]},
+        "decoder": {"type": "ByteFallback"},
+        "model": {
+            "type": "BPE",
+            "unk_token": "<unk>",
+            "fuse_unk": True,
+            "byte_fallback": True,
+            "vocab": vocab,
+            "merges": [[left, right] for _, left, right in pairs],
+        },
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(whole))
 
 
 def _added(tokens: Sequence[str], types: Sequence[int]) -> list[dict[str, Any]]:

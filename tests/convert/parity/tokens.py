@@ -40,6 +40,11 @@ def _make(folder: Path, models: Path) -> None:
         makers.write_files(target, name, state)
         own = "gemma4" if state["model"] == "gemma4" else ""
         _expect(target, own, len(state["tokens"]), _listed(path))
+        if name in makers.MERGED:
+            target = folder / f"{name}, tokenizer.json"
+            target.mkdir()
+            makers.write_merged(target, state)
+            _expect(target, own, len(state["tokens"]), _listed(path))
     for name, write in trained.items():
         target = folder / name
         target.mkdir(parents=True)
@@ -173,7 +178,14 @@ def _engine(folder: Path, own: str, n_rows: int) -> _Vocabulary:
         head[f"tokenizer.ggml.add_{flag}_token"] = False
     file = folder / "vocab.gguf"
     importlib.import_module("puna.convert.write").open_file(file, head, [])
-    engine = importlib.import_module("llama_cpp").Llama(str(file), vocab_only=True, verbose=False)
+    better = importlib.import_module("puna.runner.llama.overrides").SPLITTERS
+    name = keys["tokenizer.ggml.pre"]
+    engine = importlib.import_module("llama_cpp").Llama(
+        str(file),
+        vocab_only=True,
+        verbose=False,
+        kv_overrides={"tokenizer.ggml.pre": better.get(name, name)},
+    )
     return _Vocabulary(engine, keys, takes_tags=(folder / "tokenizer.json").exists())
 
 

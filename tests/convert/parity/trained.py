@@ -215,7 +215,7 @@ def _row(patterns: tuple[str, ...], name: str) -> str:
     """The engine's name for such steps, with more where several share it."""
     if name == "falcon":
         return f"falcon, {len(patterns)} steps{', digits' * (DIGITS in map(_STEPS.get, patterns))}"
-    return "o200k" if name.startswith("granite") else name
+    return name
 
 
 _BLANK = normalizers.Replace(" ", "▁")
