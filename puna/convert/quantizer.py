@@ -138,7 +138,11 @@ def carry_out(order: Order, teller: Teller) -> Said:
     failed = lib.llama_model_quantize(
         os.fsencode(order.source), os.fsencode(order.target), ctypes.byref(parameters)
     )
-    return Said(failure=teller.failure) if failed else Said(1, 1)
+    if not failed:
+        return Said(1, 1)
+    # streams of C++ say no more when they cannot write
+    is_mute = "iostream error" in teller.failure
+    return Said(failure="the file cannot be written in full" if is_mute else teller.failure)
 
 
 def main() -> None:

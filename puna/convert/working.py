@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -111,7 +112,9 @@ def free_bytes(folder: Path) -> int:
 
 
 def explain(failure: ConvertError, folder: Path, free: int) -> ConvertError | StoreFull:
-    """The failure, or that the disk is full, which a child process may not be able to say."""
-    if free < _FULL:
+    """The failure, or that the disk is full, which a child process may not be able to say; one that
+    is has removed what it had written.
+    """
+    if free < _FULL or os.strerror(errno.ENOSPC) in str(failure):
         return StoreFull(f"no space left on the disk of {folder}: free some and retry")
     return failure

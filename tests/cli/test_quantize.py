@@ -43,7 +43,7 @@ def test_a_smaller_file(folder: Path, tmp_path: Path) -> None:
 def test_with_a_matrix_and_over_an_older_file(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "small.gguf"
     target.write_bytes(b"old")
-    words = ["quantize", str(folder / "wide.gguf"), str(target), "IQ2_XS"]
+    words = ["quantize", str(folder / "wide.gguf"), str(target), "Q2_K_S"]
     env = environment(tmp_path)
     more = ["--imatrix", str(folder / "m.dat")]
     refused = puna(*words, *more, env=env)
@@ -51,7 +51,7 @@ def test_with_a_matrix_and_over_an_older_file(folder: Path, tmp_path: Path) -> N
     assert target.read_bytes() == b"old"
     done = puna(*words, *more, "-f", env=env)
     assert done.returncode == 0, done.stderr
-    assert describe(target).file_type == "IQ2_XS"
+    assert describe(target).file_type == "Q2_K_S"
 
 
 def test_a_model_in_parts_becomes_one_file(tmp_path: Path) -> None:

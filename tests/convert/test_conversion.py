@@ -176,6 +176,30 @@ def cut(folder: Path, _weights: dict[str, Any]) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def with_nan(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    half = values.astype(np.float16)
+    half[2, 5] = np.nan
+    return half
+
+
+def indexed(tensor: str, file: str) -> Break:
+    """An index that names all tensors, and this one in this file."""
+
+    def apply(folder: Path, weights: dict[str, Any]) -> None:
+        names = dict.fromkeys(weights, "model.safetensors") | {tensor: file}
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+
+    return apply
+
+
+def twice(folder: Path, weights: dict[str, Any]) -> None:
+    """Two parts which share a tensor."""
+    (folder / "model.safetensors").unlink()
+    write_safetensors(folder / "model-00001-of-00002.safetensors", weights)
+    rest = {"lm_head.weight": weights["lm_head.weight"]}
+    write_safetensors(folder / "model-00002-of-00002.safetensors", rest)
+
+
 FAULTS: dict[str, tuple[Break, str]] = {
     "a missing tensor": (
         broken(lambda w: w.pop(FAULTY)),
@@ -189,6 +213,22 @@ FAULTS: dict[str, tuple[Break, str]] = {
         broken(lambda w: w[FAULTY].__setitem__((3, 3), np.nan)),
         rf'model\.safetensors: tensor "{FAULTY}": holds a NaN',
     ),
+    "an infinity": (
+        broken(lambda w: w[FAULTY].__setitem__((0, 0), -np.inf)),
+        rf'model\.safetensors: tensor "{FAULTY}": holds a NaN or an infinity',
+    ),
+    "a NaN among half-precision floats": (
+        broken(lambda w: w.update({FAULTY: with_nan(w[FAULTY])})),
+        rf'model\.safetensors: tensor "{FAULTY}": holds a NaN',
+    ),
+    "a norm of another width": (
+        broken(lambda w: w.update({"model.norm.weight": np.ones(31, np.float32)})),
+        r'tensor "model\.norm\.weight": .*wrong shape',
+    ),
+    "a tensor of no dimension": (
+        broken(lambda w: w.update({FAULTY: np.float32(1).reshape(())})),
+        rf'tensor "{FAULTY}": .*wrong shape',
+    ),
     "a tensor of another model": (
         broken(lambda w: w.update({"model.layers.0.strange.weight": np.ones((2, 2), np.float32)})),
         r'tensor "model\.layers\.0\.strange\.weight": llama has no place for',
@@ -198,6 +238,33 @@ FAULTS: dict[str, tuple[Break, str]] = {
         rf'tensor "{FAULTY}": unknown data type: I32',
     ),
     "a file that is cut off": (cut, r"model\.safetensors: tensor .* is cut off"),
+    "a pointer of Git LFS": (
+        lambda folder, _: (folder / "model.safetensors").write_text(
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+        ),
+        r"model\.safetensors: is a Git LFS pointer, .*git lfs pull",
+    ),
+    "a header longer than the file": (
+        lambda folder, _: (folder / "model.safetensors").write_bytes(b"\0\0\0\0\0\1\0\0{}"),
+        r"model\.safetensors: is cut off or not a safetensors file",
+    ),
+    "a tensor in two parts": (
+        twice,
+        r'model-00002-of-00002\.safetensors: tensor "lm_head\.weight": duplicate tensor name, '
+        r"also in model-00001-of-00002",
+    ),
+    "an index of a part that is not there": (
+        indexed(FAULTY, "model-00002-of-00002.safetensors"),
+        r"model-00002-of-00002\.safetensors: is missing, model\.safetensors\.index\.json names it",
+    ),
+    "an index of a tensor that is not there": (
+        indexed("model.gone.weight", "model.safetensors"),
+        r'model\.safetensors: tensor "model\.gone\.weight": is missing, .*index\.json names it',
+    ),
+    "an index that is empty": (
+        lambda folder, _: (folder / "model.safetensors.index.json").write_text("{}"),
+        r"model\.safetensors\.index\.json: has no 'weight_map'",
+    ),
     "no configuration": (
         lambda folder, _: (folder / "config.json").unlink(),
         r"config\.json: is missing",
@@ -220,7 +287,8 @@ FAULTS: dict[str, tuple[Break, str]] = {
     ),
     "quantised weights": (
         configured(quantization_config={"quant_method": "gptq", "bits": 4}),
-        "gptq has quantised",
+        "gptq has quantised cannot be converted: take the original checkpoint and quantise with "
+        "--quantize",
     ),
     "no tokenizer": (
         lambda folder, _: (folder / "tokenizer.json").unlink(),
@@ -256,8 +324,23 @@ def test_a_fault_is_named_and_nothing_is_left(tmp_path: Path, fault: Break, prob
     target = tmp_path / "out" / "model.gguf"
     target.parent.mkdir()
     with pytest.raises(ConvertError, match=problem):
-        run(source, target)
+        convert_model(Order("model", str(source), str(target)), lambda _done, _total: None)
     assert list(target.parent.iterdir()) == []
+
+
+def test_a_fault_is_told_by_the_child_as_well(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    cut(source, {})
+    with pytest.raises(ConvertError, match=r"^cannot convert: model\.safetensors: .*is cut off"):
+        run(source, tmp_path / "model.gguf")
+    assert not (tmp_path / "model.gguf").exists()
+
+
+def test_a_single_file_goes_before_its_makers_own_form(tmp_path: Path) -> None:
+    """Both are there in Mistral's repositories: the same weights, under other names."""
+    source = make_checkpoint(tmp_path / "hf")
+    write_safetensors(source / "consolidated.safetensors", {"tok": np.ones((2, 2), np.float32)})
+    assert run(source, tmp_path / "a.gguf")[-1].written
 
 
 def test_who_stops_listening_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from puna.api.events import Progress
 from puna.api.requests import CreateRequest
 from puna.convert.levels import LEVELS
 from puna.convert.working import explain
-from puna.errors import QuantError, StoreFull
+from puna.errors import ConvertError, QuantError, StoreFull
 from puna.gguf.describe import describe
 from puna.gguf.reader import read_header
 from puna.models.digest import Digest
@@ -224,12 +224,12 @@ def test_an_importance_matrix_is_used_for_the_model_and_is_no_part_of_it(
         path = w.library.blobs.path(Digest.parse(weights))
         columns = {t.name: t.shape[0] for t in read_header(path).tensors if len(t.shape) == 2}
         matrix = await w.upload(pack_old_matrix({name: [1.0] * n for name, n in columns.items()}))
-        await w.create("new", files={"a": weights}, quantize="iq2_xxs", imatrix=matrix)
-        assert types(w)["blk.0.attn_q.weight"] == "IQ2_XXS"
+        await w.create("new", files={"a": weights}, quantize="q2_k_s", imatrix=matrix)
+        assert types(w)["blk.0.attn_q.weight"] == "Q2_K"
         assert list(w.layers("new")) == ["model"]
         before = w.files()
         bad = await w.upload(b"no matrix")
-        wrong = w.create("new", files={"a": weights}, quantize="iq2_xxs", imatrix=bad)
+        wrong = w.create("new", files={"a": weights}, quantize="q2_k_s", imatrix=bad)
         status, text = await complaint(wrong)
         assert (status, "is no importance matrix that can be used" in text) == (400, True)
         assert w.files().keys() - before.keys() == {f"blobs/{bad.replace(':', '-')}"}
@@ -238,12 +238,13 @@ def test_an_importance_matrix_is_used_for_the_model_and_is_no_part_of_it(
 
 
 def test_a_full_disk_is_named() -> None:
-    failure = QuantError("cannot quantize: basic_ios::clear: iostream error")
+    failure = QuantError("cannot quantize: the file cannot be written in full")
     folder = Path("/models")
     assert explain(failure, folder, 1 << 30) is failure
-    told = explain(failure, folder, 1 << 20)
-    assert isinstance(told, StoreFull)
-    assert str(folder) in str(told)
+    gone = ConvertError("cannot convert: model.gguf: No space left on device")
+    for told in (explain(failure, folder, 1 << 20), explain(gone, folder, 1 << 30)):
+        assert isinstance(told, StoreFull)
+        assert str(folder) in str(told)
 
 
 def test_who_leaves_ends_the_quantiser_and_nothing_stays(tmp_path: Path, wide: bytes) -> None:
