@@ -56,7 +56,7 @@ class DraftedWorld(World):
     ) -> None:
         super().__init__(n_cells, n_batch, **model)
         small = FakeModel(n_window=draft_window)
-        self.draft_context = FakeContext(draft_cells, n_batch, 4, small, says)
+        self.draft_context = FakeContext(draft_cells, n_batch, 4, small, says, is_ordered=False)
         self.drafter = Drafter(
             cast(Any, small),
             cast(Any, self.draft_context),
