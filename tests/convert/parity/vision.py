@@ -55,6 +55,9 @@ def _make(folder: Path, wanted: list[str]) -> int:
                     parameter.normal_(0, 1.6 / scale)
                 else:
                     parameter.add_(torch.randn_like(parameter) * 0.3)
+            for name, bound in model.named_buffers():
+                if name.endswith(("put_min", "put_max")):
+                    bound.fill_(-3.0 if name.endswith("min") else 3.0)
         model.save_pretrained(target)
         if rewrite:
             rewrite(target)
@@ -108,6 +111,12 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
         elif kind == "unlimited_ocr_vision":
             page = planes[:, :1, :1].expand(3, 1024, 1024)
             found = model.get_image_features(pixel_values=page[None])
+        elif kind == "gemma4_vision":
+            flat = planes.reshape(3, height, patch, width, patch).permute(1, 3, 2, 4, 0)
+            places = torch.cartesian_prod(torch.arange(height), torch.arange(width)).flip(-1)
+            found = model.get_image_features(
+                flat.reshape(1, height * width, -1), image_position_ids=places[None]
+            )
         elif kind in ("smolvlm_vision", "idefics3_vision"):
             found = model.get_image_features(pixel_values=planes[None, None])
         elif kind == "clip_vision_model":
