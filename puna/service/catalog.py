@@ -65,8 +65,10 @@ class Entry:
     """Bytes that its projector takes beside its file."""
     inner_eye: int = 0
     """Bytes of the encoder of images that is inside the file of its weights, if it can be used."""
+    eye: Path | None = None
+    """The file by which it sees: the first projector, which is the one shown, or its weights."""
     why_blind: str = ""
-    """Why an encoder inside that file cannot be used."""
+    """Why an encoder that it has cannot be used."""
 
     @property
     def name(self) -> Name:
@@ -166,9 +168,12 @@ class Catalog:
             sees = description.has_vision and not why_blind
             description = replace(description, has_vision=sees, has_audio=False)
         chat_template, layer = self._templates(model, description)
-        eyes = [_projector_header(each.path) for each in model.projectors]
+        is_blind = translation is not None and translation.is_blind
+        projectors = [] if is_blind else [each.path for each in model.projectors]
+        eyes = [_projector_header(path) for path in projectors]
         inner = translation.eye.header if translation and translation.eye and not eyes else None
         eye = inner or (eyes[0] if eyes else None)
+        weights = model.weights.path if model.weights and inner else None
         entry = Entry(
             model,
             description,
@@ -187,6 +192,7 @@ class Catalog:
             footprint_of(translation.text.header if translation else header) if header else None,
             eye_graph(eye) if eye else 0,
             inner.file_size if inner else 0,
+            projectors[0] if projectors else weights,
             why_blind,
         )
         if fault is None:  # a missing file may come back

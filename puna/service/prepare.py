@@ -185,14 +185,7 @@ def _draft_path(entry: Entry, settings: Settings) -> str:
 
 
 def _projector_path(entry: Entry, *, only_embeds: bool) -> str:
-    """Of several the first: it is the one that is shown. An encoder inside the weights' own file
-    has that file's path.
-    """
-    if only_embeds:
-        return ""
-    if entry.model.projectors:
-        return str(entry.model.projectors[0].path)
-    return str(entry.model.weights.path) if entry.model.weights and entry.inner_eye else ""
+    return "" if only_embeds or entry.eye is None else str(entry.eye)
 
 
 def _kv_type(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.ggufs import Array
+from tests.fakes.ggufs import Array, pack_gguf
 from tests.service.world import (
     HI,
     JINJA,
@@ -297,3 +297,25 @@ def test_a_model_with_an_encoder_that_is_not_known_answers_texts(tmp_path: Path)
         )
 
     play(tmp_path, scene, tiny(llama__vision__block_count=3, tensors=["v.patch_embd.weight"]))
+
+
+def test_llama_with_images_does_not_see_with_its_projector(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        weights = tiny(arch="mllama", mllama__attention__cross_attention_layers=Array(5, [1]))
+        eye = pack_gguf({"general.architecture": "mllama", "general.type": "projector"})
+        files = {"m.gguf": await w.upload(weights), "eye.gguf": await w.upload(eye)}
+        await w.create(files=files)
+        entry = await w.catalog.find("m")
+        assert entry.model.projectors
+        assert entry.eye is None
+        assert entry.capabilities == ("completion",)
+        status, text = await complaint(
+            w.chat(messages=[{"role": "user", "content": "x", "images": [IMAGE]}])
+        )
+        assert (status, text) == (
+            400,
+            '"m" does not support images: the engine does not know its encoder',
+        )
+        assert text_of(await w.chat(messages=HI)) == "four"
+
+    play(tmp_path, scene, gguf=None)

@@ -44,12 +44,14 @@ VERSION = 1
 class Translation:
     """What the engine gets in place of a file: the text model, and the encoder where it is inside.
 
-    `why_blind` says what is wrong with an encoder that is there and cannot be used.
+    `why_blind` says what is wrong with an encoder that is there and cannot be used. A model that
+    `is_blind` does not see with any projector.
     """
 
     text: Target
     eye: Target | None = None
     why_blind: str = ""
+    is_blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class _Family:
     is_foreign: Callable[[Source], bool]
     text: Callable[[Source], Draft]
     eye: Callable[[Source], Draft] | None = None
+    is_blind: bool = False
 
 
 def _holds_encoder(source: Source) -> bool:
@@ -93,7 +96,7 @@ _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
     "llama": (_Family(texts.is_old_llama3, texts.llama3),),
     "llama4": (_Family(llama4.is_foreign, llama4.text, llama4.eye),),
     "mistral3": (_Family(mistral3.is_foreign, mistral3.text, mistral3.eye),),
-    "mllama": (_Family(_always, mllama.text),),
+    "mllama": (_Family(_always, mllama.text, is_blind=True),),
     "nemotron_h_moe": (_Family(texts.is_old_nemotron, texts.nemotron),),
     "nemotron_h_omni": (_Family(_always, texts.nemotron_omni),),
     "olmo3": (_Family(_always, texts.olmo3),),
@@ -128,6 +131,8 @@ def translation_of(header: Header, path: Path) -> Translation | None:
     if not _is_plain(header):
         raise BadModelFile("a file of this form must be whole, and of GGUF version 2 or later")
     text = family.text(source).finish()
+    if family.is_blind:
+        return Translation(text, why_blind="the engine does not know its encoder", is_blind=True)
     if not _holds_encoder(source):
         return Translation(text)
     if family.eye is None:
