@@ -279,7 +279,11 @@ RENAMED: Mapping[str, Renamed] = {
             rope__scaling__original_context_length=64,
         ),
         _ends() | _blocks(_GPT_OSS),
-        _without("gpt-oss.expert_feed_forward_length", "gpt-oss.rope.scaling.type"),
+        _without(
+            "gpt-oss.expert_feed_forward_length",
+            "gpt-oss.rope.scaling.type",
+            "tokenizer.ggml.pre",
+        ),
         {
             r"\.attn_output\.": ".attn_out.",
             r"\.attn_sinks\.weight$": ".attn_sinks",

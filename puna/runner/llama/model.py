@@ -50,8 +50,9 @@ class Model:
         LOG.forget_errors()
         params, path = _model_params(plan, progress), Path(plan.model)
         header = _read_header(path)
-        set_overrides(params, header.metadata if header else {})
         translation = translation_of(header, path) if header and not plan.parts else None
+        told = translation.text.header if translation else header
+        set_overrides(params, told.metadata if told else {})
         self._is_translated = translation is not None
         self._handle = (
             _load_translated(translation, path, params)
