@@ -78,7 +78,8 @@ def check_fits(matrix: Matrix, tensors: Iterable[TensorInfo]) -> None:
 
 
 def _bad(path: Path, reason: str) -> QuantError:
-    return QuantError(f"{path.name} is no importance matrix that can be used: {reason}")
+    name = "the file" if path.name.startswith("sha256-") else path.name  # in a store it has none
+    return QuantError(f"{name} is no importance matrix that can be used: {reason}")
 
 
 # -- GGUF

@@ -35,6 +35,8 @@ def plan(order: FileOrder, *, replace: bool) -> Quantization:
     check_matrix(level, has_matrix=order.matrix is not None)
     if order.matrix is not None and not order.matrix.is_file():
         raise QuantError(f"{order.matrix}: no such file")
+    if order.source.is_dir():
+        raise QuantError(f"{order.source} is a folder: puna create makes a model of it")
     if not order.source.is_file():
         raise QuantError(f"{order.source}: no such file")
     if order.target.exists():

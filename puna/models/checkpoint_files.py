@@ -69,7 +69,13 @@ def model_files(folder: Path) -> tuple[Path, ...]:
     Raises ModelfileError where there are no weights, where a file is only a pointer of Git LFS or
     is not what its name says, and for links that lead out of the folder.
     """
-    return _files(folder, _KINDS)
+    try:
+        return _files(folder, _KINDS)
+    except ModelfileError as wrong:
+        if str(wrong) == NOT_FOUND and (folder / "adapter_config.json").is_file():
+            hint = "it holds an adapter, which ADAPTER names, beside its model's FROM"
+            raise ModelfileError(f"{NOT_FOUND} in {folder}: {hint}") from None
+        raise
 
 
 def adapter_files(folder: Path) -> tuple[Path, ...]:

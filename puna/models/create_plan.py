@@ -23,6 +23,9 @@ _NUMBER = r"(?:0|[1-9][0-9]*)"
 _SEMVER = re.compile(
     rf"v?{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?)?)?"
 )
+_PATHS = ("./", "../", "/", "~/")
+"""With which no model's name begins."""
+
 OTHERS = frozenset(
     [
         "from",
@@ -82,7 +85,7 @@ def make_create_plan(modelfile: Modelfile, base: Path) -> CreatePlan:
         licenses=tuple(_all(commands, "license")),
         messages=tuple(_message(text) for text in _all(commands, "message")),
         parameters=parameters,
-        warnings=warnings,
+        warnings=(*warnings, *_passed_over(commands)),
     )
 
 
@@ -102,9 +105,22 @@ def _sources(commands: tuple[Command, ...], base: Path) -> tuple[str, tuple[Path
     for text in _all(commands, "from"):
         try:
             files += files_at(expand(text, base))
-        except FileNotFoundError:
+        except FileNotFoundError as cause:
+            if text.startswith(_PATHS):
+                raise ModelfileError(f"{expand(text, base)}: no such file or directory") from cause
             from_ = text
     return from_, tuple(dict.fromkeys(files))
+
+
+def _passed_over(commands: tuple[Command, ...]) -> tuple[str, ...]:
+    """A word on adapters that are named and not used."""
+    others = _all(commands, "adapter")[:-1]
+    if not others:
+        return ()
+    return (
+        f"warning: ADAPTER {', '.join(others)} is not used, only the last one is: make a model "
+        "with it first, and start FROM that",
+    )
 
 
 def _drafts(commands: tuple[Command, ...], base: Path) -> tuple[Path, ...]:

@@ -81,6 +81,7 @@ REFUSED = {
         "it is a GGUF file of another kind",
     ),
     "no file": (["gone.gguf", "o.gguf", "q8_0"], "gone.gguf: no such file"),
+    "a folder": ([".", "o.gguf", "q8_0"], ". is a folder: puna create makes a model of it"),
     "no GGUF": (["m.dat", "o.gguf", "q8_0"], "invalid file magic: not a GGUF file"),
     "no model": (["lora.gguf", "o.gguf", "q8_0"], "lora.gguf is no model: adapter"),
     "the same file": (

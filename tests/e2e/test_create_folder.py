@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from puna.convert.adapter import convert_adapter
+from puna.convert.conversion import Order
+from puna.convert.model import convert_model
 from tests.cli.support import puna
 from tests.e2e.conftest import CHAT_TEMPLATE, Start
 from tests.e2e.server import Server, is_running, processes, until
@@ -139,48 +142,67 @@ def test_a_broken_folder_names_what_is_wrong_and_leaves_no_model(
     assert done.stderr.splitlines()[-1] == "Error: no Modelfile or safetensors files found"
 
 
-def test_a_folder_and_its_adapter_become_a_model_that_answers(
+ADAPTED = {
+    "model.layers.0.self_attn.q_proj": (32, 32),
+    "model.layers.1.mlp.down_proj": (32, 48),
+}
+
+
+def test_adapters_of_either_form_answer_as_merged_weights_do(
     server: Server, tmp_path: Path
 ) -> None:
-    """The same words with an adapter that changes nothing, others with one that does."""
-    make_checkpoint(tmp_path / "hf")
-    for scale in (0.0, 3.0):
-        folder = tmp_path / f"lora-{scale}"
-        folder.mkdir()
-        name = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
-        random = np.random.default_rng(1)
-        first, second = (random.normal(size=shape) for shape in ((4, 32), (32, 4)))
+    """The first is a folder beside the model's; the second, a GGUF file, is laid over both."""
+    base, random = make_checkpoint(tmp_path / "hf"), np.random.default_rng(1)
+    weights = llama_weights()
+    for number, (module, (n_out, n_in)) in enumerate(ADAPTED.items()):
+        a, b = (random.normal(size=shape).astype(np.float32) for shape in ((4, n_in), (n_out, 4)))
+        weights[f"{module}.weight"] = weights[f"{module}.weight"] + 2 * (b @ a)
+        (tmp_path / f"lora-{number}").mkdir()
         write_safetensors(
-            folder / "adapter_model.safetensors",
+            tmp_path / f"lora-{number}" / "adapter_model.safetensors",
             {
-                name.format("A"): first.astype(np.float32),
-                name.format("B"): (second * scale).astype(np.float32),
+                f"base_model.model.{module}.lora_A.weight": a,
+                f"base_model.model.{module}.lora_B.weight": b,
             },
         )
         config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
-        (folder / "adapter_config.json").write_text(json.dumps(config))
-        modelfile = tmp_path / f"Modelfile-{scale}"
-        modelfile.write_text(f"FROM ./hf\nADAPTER ./{folder.name}\n")
-        words = ["create", f"adapted-{scale}", "-f", str(modelfile)]
-        done = puna(*words, env=server.env)
+        (tmp_path / f"lora-{number}" / "adapter_config.json").write_text(json.dumps(config))
+    converted = tmp_path / "base.gguf"
+    convert_model(Order("model", str(base), str(converted)), lambda _done, _total: None)
+    second = tmp_path / "lora-1.gguf"
+    convert_adapter(tmp_path / "lora-1", converted, second, lambda _done, _total: None)
+    make_checkpoint(tmp_path / "merged", weights)
+    files = {
+        "one-adapter": "FROM ./hf\nADAPTER ./lora-0\n",
+        "two-adapters": "FROM one-adapter\nADAPTER ./lora-1.gguf\n",
+        "merged-adapters": "FROM ./merged\n",
+    }
+    told = {}
+    for model, text in files.items():
+        (tmp_path / "Modelfile").write_text(text)
+        done = puna("create", model, env=server.env, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert "converting adapter" in done.stderr
-    (tmp_path / "Modelfile").write_text("FROM ./hf\n")
-    assert puna("create", "bare", env=server.env, cwd=tmp_path).returncode == 0
-    bare, same, other = (
-        server.post(
-            "/api/generate",
-            model=model,
-            prompt="a b c",
-            raw=True,
-            stream=False,
-            logprobs=True,
-            options={"num_predict": 1, "temperature": 0},
-        ).json
-        for model in ("bare", "adapted-0.0", "adapted-3.0")
-    )
-    assert same["logprobs"] == bare["logprobs"]
-    assert other["logprobs"] != bare["logprobs"]
+        assert ("converting adapter" in done.stderr) == (model == "one-adapter")
+        told[model] = likely(server, model)
+    two, merged = told["two-adapters"], told["merged-adapters"]
+    assert [token for token, _ in two] == [token for token, _ in merged]
+    assert np.allclose([p for _, p in two], [p for _, p in merged], atol=0.05)
+    assert told["one-adapter"] != two
+
+
+def likely(server: Server, model: str) -> list[tuple[str, float]]:
+    """The tokens that are most likely to come next, and the logarithms of their probabilities."""
+    answer = server.post(
+        "/api/generate",
+        model=model,
+        prompt="a b c",
+        raw=True,
+        stream=False,
+        logprobs=True,
+        top_logprobs=5,
+        options={"num_predict": 1, "temperature": 0},
+    ).json
+    return [(one["token"], one["logprob"]) for one in answer["logprobs"][0]["top_logprobs"]]
 
 
 def test_a_server_killed_while_it_converts_leaves_no_half_model(start: Start, folder: Path) -> None:

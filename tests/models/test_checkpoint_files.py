@@ -125,6 +125,10 @@ def test_the_files_of_an_adapter(
 
 REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
     "no weights": ({"config.json": TEXT}, "no Modelfile or safetensors files found"),
+    "an adapter's weights": (
+        {"adapter_model.safetensors": WEIGHTS, "adapter_config.json": TEXT},
+        "it holds an adapter, which ADAPTER names, beside its model's FROM",
+    ),
     "weights that are not torch's": (
         {"pytorch_model.bin": b"text"},
         "no Modelfile or safetensors files found",

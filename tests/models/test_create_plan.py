@@ -56,6 +56,16 @@ def test_files_add_up(base: Path) -> None:
     found = plan("FROM a.gguf\nFROM b.gguf\nFROM ./a.gguf\nADAPTER b.gguf\nADAPTER a.gguf", base)
     assert found.files == (base / "a.gguf", base / "b.gguf")
     assert found.adapters == (base / "a.gguf",)
+    assert found.warnings == (
+        "warning: ADAPTER b.gguf is not used, only the last one is: make a model with it first, "
+        "and start FROM that",
+    )
+
+
+@pytest.mark.parametrize("text", ["./absent", "../absent.gguf", "/absent/model", "~/absent"])
+def test_a_path_that_does_not_exist_is_no_model(base: Path, text: str) -> None:
+    with pytest.raises(ModelfileError, match=r"absent.*: no such file or directory"):
+        plan(f"FROM {text}", base)
 
 
 def test_a_folder_hides_a_model_of_its_name(base: Path) -> None:
