@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from puna.api.images import ImageData
+from puna.api.media import MediaData
 from puna.config import FOREVER
 from puna.errors import BadRequest, quoted
 from puna.fmt import MAX_NANOSECONDS, SECOND, BadDuration, parse_duration
 
-__all__ = ["Deadline", "ImageData", "KeepAlive", "Think", "read_field"]
+__all__ = ["Deadline", "KeepAlive", "MediaData", "Think", "read_field"]
 
 _LONGEST = MAX_NANOSECONDS // SECOND
 _LEVELS = ("high", "medium", "low", "max")
@@ -87,6 +87,6 @@ def read_field(kind: type, value: Any) -> Any:
         return KeepAlive.parse(value)
     if kind is Think:
         return Think.parse(value)
-    if kind is ImageData:
-        return ImageData.parse(value)
+    if kind is MediaData:
+        return MediaData.parse(value)
     raise NotImplementedError(kind)

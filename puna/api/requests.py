@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from puna.api.fields import Deadline, ImageData, KeepAlive, Think
+from puna.api.fields import Deadline, KeepAlive, MediaData, Think
 
 __all__ = [
     "ChatRequest",
@@ -57,7 +57,7 @@ class Message(Struct, kw_only=True, omit_defaults=True):
     role: str = ""
     content: str = ""
     thinking: str = ""
-    images: list[ImageData] = field(default_factory=list)
+    images: list[MediaData] = field(default_factory=list)
     tool_calls: list[ToolCall] = field(default_factory=list)
     tool_name: str = ""
     tool_call_id: str = ""
@@ -105,7 +105,7 @@ class GenerateRequest(_Inference, kw_only=True):
     template: str = ""
     context: list[Token] | None = None
     raw: bool = False
-    images: list[ImageData] = field(default_factory=list)
+    images: list[MediaData] = field(default_factory=list)
 
 
 class ChatRequest(_Inference, kw_only=True):

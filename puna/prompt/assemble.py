@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from puna.api.events import Content
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.api.requests import Message
 from puna.prompt.images import images_of
 from puna.prompt.thinking import TAGS, ThinkingSplitter
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 Render = Callable[[list[Message]], Awaitable[str]]
-Count = Callable[[str, Sequence[ImageData]], Awaitable[int]]
+Count = Callable[[str, Sequence[MediaData]], Awaitable[int]]
 
 
 def assemble_chat(
@@ -46,7 +46,7 @@ def assemble_generate(
     prompt: str,
     *,
     system: str = "",
-    images: Sequence[ImageData] = (),
+    images: Sequence[MediaData] = (),
     has_context: bool = False,
 ) -> list[Message]:
     """The messages that a generate request stands for.
@@ -93,7 +93,7 @@ class FittedPrompt(NamedTuple):
 
     text: str
     is_cut: bool = False
-    images: tuple[ImageData, ...] = ()
+    images: tuple[MediaData, ...] = ()
 
 
 async def fit_messages(

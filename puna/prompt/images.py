@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.api.requests import Message
 
 __all__ = ["images_of", "tag_images"]
@@ -19,7 +19,7 @@ _PLACE = "[img]"
 _TAG = "[img-"
 
 
-def images_of(messages: Sequence[Message]) -> list[ImageData]:
+def images_of(messages: Sequence[Message]) -> list[MediaData]:
     """All images of a chat, in the order in which they are numbered."""
     return [image for message in messages for image in message.images]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from puna.api.images import kind_of_image
+from puna.api.media import kind_of_image
 from puna.client.replies import ShowReply
 from puna.errors import ClientError
 from puna.term.safe import write_safely

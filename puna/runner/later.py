@@ -1,4 +1,4 @@
-"""Orders with a grammar or with images, prepared in threads of their own: compiling the one and
+"""Orders with a grammar or with media, prepared in threads of their own: compiling the one and
 decoding the others may take seconds, and nobody else waits for that.
 """
 

@@ -1,4 +1,6 @@
-"""What the loop does with images: have them encoded, and compute some of one beside each decode."""
+"""What the loop does with images and recordings, to which the same applies: have them encoded, and
+compute some of one beside each decode.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 from puna.errors import EngineError
 from puna.runner.cells import Cells
 from puna.runner.llama.context import Context, Decoded
-from puna.runner.llama.vision import Vectors
+from puna.runner.llama.projector import Vectors
 from puna.runner.media import Encoder, Media, Seen
 from puna.runner.running import Running
 

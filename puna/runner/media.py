@@ -1,7 +1,7 @@
-"""The images of a generation, and the thread that encodes them.
+"""The images and recordings of a generation, and the thread that encodes them.
 
 Encoding takes as long as many decodes. It has a thread of its own, so that others' answers go on,
-and its results are kept for whoever shows the same image again.
+and its results are kept for whoever shows the same file again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from puna.errors import EngineError
-from puna.runner.llama.vision import Chunk, Projector, Vectors
+from puna.runner.llama.projector import Chunk, Projector, Vectors
 from puna.runner.spans import Span
 
 __all__ = ["Encoder", "Media", "Seen"]
@@ -25,7 +25,7 @@ _CACHE = (
 
 @dataclass(slots=True, eq=False)
 class Media:
-    """A chunk of an image, whose tokens begin at `start`."""
+    """A chunk of an image or a recording, whose tokens begin at `start`."""
 
     start: int
     chunk: Chunk
@@ -56,7 +56,7 @@ class Seen:
 
 
 class Encoder:
-    """Encodes images one after the other; `deliver` gets the answers, called from its thread."""
+    """Encodes chunks one after the other; `deliver` gets the answers, called from its thread."""
 
     def __init__(
         self, projector: Projector, deliver: Callable[[Seen], None], cache_bytes: int = _CACHE

@@ -25,17 +25,18 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 Pixels = npt.NDArray[np.uint8]
 
 
-def read_all(files: Sequence[bytes]) -> list[tuple[Pixels, bool]]:
-    """The pixels of a request's images, and whether they were made fewer; see `read_pixels`."""
+def read_all(files: Sequence[tuple[int, bytes]]) -> list[tuple[Pixels, bool]]:
+    """The pixels of a request's images, and whether they were made fewer; see `read_pixels`. Each
+    has its number in the request."""
     most = min(_MOST_KEPT, _ALL_KEPT // max(1, len(files)))
     total = 0
-    for number, data in enumerate(files):
+    for number, data in files:
         with _opened(data, number) as image:
             image.draft("RGB", _target(image.size, most))
             total += image.width * image.height
         if total > _MOST_DECODED:
             raise BadRequest(f"the images of a request have more than {_MOST_DECODED} pixels")
-    return [read_pixels(data, number, most) for number, data in enumerate(files)]
+    return [read_pixels(data, number, most) for number, data in files]
 
 
 def read_pixels(data: bytes, number: int, most: int = _MOST_KEPT) -> tuple[Pixels, bool]:

@@ -1,4 +1,4 @@
-"""An order before the engine's thread gets it: its tokens, images, grammar and sampler are made."""
+"""An order before the engine's thread gets it: its tokens, media, grammar and sampler are made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from puna.runner.llama.model import Model
 from puna.runner.llama.sampler import Sampler
 from puna.runner.protocol import Generation
 from puna.runner.running import Running, fit_prompt
-from puna.runner.sight import Sight, SightedPrompt
+from puna.runner.senses import SensedPrompt, Senses
 from puna.runner.text import TextStream
 
 __all__ = ["Preparation"]
@@ -24,11 +24,12 @@ _PREDICT_FACTOR = 10  # an unbounded answer ends after ten contexts (prompting s
 class Preparation:
     """Prepares orders for a model. Safe to use from several threads."""
 
-    def __init__(self, model: Model, n_ctx: int, seeing: Callable[[], Sight]) -> None:
-        """`seeing` says what reads images, and raises BadRequest where the model cannot see."""
+    def __init__(self, model: Model, n_ctx: int, senses: Callable[[], Senses]) -> None:
+        """`senses` says what reads images and recordings, and raises BadRequest where the model
+        has no projector."""
         self._model = model
         self._n_ctx = n_ctx
-        self._seeing = seeing
+        self._senses = senses
         self._grammars = Grammars(model)
 
     def prepare(self, id: int, order: Generation) -> Running:
@@ -68,15 +69,15 @@ class Preparation:
             truncated=read.is_shrunk or len(tokens) < len(whole),
         )
 
-    def _read_prompt(self, order: Generation, n_ctx: int) -> SightedPrompt:
-        """A prompt's tokens and images. An earlier answer's tokens begin with BOS already."""
+    def _read_prompt(self, order: Generation, n_ctx: int) -> SensedPrompt:
+        """A prompt's tokens and media. An earlier answer's tokens begin with BOS already."""
         if order.images:
             prompt, start = self._model.without_bos(order.prompt), len(order.prefix)
-            return self._seeing().read(
+            return self._senses().read(
                 prompt, order.images, with_bos=not start, start=start, n_ctx=n_ctx
             )
         if order.prefix:
             tokens = self._model.tokenize(order.prompt, add_special=False, parse_special=True)
         else:
             tokens = self._model.tokenize_prompt(order.prompt)
-        return SightedPrompt(tokens, ())
+        return SensedPrompt(tokens, ())

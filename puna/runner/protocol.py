@@ -44,7 +44,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     With `n_ctx_auto` nobody asked for it: a model that was so loaded with less will do. `n_batch` 0
     leaves the choice to the runner. `speculation` says what guesses tokens that are checked
     together with the next one: the text itself, or with "on" also the model in the file `draft`,
-    where there is one and it fits. `projector` is the file by which the model sees images. With
+    where there is one and it fits. `projector` is the file by which the model sees or hears. With
     `embedding_only` no text will be asked for, and nothing is set aside for it. `parts` are the
     further files of a model that is split, in order.
     `n_parallel` 0 leaves the pool's size, negative `n_gpu_layers` the layers on cards to the
@@ -152,13 +152,13 @@ class Sampling(Struct, frozen=True, kw_only=True):
 class Generation(Struct, frozen=True, kw_only=True):
     """One request to continue a prompt.
 
-    `images` are files of images, which stand where the prompt says `[img-0]`, `[img-1]` and so on.
-    `prefix` are tokens put before the prompt's (the `context` of generate). `max_tokens` -1 is no
-    limit but ten times the context. `format` is the JSON text of the request's format, "json" in
-    quotes or a schema; `grammar` is GBNF or Lark, `regex` a regular expression; at most one of the
-    three is not empty. `outline` is Lark for the whole answer, tags included, in which `@answer` is
-    what those three hold to; control tokens of `visible` are text in it. `top_logprobs` None asks
-    for no log probabilities.
+    `images` are files of images and recordings, which stand where the prompt says `[img-0]`,
+    `[img-1]` and so on. `prefix` are tokens put before the prompt's (the `context` of generate).
+    `max_tokens` -1 is no limit but ten times the context. `format` is the JSON text of the
+    request's format, "json" in quotes or a schema; `grammar` is GBNF or Lark, `regex` a regular
+    expression; at most one of the three is not empty. `outline` is Lark for the whole answer, tags
+    included, in which `@answer` is what those three hold to; control tokens of `visible` are text
+    in it. `top_logprobs` None asks for no log probabilities.
     With `truncate` an over-long prompt loses its middle; without, or with `shift` off, it is
     refused. `shift` lets a full context drop its oldest half beyond `n_keep`.
     At most `most_drafted` tokens are guessed at a time; -1 leaves that to what is measured.
@@ -291,8 +291,8 @@ class Engine(Protocol):
         """The text of token ids, control tokens included. Raises BadRequest for unknown ids."""
 
     async def measure(self, images: Sequence[bytes]) -> list[int]:
-        """How many tokens each image has in a prompt, the marks around it included. Raises
-        BadRequest for what is none, and where the model cannot see.
+        """How many tokens each image or recording has in a prompt, the marks around it included.
+        Raises BadRequest for what is neither, and where the model cannot see or hear it.
         """
 
     async def close(self) -> None:

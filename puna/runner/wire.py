@@ -106,7 +106,7 @@ class Detokenize(Struct, tag="detokenize", frozen=True):
 
 
 class Measure(Struct, tag="measure", frozen=True):
-    """Ask how many tokens each of these images has."""
+    """Ask how many tokens each of these images and recordings has."""
 
     id: int
     images: tuple[bytes, ...]

@@ -29,14 +29,14 @@ from puna.runner.llama.context import Context
 from puna.runner.llama.library import INFO, LEVELS, LOG, lib
 from puna.runner.llama.model import Model
 from puna.runner.llama.pooling import PooledContext
+from puna.runner.llama.projector import Projector
 from puna.runner.llama.state import engine_build
-from puna.runner.llama.vision import Projector
 from puna.runner.loop import Loop
 from puna.runner.media import Encoder, Seen
 from puna.runner.preparing import Preparation
 from puna.runner.protocol import Embedding, EngineInfo, Generation, LoadPlan, WarmPlan
 from puna.runner.running import Running
-from puna.runner.sight import Sight
+from puna.runner.senses import Senses
 from puna.runner.speculate import Speculation
 from puna.runner.warm.fingerprint import fingerprint
 from puna.runner.warm.keeper import Keeper, open_keeper
@@ -80,7 +80,7 @@ class Worker:
         self._model = Model(plan, _reporter(wire))
         self._loop: Loop | None = None
         self._inbox: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
-        self._sight: Sight | None = None
+        self._senses: Senses | None = None
         self._why_blind = "it was loaded without a projector"
         projector = self._projector(threads)  # first: its file may be in memory while it loads
         self._context = _generating(self._model, plan, threads)
@@ -106,7 +106,7 @@ class Worker:
         self._is_prepared = self._context is None
         self._preparation = Preparation(self._model, self._n_ctx, self._seeing)
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
-        self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "images")
+        self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "media")
 
     def _speculation(self, n_threads: int) -> Speculation:
         report = _reporter(self._wire)
@@ -129,9 +129,9 @@ class Worker:
             return None
 
     def _encoder(self, projector: Projector, n_whole: int) -> Encoder:
-        """What encodes images."""
-        self._sight = Sight(projector, n_whole)
-        self._measuring = ThreadPoolExecutor(1, "images")
+        """What encodes images and recordings."""
+        self._senses = Senses(projector, n_whole)
+        self._measuring = ThreadPoolExecutor(1, "media")
         return Encoder(projector, self._inbox.put)
 
     def info(self) -> EngineInfo:
@@ -271,16 +271,16 @@ class Worker:
             raise BadRequest(NO_TEXT)
         return self._preparation.prepare(id, order)
 
-    def _seeing(self) -> Sight:
-        if self._sight is None:
+    def _seeing(self) -> Senses:
+        if self._senses is None:
             raise BadRequest(f"this model cannot see: {self._why_blind}")
-        return self._sight
+        return self._senses
 
     def _measure(self, id: int, images: tuple[bytes, ...]) -> None:
-        sight = self._seeing()
+        senses = self._seeing()
 
         def measure() -> None:
-            self._wire.send(Tokens(id, tuple(sight.measure(images))))
+            self._wire.send(Tokens(id, tuple(senses.measure(images))))
 
         self._measuring.submit(self._answer, id, measure)
 

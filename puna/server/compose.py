@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from puna.api.images import MOST_IMAGE_BYTES
+from puna.api.media import MOST_IMAGE_BYTES
 from puna.api.version import registry_user_agent
 from puna.client.outside import Outside
 from puna.client.transport import user_agent

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from starlette.types import Receive
 
-from puna.api.images import kind_of_image
+from puna.api.media import kind_of_image
 from puna.errors import Cancelled, Closing, FetchRefused, InvalidField
 from puna.server.until import Ending, until_unwanted
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from puna.api.decode import read_value
 from puna.api.events import Done, Event, Rendered, Waiting
-from puna.api.images import ImageData
+from puna.api.media import MediaData
 from puna.api.options import Options
 from puna.api.requests import ChatRequest, GenerateRequest, Message
 from puna.config import Settings
@@ -46,10 +46,10 @@ from puna.service.prepare import (
     asks_for_form,
     check_priority,
     check_runnable,
+    check_senses,
     check_structure,
     check_thinking,
     check_top_logprobs,
-    check_vision,
     make_generation,
     make_need,
     make_options,
@@ -139,7 +139,7 @@ class Inference:
             raise Unsupported(f"{quoted(order.model)} does not support chat")
         if order.tools and "tools" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support tools")
-        check_vision(entry, order.model, images_of(order.messages))
+        check_senses(entry, order.model, images_of(order.messages))
         choice = read_tool_choice(order.tools, order.tool_choice)
         shown = choice.tools or order.tools
         names = names_in_prompts(entry, shown) if shown else {}
@@ -170,7 +170,7 @@ class Inference:
             raise Unsupported(f"{quoted(order.model)} does not support generate")
         if order.suffix and "insert" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support insert")
-        check_vision(entry, order.model, order.images)
+        check_senses(entry, order.model, order.images)
         job = self._job(order, entry, think, started)
         prompt = None if is_empty else partial(self._generate_prompt, job, order)
         async with aclosing(self._serve(job, prompt)) as events:
@@ -280,7 +280,7 @@ class Inference:
     ) -> FittedPrompt:
         """The prompt's text, if it is to fit without the oldest messages where they do not."""
         images = images_of(messages)
-        check_vision(job.entry, job.order.model, images)
+        check_senses(job.entry, job.order.model, images)
         info = lease.engine.info
 
         async def text_of(some: list[Message]) -> str:
@@ -299,7 +299,7 @@ class Inference:
             return FittedPrompt(await text_of(messages), images=tuple(images))
         sizes = dict(zip(map(id, images), await _measure(lease, images), strict=True))
 
-        async def length_of(text: str, kept: Sequence[ImageData]) -> int:
+        async def length_of(text: str, kept: Sequence[MediaData]) -> int:
             shown = sum(sizes[id(image)] for image in kept)
             return shown + len(await lease.engine.tokenize(text))
 
@@ -350,7 +350,7 @@ def _stored_messages(entry: Entry) -> list[Message]:
     return [read_value(Message, message) for message in entry.model.messages]
 
 
-async def _measure(lease: Lease, images: Sequence[ImageData]) -> list[int]:
+async def _measure(lease: Lease, images: Sequence[MediaData]) -> list[int]:
     """How many tokens each image has."""
     return await lease.engine.measure(images) if images else []
 

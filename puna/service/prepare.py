@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from puna.api.fields import Think
-from puna.api.images import check_images
+from puna.api.media import check_media, kind_of_sound
 from puna.api.options import Options, merge_options
 from puna.api.requests import ChatRequest, EmbeddingsRequest, EmbedRequest, GenerateRequest
 from puna.api.responses import Details
@@ -25,10 +25,10 @@ __all__ = [
     "asks_for_form",
     "check_priority",
     "check_runnable",
+    "check_senses",
     "check_structure",
     "check_thinking",
     "check_top_logprobs",
-    "check_vision",
     "details_of",
     "make_generation",
     "make_need",
@@ -114,14 +114,17 @@ def check_thinking(entry: Entry, raw: str, think: Think | None) -> bool | str | 
     return None if think is None else False
 
 
-def check_vision(entry: Entry, raw: str, images: Sequence[bytes]) -> None:
-    """Raises Unsupported when images are shown to a model that cannot see, BadRequest or TooLarge
-    when they are none, or too many or too large.
+def check_senses(entry: Entry, raw: str, files: Sequence[bytes]) -> None:
+    """Raises Unsupported when images are shown to a model that cannot see, or recordings played to
+    one that cannot hear, BadRequest or TooLarge when they are neither, too many or too large.
     """
-    if images and "vision" not in entry.capabilities:
+    n_sounds = sum(kind_of_sound(data) is not None for data in files)
+    if n_sounds and "audio" not in entry.capabilities:
+        raise Unsupported(f"{quoted(raw)} does not support audio input")
+    if len(files) > n_sounds and "vision" not in entry.capabilities:
         reason = f": {entry.why_blind}" if entry.why_blind else ""
         raise Unsupported(f"{quoted(raw)} does not support images{reason}")
-    check_images(images)
+    check_media(files)
 
 
 def make_options(entry: Entry, wanted: Mapping[str, Any]) -> Options:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.api.decode import decode
-from puna.api.fields import ImageData, KeepAlive, Think, read_field
+from puna.api.fields import KeepAlive, MediaData, Think, read_field
 from puna.api.requests import ChatRequest, GenerateRequest
 from puna.config import FOREVER
 from puna.errors import BadRequest
@@ -95,7 +95,7 @@ def test_no_think_value(value: object, complaint: str) -> None:
 def test_images_come_through_with_line_breaks(data: bytes, width: int) -> None:
     text = base64.b64encode(data).decode()
     lines = "\r\n".join(text[at : at + width] for at in range(0, len(text), width))
-    assert ImageData.parse(lines) == data
+    assert MediaData.parse(lines) == data
 
 
 NO_IMAGES: dict[str, object] = {
@@ -110,16 +110,16 @@ NO_IMAGES: dict[str, object] = {
 @pytest.mark.parametrize("value", NO_IMAGES.values(), ids=NO_IMAGES)
 def test_what_is_no_base64(value: object) -> None:
     with pytest.raises(BadRequest, match=r"^illegal base64 data"):
-        ImageData.parse(value)
+        MediaData.parse(value)
 
 
 @pytest.mark.parametrize("value", [5, True, ["AAAA"], {}])
 def test_images_are_texts(value: object) -> None:
     with pytest.raises(BadRequest):
-        ImageData.parse(value)
+        MediaData.parse(value)
 
 
-@pytest.mark.parametrize("kind", [KeepAlive, Think, ImageData])
+@pytest.mark.parametrize("kind", [KeepAlive, Think, MediaData])
 @given(value=ANY_JSON)
 def test_any_value_is_read_or_refused(kind: type, value: Any) -> None:
     try:

@@ -20,7 +20,7 @@ from puna.convert.family import Value
 from puna.convert.projector import CLIP_PIXELS
 from puna.errors import BadCheckpoint, ConvertError
 from puna.gguf.reader import read_header
-from puna.runner.llama.vision import Chunk, Picture, Projector, Vectors
+from puna.runner.llama.projector import Chunk, Picture, Projector, Vectors
 from puna.runner.pixels import read_pixels
 from tests.convert.test_conversion import run, values
 from tests.fakes.checkpoints import write_tokenizer

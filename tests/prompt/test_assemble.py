@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.api.requests import Message
 from puna.prompt.assemble import (
     assemble_chat,
@@ -41,7 +41,7 @@ class Engine:
         self.rendered.append(words(messages))
         return self.rendered[-1]
 
-    async def count(self, prompt: str, images: Sequence[ImageData]) -> int:
+    async def count(self, prompt: str, images: Sequence[MediaData]) -> int:
         self.counted.append(prompt)
         return len(prompt.split())
 
@@ -103,7 +103,7 @@ def test_first_fit_as_the_spec_has_it(drawn: list[tuple[str, int]], limit: int) 
     async def render(kept: list[Message]) -> str:
         return words(kept)
 
-    async def count(prompt: str, images: Sequence[ImageData]) -> int:
+    async def count(prompt: str, images: Sequence[MediaData]) -> int:
         return sum(sizes[word] for word in prompt.split())
 
     made = asyncio.run(fit_messages(messages, render, count, limit))
@@ -136,7 +136,7 @@ GENERATES = {
 @pytest.mark.parametrize(("model", "sent", "context", "made"), GENERATES.values(), ids=GENERATES)
 def test_generate_requests(model: str, sent: str, context: bool, made: str) -> None:
     messages = assemble_generate(
-        model, chat("u1 a2"), "hi", system=sent, images=[ImageData(b"i")], has_context=context
+        model, chat("u1 a2"), "hi", system=sent, images=[MediaData(b"i")], has_context=context
     )
     assert words(messages) == made
     assert (messages[-1].role, messages[-1].images) == ("user", [b"i"])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.api.requests import Message
 from puna.prompt.assemble import fit_messages
 from puna.prompt.images import images_of, tag_images
@@ -15,7 +15,7 @@ from puna.prompt.layer import LayerTemplate
 
 
 def message(content: str, *images: bytes, role: str = "user") -> Message:
-    return Message(role=role, content=content, images=[ImageData(image) for image in images])
+    return Message(role=role, content=content, images=[MediaData(image) for image in images])
 
 
 TWO = (b"a", b"b")
@@ -83,7 +83,7 @@ def test_images_of_dropped_messages_go_and_numbers_begin_anew(
     async def render(kept: list[Message]) -> str:
         return " ".join(each.content for each in tag_images(kept, for_renderer=False))
 
-    async def count(prompt: str, images: Sequence[ImageData]) -> int:
+    async def count(prompt: str, images: Sequence[MediaData]) -> int:
         return len(prompt.split()) + SIZE * len(images)
 
     fitted = asyncio.run(fit_messages(chat, render, count, limit))

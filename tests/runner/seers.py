@@ -1,4 +1,6 @@
-"""Tiny models that see, as the tests load them, and what the engine's own helper makes of them."""
+"""Tiny models that see or hear, as the tests load them, and what the engine's own helper makes of
+them.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,13 @@ from typing import Any
 import numpy as np
 from llama_cpp import mtmd_cpp as mtmd
 
+from puna.api.media import kind_of_sound
 from puna.runner.handle import ProcessEngine
 from puna.runner.launcher import ProcessLauncher
-from puna.runner.llama.vision import Projector
+from puna.runner.llama.projector import Projector
 from puna.runner.pixels import read_pixels
 from puna.runner.protocol import Generation, LoadPlan, Sampling, WarmPlan
+from puna.runner.sounds import read_sound
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.projectors import GEMMA, LLAVA, QWEN, Eye, make_tiny_positions
 from tests.fakes.shapes import make_tiny_window
@@ -77,16 +81,8 @@ def _read(seer: Seer, prompt: str, images: Sequence[bytes]) -> Iterator[tuple[Ra
     """An engine that has read a prompt, and the next position."""
     raw = RawEngine(seer.model, n_ctx=512)
     projector = Projector(str(seer.projector), raw.model, 1, on_card=False)
-    pixels = [np.ascontiguousarray(read_pixels(image, 0)[0]) for image in images]
     bitmaps = (mtmd.mtmd_bitmap_p_ctypes * len(images))(
-        *(
-            mtmd.mtmd_bitmap_init(
-                each.shape[1],
-                each.shape[0],
-                each.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
-            )
-            for each in pixels
-        )
+        *(_bitmap(each, projector.sample_rate) for each in images)
     )
     text = prompt.encode()
     for number in range(len(images)):
@@ -103,6 +99,19 @@ def _read(seer: Seer, prompt: str, images: Sequence[bytes]) -> Iterator[tuple[Ra
     yield raw, past.value
     projector.close()
     raw.close()
+
+
+def _bitmap(file: bytes, rate: int) -> Any:
+    if kind_of_sound(file):
+        samples = read_sound(file, 0, rate)
+        return mtmd.mtmd_bitmap_init_from_audio(
+            len(samples), samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        )
+    pixels = np.ascontiguousarray(read_pixels(file, 0)[0])
+    height, width, _ = pixels.shape
+    return mtmd.mtmd_bitmap_init(
+        width, height, pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+    )
 
 
 def with_engine(

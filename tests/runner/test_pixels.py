@@ -130,8 +130,8 @@ def test_more_pixels_than_any_model_takes_in_are_made_fewer(kind: str) -> None:
 
 def test_many_images_are_held_in_little_memory() -> None:
     photo = save(Image.new("RGB", (2400, 1600), "red"))
-    assert read_all([photo])[0][1] is False
-    (first, is_fewer), *others = read_all([photo] * 40)
+    assert read_all([(0, photo)])[0][1] is False
+    (first, is_fewer), *others = read_all(list(enumerate([photo] * 40)))
     assert is_fewer
     assert first.size / 3 * 40 <= 128 * 1024 * 1024
     assert len(others) == 39
@@ -140,4 +140,4 @@ def test_many_images_are_held_in_little_memory() -> None:
 def test_what_all_images_of_a_request_would_cost_is_bounded() -> None:
     large = claims(side, MOST_PIXELS // side)
     with pytest.raises(BadRequest, match="the images of a request have more than 268435456 pixels"):
-        read_all([large] * 5)
+        read_all(list(enumerate([large] * 5)))

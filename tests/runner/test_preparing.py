@@ -10,7 +10,7 @@ from puna.errors import BadRequest, EngineError, PunaError
 from puna.runner.llama.model import Model
 from puna.runner.preparing import Preparation
 from puna.runner.protocol import Generation, LoadPlan
-from puna.runner.sight import Sight
+from puna.runner.senses import Senses
 from tests.fakes.ggufs import make_tiny_llama
 
 ORDER = Generation(prompt="Once", images=(b"a picture",), n_ctx=64)
@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
 def test_one_that_fails_has_an_error_for_its_client(
     model: Model, error: Exception, kind: type[PunaError], message: str
 ) -> None:
-    def seeing() -> Sight:
+    def seeing() -> Senses:
         raise error
 
     preparation = Preparation(model, 64, seeing)
@@ -43,7 +43,7 @@ def test_one_that_fails_has_an_error_for_its_client(
 
 
 def test_an_order_has_its_tokens_and_limits(model: Model) -> None:
-    def seeing() -> Sight:
+    def seeing() -> Senses:
         raise AssertionError
 
     running = Preparation(model, 64, seeing).prepare(

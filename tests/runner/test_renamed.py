@@ -13,7 +13,7 @@ from puna.runner.llama.floats import widen
 from puna.runner.llama.library import LOG
 from puna.runner.llama.model import Model
 from puna.runner.llama.overrides import SPLITTERS
-from puna.runner.llama.vision import Projector
+from puna.runner.llama.projector import Projector
 from puna.runner.protocol import LoadPlan
 from puna.runner.unwritten import Unwritten
 from tests.fakes.ggufs import make_tiny_llama

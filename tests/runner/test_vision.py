@@ -12,7 +12,7 @@ import pytest
 
 from puna.errors import BadRequest, ContextExceeded
 from puna.runner.handle import ProcessEngine
-from puna.runner.llama.vision import Chunk, Picture, Projector
+from puna.runner.llama.projector import Chunk, Picture, Projector
 from puna.runner.media import Encoder, Media, Seen
 from puna.runner.pixels import read_pixels
 from puna.runner.protocol import LoadPlan, WarmPlan

@@ -15,7 +15,7 @@ from puna.runner.llama.buffers import Buffers
 from puna.runner.llama.context import Context
 from puna.runner.llama.library import LOG
 from puna.runner.llama.model import Model
-from puna.runner.llama.vision import Projector
+from puna.runner.llama.projector import Projector
 from puna.runner.protocol import LoadPlan
 from puna.scheduler.memory import estimate
 from tests.fakes.ggufs import make_tiny_llama

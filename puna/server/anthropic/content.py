@@ -7,7 +7,7 @@ from typing import Any
 
 from puna.api.anthropic import Block, InputMessage, Source
 from puna.api.decode import read_value
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.api.requests import FunctionCall, Message, ToolCall
 from puna.errors import BadRequest, quoted
 from puna.server.text_files import read_text_file, shown_name
@@ -127,7 +127,7 @@ def _result(block: Block, names: dict[str, str]) -> Message:
     return result
 
 
-def _image(source: Any, what: str) -> ImageData:
+def _image(source: Any, what: str) -> MediaData:
     if not isinstance(source, dict):
         raise BadRequest(f"invalid {what} source")
     read = read_value(Source, source)
@@ -136,7 +136,7 @@ def _image(source: Any, what: str) -> ImageData:
             f"invalid {what} source type: {read.type}. Only base64 images are supported."
         )
     try:
-        return ImageData.parse(read.data)
+        return MediaData.parse(read.data)
     except BadRequest as error:
         raise BadRequest(f"invalid base64 image data: {error}") from error
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.api.openai import ChatMessage, MessageToolCall
 from puna.api.requests import FunctionCall, Message, ToolCall
 from puna.errors import BadRequest, InvalidField, quoted
@@ -70,21 +70,21 @@ def _read_message(message: ChatMessage, names: dict[str, str], place: str) -> Me
     )
 
 
-def _read_content(message: ChatMessage, param: str) -> tuple[str, list[ImageData]]:
+def _read_content(message: ChatMessage, param: str) -> tuple[str, list[MediaData]]:
     content = message.content
     if isinstance(content, str):
         return content, []
     if isinstance(content, list):
         parts = [_read_part(part, param) for part in content]
-        text = "\n".join(part for part in parts if not isinstance(part, ImageData))
-        return text, [part for part in parts if isinstance(part, ImageData)]
+        text = "\n".join(part for part in parts if not isinstance(part, MediaData))
+        return text, [part for part in parts if isinstance(part, MediaData)]
     if message.tool_calls is None:
         kind = _GO_KINDS.get(type(content), "unknown")
         raise InvalidField(f"invalid message content type: {kind}", param)
     return "", []
 
 
-def _read_part(part: Any, param: str) -> str | ImageData:
+def _read_part(part: Any, param: str) -> str | MediaData:
     match part:
         case {"type": "text", "text": str(text)}:
             return text
@@ -108,14 +108,14 @@ def _read_part(part: Any, param: str) -> str | ImageData:
     raise InvalidField("invalid message format", param)
 
 
-def read_image(url: str, param: str) -> ImageData:
+def read_image(url: str, param: str) -> MediaData:
     """The image in a data URL. Raises InvalidField."""
     if url.startswith(("http://", "https://")):
         raise InvalidField(_REMOTE, param, "unsupported_value")
     for prefix in _IMAGES:
         if url.startswith(prefix):
             try:
-                return ImageData.parse(url[len(prefix) :])
+                return MediaData.parse(url[len(prefix) :])
             except BadRequest:
                 break
     raise InvalidField("invalid image input", param)

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import UNSET, Struct
 
-from puna.api.fields import ImageData, KeepAlive, Think
+from puna.api.fields import KeepAlive, MediaData, Think
 from puna.server.openapi.details import DETAILS, NAMED
 from puna.server.openapi.operation import Kind, Schema
 
@@ -27,7 +27,7 @@ _FIELDS: dict[type, Schema] = {
         "examples": ["5m", -1],
     },
     Think: {"anyOf": [{"type": "boolean"}, {"enum": ["low", "medium", "high", "max"]}]},
-    ImageData: {"type": "string", "contentEncoding": "base64"},
+    MediaData: {"type": "string", "contentEncoding": "base64"},
 }
 _SHOWN = frozenset({"_debug_render_only", "_debug_info"})
 """Fields with an underscore that are not the server's own."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.api.requests import FunctionCall, Message, ToolCall
 from puna.errors import TemplateError
 from puna.prompt.jinja import ChatTemplate
@@ -186,7 +186,7 @@ def test_think_reaches_the_template(think: bool | str | None, tail: str) -> None
 
 
 def test_thinking_and_images_are_not_forwarded() -> None:
-    shown = Message(role="assistant", content="c", thinking="t", images=[ImageData(b"i")])
+    shown = Message(role="assistant", content="c", thinking="t", images=[MediaData(b"i")])
     made = ChatTemplate.compile("{{ messages[0].keys() | join(' ') }}").render([shown])
     assert made == "role content"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.api.requests import Message
 from puna.errors import TemplateError
 from puna.prompt.renderers import RENDERERS, render, resolve
@@ -332,7 +332,7 @@ FAULTS: dict[str, tuple[str, Sequence[Message], bool | str | None, str]] = {
     "qwen3.8, an effort": ("qwen3.8", [ASK], "no", 'unsupported Qwen3.8 reasoning effort "no"'),
     "qwen3.8, a system prompt that shows something": (
         "qwen3.8",
-        [Message(role="system", images=[ImageData(b"i")]), ASK],
+        [Message(role="system", images=[MediaData(b"i")]), ASK],
         None,
         "system message cannot contain images",
     ),

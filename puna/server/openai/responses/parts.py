@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from puna.api.fields import ImageData
+from puna.api.fields import MediaData
 from puna.errors import InvalidField
 from puna.server.openai.messages import read_image
 from puna.server.text_files import read_text_file, shown_name
@@ -14,7 +14,7 @@ __all__ = ["read_content"]
 _TEXTS = {"input_text", "output_text", "text", "summary_text", "reasoning_text"}
 
 
-def read_content(value: Any, place: str, name: str) -> tuple[str, list[ImageData]]:
+def read_content(value: Any, place: str, name: str) -> tuple[str, list[MediaData]]:
     """Text and images of a text or a list of parts. Raises InvalidField.
 
     `place` is the item's (`input[3]`), `name` the list's: `content` or `output`.
@@ -26,17 +26,17 @@ def read_content(value: Any, place: str, name: str) -> tuple[str, list[ImageData
     if not isinstance(value, list):
         raise InvalidField(f"{place}: {name} must be a string or array", f"{place}.{name}")
     texts: list[str] = []
-    images: list[ImageData] = []
+    images: list[MediaData] = []
     for number, part in enumerate(value):
         match _read_part(part, f"{place}: {name}[{number}]", f"{place}.{name}[{number}]"):
-            case ImageData() as image:
+            case MediaData() as image:
                 images.append(image)
             case str() as text:
                 texts.append(text)
     return "".join(texts), images
 
 
-def _read_part(part: Any, place: str, param: str) -> str | ImageData | None:
+def _read_part(part: Any, place: str, param: str) -> str | MediaData | None:
     match part:
         case {"type": str(kind), "text": str(text)} if kind in _TEXTS:
             return text

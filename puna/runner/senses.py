@@ -1,4 +1,6 @@
-"""Prompts with images: where these are, how many tokens they have, and how large they may be."""
+"""Prompts with images and recordings: where these are, how many tokens they have, and how large
+they may be.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from puna.errors import BadRequest, ContextExceeded
-from puna.runner.llama.vision import Chunk, Picture, Projector
+from puna.api.media import kind_of_sound
+from puna.errors import BadRequest, ContextExceeded, Unsupported
+from puna.runner.llama.projector import Chunk, Picture, Projector, Recording
 from puna.runner.media import Media
 from puna.runner.pixels import Pixels, read_all, read_pixels, shrink
 from puna.runner.running import NO_ROOM
+from puna.runner.sounds import read_all_sounds
 
-__all__ = ["Sight", "SightedPrompt"]
+__all__ = ["SensedPrompt", "Senses"]
 
 _TAG = re.compile(r"\[img-(\d{1,6})\]")
 _ROOM = 8  # of a context, one part stays free of images that were made smaller
@@ -22,10 +26,10 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class SightedPrompt:
-    """Tokens, of which those of an image are its chunk's key, and the images among them.
+class SensedPrompt:
+    """Tokens, of which those of an image or a recording are its chunk's key, and these.
 
-    `is_shrunk`: some of these were made smaller, so that they fit.
+    `is_shrunk`: some images were made smaller, so that they fit.
     """
 
     tokens: list[int]
@@ -33,7 +37,7 @@ class SightedPrompt:
     is_shrunk: bool = False
 
 
-class Sight:
+class Senses:
     """What a model with a projector makes of prompts. Its methods may be called from any thread."""
 
     def __init__(self, projector: Projector, n_whole: int) -> None:
@@ -41,34 +45,37 @@ class Sight:
         self._projector = projector
         self._n_whole = n_whole
 
-    def measure(self, images: Sequence[bytes]) -> list[int]:
-        """How many tokens each image has, with the marks around it. Raises BadRequest."""
-        return [
-            len(
-                self._place(
-                    [_Image(image, *read_pixels(image, number))], with_bos=False, start=0
-                ).tokens
-            )
-            for number, image in enumerate(images)
-        ]
+    def measure(self, files: Sequence[bytes]) -> list[int]:
+        """How many tokens each image or recording has, with the marks around it.
+
+        Raises BadRequest.
+        """
+        lengths = []
+        for number, data in enumerate(files):
+            if kind_of_sound(data):
+                medium: _Image | Recording = self._hear([(number, data)])[number]
+            else:
+                medium = _Image(data, *read_pixels(data, number))
+            lengths.append(len(self._place([medium], with_bos=False, start=0).tokens))
+        return lengths
 
     def read(
-        self, prompt: str, images: Sequence[bytes], *, with_bos: bool, start: int, n_ctx: int
-    ) -> SightedPrompt:
-        """A prompt whose images stand where it says `[img-0]` and so on.
+        self, prompt: str, files: Sequence[bytes], *, with_bos: bool, start: int, n_ctx: int
+    ) -> SensedPrompt:
+        """A prompt whose images and recordings stand where it says `[img-0]` and so on.
 
         The first tag of each number counts; others are text. `start` tokens come before it. What
         does not fit into `n_ctx` tokens is tried with smaller images. Raises BadRequest, and
         ContextExceeded where that does not help.
         """
-        parts = _parts(prompt, images)
+        parts = self._parts(prompt, files)
         made = self._place(parts, with_bos=with_bos, start=start)
         for _ in range(_TRIES):
             n_over = start + len(made.tokens) - (n_ctx - 1)
             if n_over <= 0:
                 self._check_wholes(made.media)
                 return made
-            n_seen = sum(each.chunk.count for each in made.media)
+            n_seen = sum(each.chunk.count for each in made.media if each.chunk.is_image)
             n_left = n_seen - n_over - n_ctx // _ROOM
             if n_left <= 0:
                 break
@@ -78,10 +85,42 @@ class Sight:
             made = self._place(parts, with_bos=with_bos, start=start)
         raise ContextExceeded(NO_ROOM)
 
-    def _place(self, parts: Sequence[str | _Image], *, with_bos: bool, start: int) -> SightedPrompt:
+    def _parts(self, prompt: str, files: Sequence[bytes]) -> list[str | _Image | Recording]:
+        """Text, images and recordings in their order. Raises BadRequest when one has no place."""
+        tags = _tags(prompt, len(files))
+        sounds = [(number, data) for number, data in enumerate(files) if kind_of_sound(data)]
+        heard: dict[int, _Image | Recording] = {**self._hear(sounds)}
+        seen = [number for number in range(len(files)) if number not in heard]
+        pixels = read_all([(number, files[number]) for number in seen])
+        media = heard | {
+            number: _Image(files[number], *each) for number, each in zip(seen, pixels, strict=True)
+        }
+        parts: list[str | _Image | Recording] = []
+        done = 0
+        for number, tag in tags.items():  # in the prompt's order
+            parts += [prompt[done : tag.start()], media[number]]
+            done = tag.end()
+        return [part for part in [*parts, prompt[done:]] if part]
+
+    def _hear(self, sounds: Sequence[tuple[int, bytes]]) -> dict[int, Recording]:
+        """Recordings by their numbers. Raises Unsupported, BadRequest."""
+        if not sounds:
+            return {}
+        rate = self._projector.sample_rate
+        if not rate:
+            raise Unsupported("this model sees, but cannot hear recordings")
+        made = read_all_sounds(sounds, rate)
+        return {
+            number: Recording(samples, hashlib.sha256(data).hexdigest())
+            for (number, data), samples in zip(sounds, made, strict=True)
+        }
+
+    def _place(
+        self, parts: Sequence[str | _Image | Recording], *, with_bos: bool, start: int
+    ) -> SensedPrompt:
         tokens: list[int] = []
         media: list[Media] = []
-        whole = [part if isinstance(part, str) else part.picture for part in parts]
+        whole = [part.picture if isinstance(part, _Image) else part for part in parts]
         for read in self._projector.read(whole, with_bos=with_bos):
             if isinstance(read, Chunk):
                 media.append(Media(start + len(tokens), read))
@@ -89,7 +128,7 @@ class Sight:
             else:
                 tokens += read
         is_shrunk = any(isinstance(part, _Image) and part.is_shrunk for part in parts)
-        return SightedPrompt(tokens, tuple(media), is_shrunk)
+        return SensedPrompt(tokens, tuple(media), is_shrunk)
 
     def _check_wholes(self, media: Sequence[Media]) -> None:
         for each in media:
@@ -123,22 +162,17 @@ class _Image:
         self._is_fewer = self.is_shrunk = True
 
 
-def _parts(prompt: str, images: Sequence[bytes]) -> list[str | _Image]:
-    """Text and images in their order. Raises BadRequest when an image has no place."""
+def _tags(prompt: str, count: int) -> dict[int, re.Match[str]]:
+    """The tag of each of `count` files, in the prompt's order. Raises BadRequest when one has
+    none."""
     tags: dict[int, re.Match[str]] = {}
     for tag in _TAG.finditer(prompt):
         number = int(tag[1])
-        if number < len(images) and tag[1] == str(number):
+        if number < count and tag[1] == str(number):
             tags.setdefault(number, tag)
-    for number in range(len(images)):
+    for number in range(count):
         if number not in tags:
             raise BadRequest(
                 f"the prompt does not say where image {number} is: write [img-{number}]"
             )
-    pixels = read_all(images)
-    parts: list[str | _Image] = []
-    done = 0
-    for number, tag in tags.items():  # in the prompt's order
-        parts += [prompt[done : tag.start()], _Image(images[number], *pixels[number])]
-        done = tag.end()
-    return [part for part in [*parts, prompt[done:]] if part]
+    return tags

@@ -1,4 +1,5 @@
-"""The projector of a model that sees: from a prompt with images to tokens, and to vectors.
+"""The projector of a model that sees or hears: from a prompt with images and recordings to tokens,
+and to vectors.
 
 The one door to libmtmd. Its own readers of files are not used: what they do not know they hand to
 a program that reads films.
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from llama_cpp import mtmd_cpp as _bindings
 
-from puna.errors import BadRequest, EngineError, StartFailed
+from puna.errors import BadRequest, EngineError, StartFailed, Unsupported
 from puna.gguf.translation.registry import read_eye
 from puna.runner.llama.floats import widen
 from puna.runner.llama.library import LOG, lib, start_failure
@@ -27,14 +28,17 @@ from puna.runner.llama.stream import written
 from puna.runner.pixels import Pixels
 from puna.runner.unwritten import Unwritten
 
-__all__ = ["Chunk", "Picture", "Projector", "Vectors"]
+__all__ = ["Chunk", "Picture", "Projector", "Recording", "Samples", "Vectors"]
 
 _mtmd: Any = _bindings
 _TEXT = _mtmd.MTMD_INPUT_CHUNK_TYPE_TEXT
 _IMAGE = _mtmd.MTMD_INPUT_CHUNK_TYPE_IMAGE
 
 Vectors = npt.NDArray[np.float32]
-"""What an encoder makes of an image: one row for each of its tokens."""
+"""What an encoder makes of an image or a recording: one row for each of its tokens."""
+
+Samples = npt.NDArray[np.float32]
+"""A recording in one channel, from -1 to 1; shape (number of samples,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,21 @@ class Picture:
     digest: str
 
 
-class Chunk:
-    """An image, or a part of one, as it stands in a prompt: `count` tokens, ready to be encoded.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording in a prompt, with as many samples a second as the projector has. `digest` names
+    it: another recording has another one.
+    """
 
-    `key` is the same for the same part of the same image, and negative, which no token is. What
+    samples: Samples
+    digest: str
+
+
+class Chunk:
+    """An image or a recording, or a part of one, as it stands in a prompt: `count` tokens, ready to
+    be encoded.
+
+    `key` is the same for the same part of the same file, and negative, which no token is. What
     comes next is `n_positions` further on. `is_whole`: its tokens see each other, so that they must
     be computed in one decode.
     """
@@ -59,6 +74,7 @@ class Chunk:
         self.n_positions = int(_mtmd.mtmd_input_chunk_get_n_pos(chunk))
         self.is_whole = bool(_mtmd.mtmd_decode_use_non_causal(context, chunk))
         self._turns = bool(_mtmd.mtmd_decode_use_mrope(context))
+        self.is_image = _mtmd.mtmd_input_chunk_get_type(chunk) == _IMAGE
         self.handle = _mtmd.mtmd_input_chunk_copy(chunk)
 
     def __del__(self) -> None:
@@ -66,8 +82,11 @@ class Chunk:
 
     def places(self, position: int) -> npt.NDArray[np.int32]:
         """Each token's position, the first's being `position`; shape (1 or 4, count)."""
+        row = np.arange(position, position + self.count, dtype=np.int32)
         if not self._turns:
-            return np.arange(position, position + self.count, dtype=np.int32)[None]
+            return row[None]
+        if not self.is_image:  # as texts: all three places are the same
+            return np.stack([row, row, row, np.zeros_like(row)])
         found = (_mtmd.mtmd_decoder_pos * self.count)()
         image = _mtmd.mtmd_input_chunk_get_tokens_image(self.handle)
         _mtmd.mtmd_helper_image_get_decoder_pos(image, position, found)
@@ -95,52 +114,66 @@ class Projector:
             if not self._handle:
                 raise start_failure(f"failed to load projector {path}")
             LOG.count("card" if on_card else "CPU", "model", Path(file).stat().st_size)
-        if not _mtmd.mtmd_support_vision(self._handle):
+        self.sees = bool(_mtmd.mtmd_support_vision(self._handle))
+        """Whether it takes images."""
+        self.sample_rate = max(0, int(_mtmd.mtmd_get_audio_sample_rate(self._handle)))
+        """Samples of a recording that it wants for a second; 0 where it takes no recordings."""
+        if not self.sees and not self.sample_rate:
             self.close()
-            raise StartFailed(f"projector {path} is not for images")
+            raise StartFailed(f"projector {path} is neither for images nor for recordings")
 
-    def read(self, parts: Sequence[str | Picture], *, with_bos: bool) -> list[list[int] | Chunk]:
-        """Tokens and images of a prompt, in their order, with the marks around images that the
-        model knows. Raises BadRequest for an image that the projector cannot take.
+    def read(
+        self, parts: Sequence[str | Picture | Recording], *, with_bos: bool
+    ) -> list[list[int] | Chunk]:
+        """Tokens, images and recordings of a prompt, in their order, with the marks around them
+        that the model knows. Raises Unsupported for what the projector is not made for, BadRequest
+        for what it cannot take.
         """
-        pictures = [part for part in parts if isinstance(part, Picture)]
+        media = [part for part in parts if not isinstance(part, str)]
+        self._check(media)
         made: list[Any] = []
         chunks = _mtmd.mtmd_input_chunks_init()
         try:
-            made = [_bitmap(picture, number) for number, picture in enumerate(pictures)]
+            made = [_bitmap(each, number) for number, each in enumerate(media)]
             bitmaps = iter(made)
             whole = [
-                _text(part) if isinstance(part, str) else _image(next(bitmaps)) for part in parts
+                _text(part) if isinstance(part, str) else _medium(next(bitmaps)) for part in parts
             ]
             pointers = [ctypes.pointer(each) for each in whole]
             array = (ctypes.POINTER(_mtmd.mtmd_input_part) * len(pointers))(*pointers)
             LOG.forget_errors()
             if _mtmd.mtmd_tokenize_from_parts(self._handle, chunks, array, len(array), with_bos):
-                raise BadRequest(f"an image cannot be prepared for the model: {LOG.errors}")
-            return self._copy(chunks, pictures)
+                raise BadRequest(f"{_names(media)} cannot be prepared for the model: {LOG.errors}")
+            return self._copy(chunks, media)
         finally:
             for bitmap in made:
                 _mtmd.mtmd_bitmap_free(bitmap)
             _mtmd.mtmd_input_chunks_free(chunks)
 
-    def _copy(self, chunks: Any, pictures: Sequence[Picture]) -> list[list[int] | Chunk]:
+    def _check(self, media: Sequence[Picture | Recording]) -> None:
+        if not self.sees and any(isinstance(each, Picture) for each in media):
+            raise Unsupported("this model hears, but cannot see images")
+        if not self.sample_rate and any(isinstance(each, Recording) for each in media):
+            raise Unsupported("this model sees, but cannot hear recordings")
+
+    def _copy(self, chunks: Any, media: Sequence[Picture | Recording]) -> list[list[int] | Chunk]:
         read: list[list[int] | Chunk] = []
-        parts = dict.fromkeys(range(len(pictures)), 0)  # an image may be cut into several
+        parts = dict.fromkeys(range(len(media)), 0)  # each may be cut into several
         for at in range(_mtmd.mtmd_input_chunks_size(chunks)):
             chunk = _mtmd.mtmd_input_chunks_get(chunks, at)
             if _mtmd.mtmd_input_chunk_get_type(chunk) == _TEXT:
                 read.append(_tokens(chunk))
                 continue
             number = int(_mtmd.mtmd_input_chunk_get_id(chunk))
-            read.append(Chunk(self._handle, chunk, _key(pictures[number].digest, parts[number])))
+            read.append(Chunk(self._handle, chunk, _key(media[number].digest, parts[number])))
             parts[number] += 1
         return read
 
     def encode(self, chunk: Chunk) -> Vectors:
-        """What the model sees, shape (count, width of its embeddings). Raises EngineError."""
+        """What the model sees or hears, shape (count, width of embeddings). Raises EngineError."""
         LOG.forget_errors()
         if _mtmd.mtmd_encode_chunk(self._handle, chunk.handle):
-            raise EngineError(f"an image could not be encoded: {LOG.errors}")
+            raise EngineError(f"an image or a recording could not be encoded: {LOG.errors}")
         pointer = _mtmd.mtmd_get_output_embd(self._handle)
         return np.ctypeslib.as_array(pointer, shape=(chunk.count, self._width)).copy()
 
@@ -169,12 +202,22 @@ def _open(path: str, model: Model, n_threads: int, *, on_card: bool) -> Any:
     return _mtmd.mtmd_init_from_file(path.encode(), model.handle, params)
 
 
-def _bitmap(picture: Picture, number: int) -> Any:
-    height, width, _ = picture.pixels.shape
-    pixels = np.ascontiguousarray(picture.pixels)
-    bitmap = _mtmd.mtmd_bitmap_init(
-        width, height, pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-    )
+def _names(media: Sequence[Picture | Recording]) -> str:
+    return "an image" if any(isinstance(each, Picture) for each in media) else "a recording"
+
+
+def _bitmap(medium: Picture | Recording, number: int) -> Any:
+    if isinstance(medium, Picture):
+        height, width, _ = medium.pixels.shape
+        pixels = np.ascontiguousarray(medium.pixels)
+        bitmap = _mtmd.mtmd_bitmap_init(
+            width, height, pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        )
+    else:
+        samples = np.ascontiguousarray(medium.samples, np.float32)
+        bitmap = _mtmd.mtmd_bitmap_init_from_audio(
+            len(samples), samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        )
     _mtmd.mtmd_bitmap_set_id(bitmap, str(number).encode())
     return bitmap
 
@@ -185,7 +228,7 @@ def _text(text: str) -> Any:
     return _mtmd.mtmd_input_part(text=ctypes.pointer(read), bitmap=None)
 
 
-def _image(bitmap: Any) -> Any:
+def _medium(bitmap: Any) -> Any:
     return _mtmd.mtmd_input_part(text=None, bitmap=bitmap)
 
 
@@ -196,6 +239,6 @@ def _tokens(chunk: Any) -> list[int]:
 
 
 def _key(digest: str, part: int) -> int:
-    """A number below -1, the token ids' own: 120 bits of a hash, so that no two images share it."""
+    """A number below -1, the token ids' own: 120 bits of a hash, so that no two files share it."""
     name = hashlib.sha256(f"{digest} {part}".encode()).digest()[:15]
     return -2 - int.from_bytes(name, "big")
