@@ -64,6 +64,8 @@ def _scaling(config: Config) -> Keys:
     kind = rope.text_of("rope_type", rope.text_of("type", "default")).lower()
     if kind in ("default", "llama3", "mrope", "longrope", "su", "proportional"):
         return {}
+    if kind in ("dynamic", "xdrope") and rope.has("alpha"):
+        return {}  # another base in truth
     if kind == "linear":
         return {"rope.scaling.type": "linear", "rope.scaling.factor": rope.real("factor")}
     if kind == "yarn":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from puna.convert.config import Config
+from puna.convert.families.qwen_vl import sections
 from puna.convert.family import Family, Keys
 
 
@@ -21,10 +22,15 @@ def _moe(config: Config) -> Keys:
     }
 
 
+def _seeing(config: Config) -> Keys:
+    return {"rope.dimension_sections": sections(config, (16, 24, 24))}
+
+
 _DENSE = Family("ernie4_5")
 
 FAMILIES = {
     "Ernie4_5ForCausalLM": _DENSE,
     "Ernie4_5_ForCausalLM": _DENSE,
+    "PaddleOCRVLForConditionalGeneration": Family("paddleocr", _seeing),
     "Ernie4_5_MoeForCausalLM": Family("ernie4_5-moe", _moe, drop=r"^mtp_|\.mtp_"),
 }

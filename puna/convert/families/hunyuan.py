@@ -45,6 +45,18 @@ def _moe(config: Config) -> Keys:
     }
 
 
+def _seeing(config: Config) -> Keys:
+    """Positions in several dimensions, stretched by the engine itself."""
+    rope = config.rope
+    listed = rope.items("xdrope_section") or rope.items("mrope_section")
+    if not listed:
+        return _dense(config)
+    return {
+        "rope.dimension_sections": [int(n) for n in (*listed, 0, 0, 0, 0)][:4],
+        "rope.scaling.alpha": rope.real("alpha", 0.0),
+    }
+
+
 def _v3(config: Config) -> Keys:
     return {
         **moe_keys(config),
@@ -68,5 +80,6 @@ _PLACES = {
 FAMILIES = {
     "HYV3ForCausalLM": Family("hy_v3", _v3, moved(_PLACES)),
     "HunYuanDenseV1ForCausalLM": Family("hunyuan-dense", _dense),
+    "HunYuanVLForConditionalGeneration": Family("hunyuan_vl", _seeing),
     "HunYuanMoEV1ForCausalLM": Family("hunyuan-moe", _moe),
 }

@@ -1,5 +1,5 @@
 """Any text model behind an encoder; which one it is, the part of the text says: LLaVA, InternVL,
-Idefics 3 and SmolVLM.
+Idefics 3 and SmolVLM; Voxtral and Qwen 2 Audio without what hears.
 """
 
 from __future__ import annotations
@@ -36,5 +36,7 @@ FAMILIES = {
     "InternVLChatModel": _ANY,
     "InternVLForConditionalGeneration": _ANY,
     "LlavaForConditionalGeneration": _ANY,
+    "Qwen2AudioForConditionalGeneration": _ANY,
     "SmolVLMForConditionalGeneration": _ANY,
+    "VoxtralForConditionalGeneration": _ANY,
 }

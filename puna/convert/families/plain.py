@@ -152,6 +152,9 @@ FAMILIES = {
     "NemotronForCausalLM": Family("nemotron", norm_offset=r"norm\.weight$"),
     "ExaoneForCausalLM": Family("exaone", _exaone, more=llama3_factors),
     "Exaone4ForCausalLM": Family("exaone4", _exaone4, more=llama3_factors),
+    "Exaone4_5_ForConditionalGeneration": Family(
+        "exaone4", _exaone4, more=llama3_factors, drop=r"^mtp\."
+    ),
     "ExaoneMoeForCausalLM": Family("exaone-moe", _exaone_moe, more=llama3_factors, drop=r"^mtp\."),
     "ExaoneMoEForCausalLM": Family("exaone-moe", _exaone_moe, more=llama3_factors, drop=r"^mtp\."),
     "Jais2ForCausalLM": Family("jais2"),

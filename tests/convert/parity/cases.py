@@ -382,6 +382,17 @@ CASES: Mapping[str, Case] = MappingProxyType(
             },
         ),
         "hunyuan": case("hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", head_dim=16),
+        "hunyuan, stretched": case(
+            "hunyuan_v1_dense",
+            "HunYuanDenseV1ForCausalLM",
+            head_dim=16,
+            rope_parameters={
+                "rope_type": "dynamic",
+                "rope_theta": 10000.0,
+                "alpha": 50.0,
+                "factor": 1.0,
+            },
+        ),
         "hunyuan-moe": case(
             "hunyuan_v1_moe",
             "HunYuanMoEV1ForCausalLM",

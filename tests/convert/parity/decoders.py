@@ -1,5 +1,5 @@
 """Decoders that transformers has no class for, computed here after their makers' descriptions:
-DeepSeek 1, Ling 1, PLaMo, PLM, SmallThinker, OpenELM, Arctic. Runs where torch is.
+DeepSeek 1, Ling 1, PLaMo, DeciLM. Runs where torch is.
 """
 
 from __future__ import annotations
@@ -236,6 +236,58 @@ def _plamo(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
     return _through(weights, "lm_head", _norm(weights, "model.norm", x))
 
 
+def _deci_blocks(config: Settings) -> list[tuple[int, bool, int]]:
+    """Of each layer: its key heads, whether a matrix stands for them, its inner width."""
+    found = []
+    for block in config["block_configs"]:
+        share, mult = block["attention"]["n_heads_in_group"], block["ffn"]["ffn_mult"]
+        n_kv = config["num_attention_heads"] // share if share else 0
+        part = int(2 * (mult or 0.0) * config["hidden_size"] / 3)
+        found.append((n_kv, block["attention"]["replace_with_linear"], -(-part // 256) * 256))
+    return found
+
+
+def _deci_shapes(config: Settings) -> Shapes:
+    width = config["hidden_size"]
+    size = width // config["num_attention_heads"]
+    shapes = _llama_shapes({**config, "num_hidden_layers": 0})
+    for layer, (n_kv, straight, inner) in enumerate(_deci_blocks(config)):
+        stem = f"model.layers.{layer}"
+        if n_kv:
+            shapes |= dict.fromkeys(
+                (f"{stem}.self_attn.{part}_proj.weight" for part in "qo"), (width, width)
+            )
+            shapes |= dict.fromkeys(
+                (f"{stem}.self_attn.{part}_proj.weight" for part in "kv"), (n_kv * size, width)
+            )
+        if straight:
+            shapes[f"{stem}.self_attn.linear_attn.weight"] = (width, width)
+        if n_kv or straight:
+            shapes[f"{stem}.input_layernorm.weight"] = (width,)
+        if inner:
+            shapes[f"{stem}.post_attention_layernorm.weight"] = (width,)
+            shapes |= _gated_shapes(f"{stem}.mlp", width, inner)
+    return shapes
+
+
+def _deci(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
+    """Llama whose layers differ: some have a matrix for their attention, or none, or no network."""
+    x = weights["model.embed_tokens.weight"][tokens]
+    for layer, (n_kv, straight, inner) in enumerate(_deci_blocks(config)):
+        stem = f"model.layers.{layer}"
+        if n_kv:
+            own = {**config, "num_key_value_heads": n_kv}
+            h = _norm(weights, f"{stem}.input_layernorm", x)
+            x = x + _attention(own, weights, f"{stem}.self_attn", h)
+        elif straight:
+            h = _norm(weights, f"{stem}.input_layernorm", x)
+            x = x + _through(weights, f"{stem}.self_attn.linear_attn", h)
+        if inner:
+            h = _norm(weights, f"{stem}.post_attention_layernorm", x)
+            x = x + _gated(weights, f"{stem}.mlp", h)
+    return _through(weights, "lm_head", _norm(weights, "model.norm", x))
+
+
 Original = tuple[Callable[[Settings], Shapes], Callable[[Settings, Weights, Tensor], Tensor]]
 DECODERS: Mapping[str, Original] = MappingProxyType(
     {
@@ -245,6 +297,7 @@ DECODERS: Mapping[str, Original] = MappingProxyType(
             lambda config, weights, tokens: _moe(config["language_config"], weights, tokens),
         ),
         "BailingMoeForCausalLM": (_ling_shapes, _ling),
+        "DeciLMForCausalLM": (_deci_shapes, _deci),
         "PlamoForCausalLM": (_plamo_shapes, _plamo),
     }
 )

@@ -59,6 +59,15 @@ _PLAIN: Mapping[str, Any] = {
     "norm_topk_prob": False,
     "rms_norm_eps": 1e-6,
 }
+
+
+def _block(share: int | None, ffn: float | None, straight: bool = False) -> dict[str, Any]:
+    return {
+        "attention": {"n_heads_in_group": share, "replace_with_linear": straight},
+        "ffn": {"ffn_mult": ffn},
+    }
+
+
 _QWEN, _LLAMA, _STABLE = "Qwen2ForCausalLM", "LlamaForCausalLM", "StableLmForCausalLM"
 
 OTHERS: Mapping[str, Case] = {
@@ -117,6 +126,24 @@ OTHERS: Mapping[str, Case] = {
         "deepseek_vl_v2",
         "DeepseekOCRForCausalLM",
         {"language_config": {**BASE, **_PLAIN, "num_key_value_heads": 4, "use_mla": False}},
+    ),
+    "deci": Case(
+        "nemotron-nas",
+        "DeciLMForCausalLM",
+        {
+            **BASE,
+            "num_hidden_layers": 5,
+            "num_key_value_heads": None,
+            "intermediate_size": None,
+            "rms_norm_eps": 1e-6,
+            "block_configs": [
+                _block(2, 3.0),
+                _block(4, 6.0),
+                _block(None, 3.0, straight=True),
+                _block(None, None),
+                _block(None, 6.0),
+            ],
+        },
     ),
     "plamo": Case(
         "plamo",

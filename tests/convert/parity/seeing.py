@@ -1,11 +1,11 @@
-"""The text of checkpoints that see: converted whole, asked about texts alone."""
+"""The text of checkpoints that see or hear: converted whole, asked about texts alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from tests.convert.parity.case import BASE, WINDOW, Case
+from tests.convert.parity.case import BASE, WINDOW, Case, but
 
 __all__ = ["SEEING"]
 
@@ -197,5 +197,88 @@ SEEING: Mapping[str, Case] = {
         "InternVLForConditionalGeneration",
         {"model_type": "qwen3"},
         {**_EYE, "model_type": "internvl_vision", "image_size": [56, 56], "patch_size": [14, 14]},
+    ),
+    "gemma4-unified, text": but(
+        _case(
+            "gemma4_unified",
+            "Gemma4UnifiedForConditionalGeneration",
+            {
+                "model_type": "gemma4_unified_text",
+                "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
+                "global_head_dim": 32,
+                "sliding_window": WINDOW,
+                "tie_word_embeddings": True,
+            },
+            {"mm_embed_dim": 64, "patch_size": 4, "mm_posemb_size": 32},
+            audio_config={"audio_embed_dim": 32},
+            tie_word_embeddings=True,
+        ),
+        spread=0.5,
+        tolerance=1e-2,
+    ),
+    "exaone4.5, text": _case(
+        "exaone4_5",
+        "Exaone4_5_ForConditionalGeneration",
+        {"model_type": "exaone4", "sliding_window": None, "layer_types": ["full_attention"] * 3},
+        {**_QWEN_EYE, "hidden_size": 48, "num_heads": 4, "num_key_value_heads": 2},
+    ),
+    "paddleocr-vl, text": _case(
+        "paddleocr_vl",
+        "PaddleOCRVLForConditionalGeneration",
+        {"rope_parameters": _MROPE},
+        {
+            "hidden_size": 48,
+            "intermediate_size": 80,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 3,
+        },
+    ),
+    "hunyuan-vl, text": but(
+        _case(
+            "hunyuan_vl",
+            "HunYuanVLForConditionalGeneration",
+            {
+                "rope_parameters": {
+                    "rope_type": "dynamic",
+                    "rope_theta": 10000.0,
+                    "alpha": 50.0,
+                    "factor": 1.0,
+                    "mrope_section": [2, 2, 2, 2],
+                }
+            },
+            {
+                "hidden_size": 48,
+                "intermediate_size": 80,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 3,
+                "num_key_value_heads": 3,
+                "text_hidden_size": 64,
+            },
+        ),
+        note="the engine leaves the fourth axis of positions at 0 in texts",
+    ),
+    "voxtral, text": _case(
+        "voxtral",
+        "VoxtralForConditionalGeneration",
+        {"model_type": "llama"},
+        {},
+        audio_config={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+        },
+    ),
+    "qwen2-audio, text": _case(
+        "qwen2_audio",
+        "Qwen2AudioForConditionalGeneration",
+        {"model_type": "qwen2"},
+        {},
+        audio_config={
+            "d_model": 32,
+            "encoder_ffn_dim": 64,
+            "encoder_layers": 1,
+            "encoder_attention_heads": 2,
+        },
     ),
 }
