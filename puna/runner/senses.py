@@ -16,7 +16,6 @@ from puna.runner.llama.projector import Chunk, Picture, Projector, Recording
 from puna.runner.media import Media
 from puna.runner.pixels import Pixels, read_all, read_pixels, shrink
 from puna.runner.running import NO_ROOM
-from puna.runner.sounds import read_all_sounds
 
 __all__ = ["SensedPrompt", "Senses"]
 
@@ -106,6 +105,8 @@ class Senses:
         """Recordings by their numbers. Raises Unsupported, BadRequest."""
         if not sounds:
             return {}
+        from puna.runner.sounds import read_all_sounds  # noqa: PLC0415 - 40 ms, and few models hear
+
         rate = self._projector.sample_rate
         if not rate:
             raise Unsupported("this model sees, but cannot hear recordings")

@@ -21,7 +21,6 @@ from puna.runner.launcher import ProcessLauncher
 from puna.runner.llama.projector import Projector
 from puna.runner.pixels import read_pixels
 from puna.runner.protocol import Generation, LoadPlan, Sampling, WarmPlan
-from puna.runner.sounds import read_sound
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.projectors import GEMMA, LLAVA, QWEN, Eye, make_tiny_positions
 from tests.fakes.shapes import make_tiny_window
@@ -103,6 +102,8 @@ def _read(seer: Seer, prompt: str, images: Sequence[bytes]) -> Iterator[tuple[Ra
 
 def _bitmap(file: bytes, rate: int) -> Any:
     if kind_of_sound(file):
+        from puna.runner.sounds import read_sound  # noqa: PLC0415 - as in the runner
+
         samples = read_sound(file, 0, rate)
         return mtmd.mtmd_bitmap_init_from_audio(
             len(samples), samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
