@@ -169,15 +169,10 @@ def _images(folder: Path) -> Config:
 
 def _added(files: Folder) -> dict[str, int]:
     """Ids by text, as far as either file of the tokenizer lists them."""
-    decoder = files.settings.get("added_tokens_decoder")
-    listed = files.tokenizer.get("added_tokens")
-    pairs: list[tuple[Any, Any]] = list(decoder.items()) if isinstance(decoder, dict) else []
-    if isinstance(listed, list):
-        pairs += [(token.get("id"), token) for token in listed if isinstance(token, dict)]
     return {
-        str(token["content"]): int(number)
-        for number, token in pairs
-        if isinstance(token, dict) and "content" in token and str(number).isdecimal()
+        str(entry["content"]): int(entry["id"])
+        for entry in files.added_tokens()
+        if "content" in entry and str(entry.get("id")).isdecimal()
     }
 
 

@@ -28,13 +28,12 @@ def keys_of(folder: Path, n_rows: int = 0, **config: Any) -> dict[str, Any]:
     return dict(tokenizer_keys(Folder.read(folder, Config(config)), n_rows))
 
 
-def tokens_of(folder: Path, text: str) -> list[int]:
+def tokens_of(folder: Path, text: str, *, framed: bool = False) -> list[int]:
     """What the engine makes of a text with the tokenizer of this folder."""
     file = folder / "vocabulary.gguf"
-    flags = {"tokenizer.ggml.add_bos_token": False, "tokenizer.ggml.add_eos_token": False}
-    open_file(file, {"general.architecture": "llama", **keys_of(folder), **flags}, [])
+    open_file(file, {"general.architecture": "llama", **keys_of(folder)}, [])
     engine = llama_cpp.Llama(str(file), vocab_only=True, verbose=False)
-    return list(engine.tokenize(text.encode(), add_bos=False, special=True))
+    return list(engine.tokenize(text.encode(), add_bos=framed, special=True))
 
 
 def write_unigram(folder: Path, tokens: list[str], unknown: int, **changes: Any) -> None:
@@ -222,6 +221,76 @@ def test_the_special_tokens_of_a_sentencepiece_model_are_its_trainers(tmp_path: 
     (tmp_path / "tokenizer.model").write_bytes(pieces)
     assert keys_of(tmp_path)["tokenizer.ggml.unknown_token_id"] == 2
     assert tokens_of(tmp_path, "a ?") == [3, 2]
+
+
+def template(*parts: str) -> dict[str, Any]:
+    """A post-processor that puts these tokens around the text `A`."""
+    single = [
+        {"Sequence": {"id": "A"}} if part == "A" else {"SpecialToken": {"id": part}}
+        for part in parts
+    ]
+    return {"type": "TemplateProcessing", "single": single}
+
+
+FRAMES: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+    "one before and one after": (
+        template("<s>", "A", "</s>"),
+        {},
+        {"add_bos_token": True, "bos_token_id": 0, "add_eos_token": True, "eos_token_id": 1},
+    ),
+    "another than the settings call the first": (
+        template("</s>", "A"),
+        {"bos_token": "<s>"},
+        {"add_bos_token": True, "bos_token_id": 1, "add_eos_token": False},
+    ),
+    "another after it than ends an answer": (
+        template("A", "<s>"),
+        {"eos_token": "</s>"},
+        {"add_bos_token": False, "add_eos_token": True, "eos_token_id": 0, "eot_token_id": 1},
+    ),
+    "two before it, which the template of a chat writes itself": (
+        template("<s>", "</s>", "A"),
+        {},
+        {"add_bos_token": False, "add_eos_token": False},
+    ),
+    "none, and nobody says so": (None, {}, {"add_bos_token": False}),
+    "one that is said and is not there": (None, {"add_bos_token": True}, {"add_bos_token": False}),
+    "one that is said": (
+        None,
+        {"add_bos_token": True, "bos_token": "<s>"},
+        {"add_bos_token": True, "bos_token_id": 0},
+    ),
+    "nothing that can be read": (
+        {"type": "TemplateProcessing", "single": [[], {"SpecialToken": 3}]},
+        {},
+        {"add_bos_token": False, "add_eos_token": False},
+    ),
+}
+
+
+@pytest.mark.parametrize(("step", "settings", "wanted"), FRAMES.values(), ids=FRAMES)
+def test_a_text_gets_the_tokens_around_it_that_the_maker_puts_there(
+    tmp_path: Path, step: Any, settings: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    write_tokenizer(tmp_path, post_processor=step)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    keys = {key.removeprefix("tokenizer.ggml."): value for key, value in keys_of(tmp_path).items()}
+    names = ("add_bos_token", "bos_token_id", "add_eos_token", "eos_token_id", "eot_token_id")
+    assert {name: keys[name] for name in names if name in keys} == wanted
+
+
+def test_words_stand_between_their_own_cls_and_sep_whatever_their_numbers(tmp_path: Path) -> None:
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]
+    model = {"type": "WordPiece", "unk_token": "[UNK]"}
+    write_tokenizer(
+        tmp_path,
+        added_tokens=[],
+        normalizer={"type": "BertNormalizer"},
+        pre_tokenizer={"type": "BertPreTokenizer"},
+        post_processor=template("[CLS]", "A", "[SEP]"),
+        model={**model, "vocab": {token: number for number, token in enumerate(tokens)}},
+    )
+    assert tokens_of(tmp_path, "a b", framed=True) == [2, 4, 1, 3]
 
 
 TEMPLATES: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {

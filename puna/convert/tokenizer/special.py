@@ -12,6 +12,7 @@ from typing import Any
 
 from puna.convert.config import Config, read_json
 from puna.convert.family import Value
+from puna.convert.tokenizer.framing import framing_keys
 from puna.errors import TokenizerError
 
 __all__ = ["Folder", "special_keys", "template_keys"]
@@ -68,21 +69,38 @@ class Folder:
             optional("added_tokens.json"),
         )
 
+    def added_tokens(self) -> list[Mapping[str, Any]]:
+        """Tokens that stand outside the model, each with its `id` and `content`, as far as a file
+        gives them; those of tokenizer.json are the last.
+        """
+        decoder = self.settings.get("added_tokens_decoder")
+        found: list[Mapping[str, Any]] = [
+            {**entry, "id": int(number)}
+            for number, entry in (decoder.items() if isinstance(decoder, dict) else ())
+            if isinstance(entry, dict) and len(number) < 10 and number.isdecimal()
+        ]
+        listed = self.tokenizer.get("added_tokens")
+        found += [e for e in (listed if isinstance(listed, list) else ()) if isinstance(e, dict)]
+        return found
 
-def special_keys(folder: Folder, tokens: Sequence[str]) -> dict[str, Value]:
-    """Ids of special tokens, whether they are put before and after a text, and what
-    ends an answer.
+
+def special_keys(
+    folder: Folder, tokens: Sequence[str], model: str, given: Mapping[str, Value]
+) -> dict[str, Value]:
+    """Ids of special tokens, whether they are put before and after a text, and what ends an
+    answer. `model` is the engine's name for the kind, `given` are the keys that the vocabulary
+    itself has.
     """
     ids: dict[str, int] = {}
     for number, text in enumerate(tokens):
         ids.setdefault(text, number)
-    keys: dict[str, Value] = {}
+    keys: dict[str, Value] = dict(given)
     for name, key in _KEYS.items():
         special = _id(folder, name, ids)
         if special is not None and 0 <= special < len(tokens):
             keys[f"tokenizer.ggml.{key}"] = special
     keys |= _ends(folder, keys, len(tokens))
-    keys |= _flags(folder)
+    keys |= framing_keys(folder.tokenizer, folder.settings, keys, ids, model)
     keys |= _strips(folder, ids)
     for key, texts in _MIDDLE.items():
         for text in texts:
@@ -130,57 +148,16 @@ def _ends(folder: Folder, keys: Mapping[str, Value], n_tokens: int) -> dict[str,
     return {"tokenizer.ggml.eos_token_ids": ends, **more}
 
 
-def _flags(folder: Folder) -> dict[str, Value]:
-    """Which special tokens a text gets: as said, or as the post-processor's template has it."""
-    keys: dict[str, Value] = {}
-    first, last = _around(folder.tokenizer.get("post_processor"))
-    for name, found in (("bos", first), ("eos", last)):
-        said = folder.settings.get(f"add_{name}_token")
-        if isinstance(said, bool):
-            keys[f"tokenizer.ggml.add_{name}_token"] = said
-        elif found is not None:
-            keys[f"tokenizer.ggml.add_{name}_token"] = found
-    return keys
-
-
 def _strips(folder: Folder, ids: Mapping[str, int]) -> dict[str, Value]:
     """Phi-3's tags take the blanks after them along. The engine has that for models that are called
     so alone, and wants these tokens.
     """
-    decoder = folder.settings.get("added_tokens_decoder")
-    listed = [*(decoder.values() if isinstance(decoder, dict) else ())]
-    listed += folder.tokenizer.get("added_tokens", ())
     plain = ("<unk>", "<s>", "<|endoftext|>")
-    tags = [
-        entry for entry in listed if isinstance(entry, dict) and entry.get("content") not in plain
-    ]
+    tags = [entry for entry in folder.added_tokens() if entry.get("content") not in plain]
     has_all = all(text in ids for text in (*plain, "</s>"))
     if has_all and tags and all(entry.get("rstrip") for entry in tags):
         return {"general.name": "Phi-3"}
     return {}
-
-
-def _around(step: Any) -> tuple[bool | None, bool | None]:
-    """Whether the post-processor puts a special token first, and last; None where it
-    says nothing.
-    """
-    if not isinstance(step, dict):
-        return None, None
-    match step.get("type"):
-        case "Sequence":
-            found = [_around(inner) for inner in step.get("processors", ())]
-            return (
-                next((first for first, _ in found if first is not None), None),
-                next((last for _, last in found if last is not None), None),
-            )
-        case "TemplateProcessing":
-            single = step.get("single")
-            if not isinstance(single, list) or not single:
-                return None, None
-            return "SpecialToken" in single[0], "SpecialToken" in single[-1]
-        case "RobertaProcessing" | "BertProcessing":
-            return True, True
-    return None, None
 
 
 def template_keys(folder: Folder) -> dict[str, Value]:

@@ -101,7 +101,8 @@ def tokenizer_keys(folder: Folder, n_rows: int, pretokenizer: str = "") -> dict[
         keys["tokenizer.ggml.scores"] = vocabulary.scores
     if vocabulary.merges is not None:
         keys["tokenizer.ggml.merges"] = vocabulary.merges
-    return keys | special_keys(folder, vocabulary.tokens) | template_keys(folder)
+    special = special_keys(folder, vocabulary.tokens, vocabulary.model, vocabulary.keys)
+    return keys | special | template_keys(folder)
 
 
 def _read(folder: Folder, pretokenizer: str) -> _Vocabulary:
@@ -309,14 +310,7 @@ def _add_added(vocabulary: _Vocabulary, folder: Folder) -> None:
     for added, place in folder.added.items():
         if type(place) is int:
             vocabulary.put(place, added, USER_DEFINED)
-    decoder = folder.settings.get("added_tokens_decoder")
-    entries = [
-        {**entry, "id": int(number)}
-        for number, entry in (decoder.items() if isinstance(decoder, dict) else ())
-        if isinstance(entry, dict) and str(number).isdecimal()
-    ]
-    entries += [e for e in folder.tokenizer.get("added_tokens", ()) if isinstance(e, dict)]
-    for entry in entries:
+    for entry in folder.added_tokens():
         number, text = entry.get("id"), entry.get("content")
         if type(number) is not int or not isinstance(text, str):
             raise TokenizerError("tokenizer.json: an added token has no id or no text")

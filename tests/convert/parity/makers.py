@@ -11,7 +11,15 @@ from typing import Any
 from puna.gguf.reader import read_header
 from tests.convert.parity.pieces import BYTE_PAIRS, Normalizer, pieces_model
 
-__all__ = ["EXTRA", "MERGED", "read_vocabulary", "splitter", "write_files", "write_merged"]
+__all__ = [
+    "EXTRA",
+    "MERGED",
+    "framing",
+    "read_vocabulary",
+    "splitter",
+    "write_files",
+    "write_merged",
+]
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
 _WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
@@ -28,6 +36,16 @@ def splitter(pattern: str) -> dict[str, Any]:
     """A step that splits at a pattern and keeps what matches."""
     regex = {"Regex": pattern}
     return {"type": "Split", "pattern": regex, "behavior": "Isolated", "invert": False}
+
+
+def framing(first: str, last: str, vocab: Mapping[str, int]) -> dict[str, Any]:
+    """The step that puts a token before each text and one after; an empty one is none."""
+    texts = [text for text in (first, last) if text]
+    single = [{"SpecialToken": {"id": text, "type_id": 0}} for text in texts]
+    single.insert(int(bool(first)), {"Sequence": {"id": "A", "type_id": 0}})
+    special = {text: {"id": text, "ids": [vocab[text]], "tokens": [text]} for text in texts}
+    steps = {"single": single, "pair": single, "special_tokens": special}
+    return {"type": "TemplateProcessing", **steps}
 
 
 def _bytes(*, use_regex: bool) -> dict[str, Any]:
@@ -151,6 +169,7 @@ def write_merged(folder: Path, state: Mapping[str, Any]) -> None:
         "version": "1.0",
         "added_tokens": added,
         "normalizer": {"type": "Sequence", "normalizers": [first, blank]},
+        "post_processor": framing("<s>", "", vocab),
         "decoder": {"type": "ByteFallback"},
         "model": {
             "type": "BPE",
@@ -186,11 +205,13 @@ def _write_pairs(
     """
     escape = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
     normalizer = {"type": "NFC"} if composed else None
+    vocab = {text: number for number, text in enumerate(tokens) if not EXTRA.fullmatch(text)}
     state = {
         "version": "1.0",
         "added_tokens": _added(tokens, types),
         "normalizer": normalizer if steps else escape,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": list(steps)} if steps else None,
+        "post_processor": None if steps else framing("<bos>", "", vocab),
         "decoder": PLAIN if steps else {"type": "ByteFallback"},
         "model": {
             "type": "BPE",
@@ -198,9 +219,7 @@ def _write_pairs(
             "fuse_unk": not steps,
             "byte_fallback": not steps,
             "ignore_merges": "{1,3}" in str(steps),
-            "vocab": {
-                text: number for number, text in enumerate(tokens) if not EXTRA.fullmatch(text)
-            },
+            "vocab": vocab,
             "merges": list(merges),
         },
     }
@@ -253,6 +272,7 @@ def _write_words(folder: Path, tokens: Sequence[str]) -> None:
     names = ("cls", "sep", "unk", "pad", "mask")
     special = [f"[{name.upper()}]" for name in names]
     types = [CONTROL if text in special else NORMAL for text in plain]
+    vocab = {text: number for number, text in enumerate(plain)}
     state = {
         "version": "1.0",
         "added_tokens": _added(plain, types),
@@ -264,12 +284,13 @@ def _write_words(folder: Path, tokens: Sequence[str]) -> None:
             "lowercase": True,
         },
         "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": framing("[CLS]", "[SEP]", vocab),
         "model": {
             "type": "WordPiece",
             "unk_token": "[UNK]",
             "continuing_subword_prefix": "##",
             "max_input_chars_per_word": 100,
-            "vocab": {text: number for number, text in enumerate(plain)},
+            "vocab": vocab,
         },
     }
     (folder / "tokenizer.json").write_text(json.dumps(state))

@@ -20,8 +20,9 @@ from typing import Any
 __all__ = ["main"]
 
 _N_RANDOM = 400
+_FRAMED = "in the tokens that a whole text gets"
 _SEPARATOR = "\n__ggml_vocab_test__\n"
-Encode = Callable[[str], list[int]]
+Encode = Callable[..., list[int]]
 Texts = list[tuple[str, list[int]]]
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "conversion.md"
@@ -69,6 +70,7 @@ def _expect(folder: Path, own: str, n_rows: int, listed: Texts) -> None:
     texts = dict(nasty.NASTY)
     texts |= {f"tag {tag}": f"a{tag}b {tag} c{tag}{tag}\n{tag}" for tag in tags}
     expected = {
+        "frame": _frame(encode(_FRAMED, True), encode(_FRAMED)),
         "own": own,
         "n_rows": n_rows,
         "listed": listed,
@@ -87,10 +89,12 @@ def _maker(folder: Path) -> tuple[Encode, list[str]]:
         special = [each["content"] for each in added if each["special"]]
         defined = [each["content"] for each in added if not each["special"]]
         tags = special[:3] + special[-1:] + defined[:2] + defined[-1:]
-        return lambda text: list(whole.encode(text, add_special_tokens=False).ids), tags
+        return lambda text, framed=False: list(
+            whole.encode(text, add_special_tokens=framed).ids
+        ), tags
     library: Any = importlib.import_module("sentencepiece")
     pieces = library.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
-    return lambda text: list(pieces.encode(text)), ["<tool_call>", "<start_of_turn>"]
+    return lambda text, _=False: list(pieces.encode(text)), ["<tool_call>", "<start_of_turn>"]
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,11 @@ class _Vocabulary:
     takes_tags: bool
     """Whether the maker's library takes texts for control tokens."""
 
-    def encode(self, text: str, *, special: bool) -> list[int]:
-        """The engine's tokens; `special` texts may become control tokens."""
-        return list(self.engine.tokenize(text.encode(), add_bos=False, special=special))
+    def encode(self, text: str, *, special: bool, framed: bool = False) -> list[int]:
+        """The engine's tokens; `special` texts may become control tokens, a `framed` one gets those
+        of a whole text.
+        """
+        return list(self.engine.tokenize(text.encode(), add_bos=framed, special=special))
 
     def agrees(self, text: str, ids: list[int]) -> bool:
         """Whether the engine has the same tokens, or, where the best sum of scores wins, others
@@ -120,6 +126,14 @@ class _Vocabulary:
         unknown = self.keys["tokenizer.ggml.unknown_token_id"]
         worth = sum(scores[number] for number in ids if number != unknown)
         return "".join(tokens[number] for number in ids), round(worth, 2)
+
+
+def _frame(whole: list[int], text: list[int]) -> list[list[int]]:
+    """What stands before a text and after it."""
+    for at in range(len(whole) - len(text) + 1):
+        if whole[at : at + len(text)] == text:
+            return [whole[:at], whole[at + len(text) :]]
+    raise ValueError("a text has other tokens when it stands alone")
 
 
 def _compare(folder: Path, wanted: list[str]) -> int:
@@ -143,6 +157,9 @@ def _compare(folder: Path, wanted: list[str]) -> int:
             text for text, ids in expected["listed"] if engine.encode(text, special=False) != ids
         ]
         words += [f"differs from what is listed: {text!r}" for text in listed]
+        frame = _frame(*(engine.encode(_FRAMED, special=False, framed=f) for f in (True, False)))
+        if engine.takes_tags and frame != expected["frame"]:
+            words.append(f"a text stands in {frame}, the maker's in {expected['frame']}")
         failed = failed or bool(words)
         n_texts = sum(len(expected[kind]) for kind in ("listed", "named", "random"))
         n_same = n_texts - len(listed) - len(named) - len(random)
@@ -174,8 +191,6 @@ def _engine(folder: Path, own: str, n_rows: int) -> _Vocabulary:
     config = importlib.import_module("puna.convert.config").Config({})
     keys = vocabulary.tokenizer_keys(folders.Folder.read(folder, config), n_rows, own)
     head = {"general.architecture": "llama", **keys}
-    for flag in ("bos", "eos"):
-        head[f"tokenizer.ggml.add_{flag}_token"] = False
     file = folder / "vocab.gguf"
     importlib.import_module("puna.convert.write").open_file(file, head, [])
     better = importlib.import_module("puna.runner.llama.overrides").SPLITTERS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 
 from puna.convert.tokenizer.pretokenizer import NAMES
 from puna.convert.tokenizer.sentencepiece import read_pieces
-from tests.convert.parity.makers import AFTER, DIGITS, PLAIN, PUNCTUATION, RUNS, splitter
+from tests.convert.parity.makers import AFTER, DIGITS, PLAIN, PUNCTUATION, RUNS, framing, splitter
 from tests.convert.parity.nasty import NASTY
 
 __all__ = ["TRAINED"]
@@ -45,10 +45,16 @@ def _save(state: Mapping[str, Any], folder: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(state))
 
 
-def _trained(tokenizer: Any, trainer: Any) -> dict[str, Any]:
+def _trained(
+    tokenizer: Any, trainer: Any, first: str = "", last: str = "", defined: Sequence[str] = _DEFINED
+) -> dict[str, Any]:
+    """A tokenizer.json, with the tokens that a text gets before it and after."""
     tokenizer.train_from_iterator(_texts(), trainer)
-    tokenizer.add_tokens([tokenizers.AddedToken(text, normalized=False) for text in _DEFINED])
+    tokenizer.add_tokens([tokenizers.AddedToken(text, normalized=False) for text in defined])
     state: dict[str, Any] = json.loads(tokenizer.to_str())
+    if first or last:
+        vocab = tokenizer.get_vocab()
+        state["post_processor"] = framing(first, last, vocab)
     return state
 
 
@@ -93,9 +99,18 @@ def _bytes_row(
 
 
 def _spaced_bytes(folder: Path) -> None:
-    """A blank before the text, as RoBERTa's relatives may have it."""
+    """A blank before the text, as some relatives of GPT-2 have it."""
     state = json.loads(_byte_pairs())
     state["pre_tokenizer"] = {**PLAIN, "add_prefix_space": True}
+    _save(state, folder)
+
+
+def _framed_bytes(folder: Path) -> None:
+    """A token before the text and one after."""
+    state = json.loads(_byte_pairs())
+    ends = {"sep": ["</s>", 1], "cls": ["<s>", 0], "trim_offsets": True, "add_prefix_space": False}
+    state["post_processor"] = {"type": "RobertaProcessing", **ends}
+    state["pre_tokenizer"] = PLAIN
     _save(state, folder)
 
 
@@ -115,7 +130,7 @@ def _fallback(folder: Path, normalizer: Any, splitter_: Any = None) -> None:
         max_token_length=9,
         show_progress=False,
     )
-    state = _trained(whole, trainer)
+    state = _trained(whole, trainer, "<s>")
     bytes_ = {f"<0x{byte:02X}>" for byte in range(256)}
     added = state["added_tokens"]
     state["added_tokens"] = [each for each in added if each["content"] not in bytes_]
@@ -140,7 +155,7 @@ def _unigram(folder: Path, rule: str, *, words: bool = False, bytes_: bool = Fal
         special_tokens=[*_SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256 if bytes_ else 0))],
         show_progress=False,
     )
-    state = _trained(whole, trainer)
+    state = _trained(whole, trainer, "<s>" if words else "", "</s>")
     state["model"]["byte_fallback"] = bytes_
     added = state["added_tokens"]
     state["added_tokens"] = [each for each in added if not each["content"].startswith("<0x")]
@@ -158,8 +173,7 @@ def _words(folder: Path, *, lowercase: bool, strip: bool | None = None) -> None:
         special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
         show_progress=False,
     )
-    whole.train_from_iterator(_texts(), trainer)
-    whole.save(str(folder / "tokenizer.json"))
+    _save(_trained(whole, trainer, "[CLS]", "[SEP]", ()), folder)
 
 
 def _pieces(folder: Path, kind: str, **changes: Any) -> None:
@@ -228,6 +242,7 @@ TRAINED: Mapping[str, Callable[[Path], None]] = {
     },
     "bytes, composed": partial(_bytes_row, patterns=("GPT2",), whole=False, normalizer="NFC"),
     "bytes, blank first": _spaced_bytes,
+    "bytes, RoBERTa": _framed_bytes,
     "pairs, Llama 2": partial(
         _fallback, normalizer=normalizers.Sequence([normalizers.Prepend("▁"), _BLANK])
     ),
