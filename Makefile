@@ -61,6 +61,7 @@ PARITY ?= build/convert-parity
 
 test-convert: $(CONVERT_VENV)/installed $(VENV)/installed-dev build/engine-vocabularies/unpacked
 ifneq ($(PART),tokens)
+	$(CONVERT_VENV)/bin/python -m tests.convert.parity.kinds
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.minilm make $(PARITY)
 	$(CONVERT_VENV)/bin/python -m tests.convert.parity.vision make $(PARITY)

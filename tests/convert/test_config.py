@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.convert.checkpoint import read_config
+from puna.convert.config import MAX_JSON
+from puna.convert.conversion import Order
 from puna.convert.families.registry import family_of
-from puna.convert.model import model_keys
+from puna.convert.model import convert_model, model_keys
 from puna.convert.plan import Output, map_weights
 from puna.convert.tensor import made
 from puna.convert.write import open_file
@@ -124,3 +126,29 @@ def test_a_wild_value_is_told_with_its_key(
     (folder / "config.json").write_text(json.dumps({**LLAMA, "rope_theta": 10000.0, key: value}))
     with pytest.raises(ConvertError, match=problem):
         prepare(folder)
+
+
+DOCUMENTS = (
+    *("config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"),
+    *("model.safetensors.index.json", "modules.json"),
+)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_that_is_too_long_is_not_read(tmp_path: Path, name: str) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    with (source / name).open("ab") as file:
+        file.truncate(MAX_JSON + 1)
+    with pytest.raises(ConvertError, match=rf"{name}: is over the limit"):
+        convert_model(Order("model", str(source), str(tmp_path / "o.gguf")), lambda _d, _t: None)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_that_is_none_is_named(tmp_path: Path, name: str) -> None:
+    for text in ("", "{", "3", "[" * 100_000, "\udc80"):
+        source = make_checkpoint(tmp_path / "hf")
+        (source / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+        with pytest.raises(ConvertError, match=rf"{name}: .*(is not|not JSON)"):
+            convert_model(
+                Order("model", str(source), str(tmp_path / "o.gguf")), lambda _d, _t: None
+            )

@@ -217,7 +217,7 @@ def _from_unigram(folder: Folder, model: Mapping[str, Any]) -> _Vocabulary:
     try:
         tokens = [str(text) for text, _ in entries]
         scores = [float(score) for _, score in entries]
-    except (TypeError, ValueError) as cause:
+    except (TypeError, ValueError, OverflowError) as cause:
         raise TokenizerError("tokenizer.json: the vocabulary is not pairs") from cause
     vocabulary = _Vocabulary("t5", tokens, [NORMAL] * len(tokens), scores)
     vocabulary.keys["tokenizer.ggml.add_space_prefix"] = _has_dummy_prefix(folder.tokenizer)
@@ -284,7 +284,10 @@ def _by_id(model: Mapping[str, Any]) -> tuple[list[str], list[int]]:
 
 def _merges(model: Mapping[str, Any]) -> list[str]:
     merges = []
-    for merge in model.get("merges") or ():
+    listed = model.get("merges") or ()
+    if not isinstance(listed, list | tuple):
+        raise TokenizerError("tokenizer.json: the merges are not a list")
+    for merge in listed:
         if isinstance(merge, str):
             merges.append(merge)
         elif isinstance(merge, list) and len(merge) == 2:
