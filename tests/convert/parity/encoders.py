@@ -253,6 +253,14 @@ ENCODERS: Mapping[str, Case] = {
             "attention_bias": True,
         },
     ),
+    "paddleocr-vl": Case(
+        "PaddleOCRVLForConditionalGeneration",
+        {"model_type": "paddleocr_vl"},
+        {**_TEXT, "model_type": "paddleocr_vl_text", "rope_parameters": _MROPE},
+        {**_EYE, "hidden_size": 96, "image_size": 112},
+        size=(112, 112),
+        processor={"min_pixels": 784, "max_pixels": 1000000},
+    ),
     "deepseek-ocr": Case(
         "DeepseekOCRForCausalLM",
         {"model_type": "unlimited_ocr"},

@@ -111,6 +111,12 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
         elif kind == "unlimited_ocr_vision":
             page = planes[:, :1, :1].expand(3, 1024, 1024)
             found = model.get_image_features(pixel_values=page[None])
+        elif kind == "paddleocr_vl_vision":
+            flat = planes.reshape(3, height, patch, width, patch).permute(1, 3, 0, 2, 4)
+            sizes = torch.tensor([[1, height, width]])
+            found = model.get_image_features(
+                flat.reshape(-1, 3, patch, patch), image_grid_thw=sizes
+            )
         elif kind == "gemma4_vision":
             flat = planes.reshape(3, height, patch, width, patch).permute(1, 3, 2, 4, 0)
             places = torch.cartesian_prod(torch.arange(height), torch.arange(width)).flip(-1)
