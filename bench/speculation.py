@@ -5,17 +5,19 @@ other copies a prompt that does so too (with a word changed here and there), or 
 prompt has been; cria answers with randomness. A draft model of 4M that counts as well guesses what
 no prompt has. Both ways take turns, each in a runner with one
 thread, whose CPU time is compared: a machine that is busy with other things changes it little.
+Which pages a process gets makes it up to 5 % faster or slower than its twin as long as it lives:
+both are launched several times, and by turns first.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import msgspec
 
 from bench.models import FIRST_WORD, SMALL, TINY, make_model
@@ -23,7 +25,7 @@ from puna.runner.handle import ProcessEngine
 from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, Sampling
 
-ROUNDS = 5
+ROUNDS = 2  # after each launch
 LENGTH = 200  # tokens of prompt and of answer
 CRIA = Path(__file__).resolve().parents[1] / "puna/models/bundled/cria/cria.gguf"
 
@@ -96,8 +98,8 @@ async def ask(engine: ProcessEngine, wanted: Generation) -> Finished:
 
 def cpu_seconds(engine: ProcessEngine) -> float:
     """CPU time of a runner so far, all threads."""
-    stat = Path(f"/proc/{engine.info.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+    threads = Path(f"/proc/{engine.info.pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
 
 async def cost(engine: ProcessEngine, case: Case) -> tuple[float, Finished]:
@@ -108,41 +110,76 @@ async def cost(engine: ProcessEngine, case: Case) -> tuple[float, Finished]:
     return spent * 1000 / sum(end.eval_tokens for end in ends), ends[0]
 
 
-async def compare(case: Case, plain: ProcessEngine, guessing: ProcessEngine) -> None:
-    """Print a row."""
+@dataclass(frozen=True)
+class Turn:
+    """CPU milliseconds a token without guesses and with them, and an answer's figures with them."""
+
+    without: float
+    guessing: float
+    end: Finished
+
+
+async def compare(case: Case, plain: ProcessEngine, guessing: ProcessEngine) -> list[Turn]:
+    """Both ways by turns."""
     await cost(guessing, case)  # the prompts are in the cache from here on
     await cost(plain, case)
-    pairs = []
+    turns = []
     for _ in range(ROUNDS):
         without, _ = await cost(plain, case)
-        with_drafts, end = await cost(guessing, case)
-        pairs.append((without, with_drafts))
-    ratios = [without / with_drafts for without, with_drafts in pairs]
+        turns.append(Turn(without, *await cost(guessing, case)))
+    return turns
+
+
+def report(case: Case, turns: list[Turn]) -> None:
+    """Print a row."""
+    ratios = [turn.without / turn.guessing for turn in turns]
     print(
         f"{case.name:32} {statistics.median(ratios):5.2f} times as fast "
         f"({min(ratios):.2f} to {max(ratios):.2f}); "
-        f"{statistics.median(pair[0] for pair in pairs):.2f} to "
-        f"{statistics.median(pair[1] for pair in pairs):.2f} ms a token; "
-        f"{end.accepted_tokens} of {end.drafted_tokens} guesses right",
+        f"{statistics.median(turn.without for turn in turns):.2f} to "
+        f"{statistics.median(turn.guessing for turn in turns):.2f} ms a token; "
+        f"{turns[-1].end.accepted_tokens} of {turns[-1].end.drafted_tokens} guesses right",
         flush=True,
     )
 
 
-async def measure() -> None:
-    """Print the table."""
+async def launched(plan: LoadPlan, rows: list[Case], *, plain_first: bool) -> list[list[Turn]]:
+    """Both runners anew, and each row by turns."""
+    off = msgspec.structs.replace(plan, speculation="off")
+    async with ProcessLauncher() as launcher:
+        first, second = [
+            await launcher.launch(each) for each in ((off, plan) if plain_first else (plan, off))
+        ]
+        plain, guessing = (first, second) if plain_first else (second, first)
+        return [await compare(case, plain, guessing) for case in rows]
+
+
+async def measure(n_launches: int, only: str) -> None:
+    """Print the table's rows in whose names `only` is."""
     with tempfile.TemporaryDirectory() as folder:
         counts = make_model(Path(folder) / "counts.gguf", SMALL, counts=True)
         small = make_model(Path(folder) / "small.gguf", TINY, counts=True)
         models = {"counts": (counts, ""), "drafted": (counts, str(small)), "cria": (CRIA, "")}
         for model, (path, draft) in models.items():
-            async with ProcessLauncher() as launcher:
-                plan = LoadPlan(model=str(path), draft=draft, n_ctx=2048, n_parallel=4, n_threads=1)
-                plain = await launcher.launch(msgspec.structs.replace(plan, speculation="off"))
-                guessing = await launcher.launch(plan)
-                for case in cases():
-                    if case.model == model:
-                        await compare(case, plain, guessing)
+            plan = LoadPlan(model=str(path), draft=draft, n_ctx=2048, n_parallel=4, n_threads=1)
+            rows = [case for case in cases() if case.model == model and only in case.name]
+            if not rows:
+                continue
+            launches = [
+                await launched(plan, rows, plain_first=bool(number % 2))
+                for number in range(n_launches)
+            ]
+            for case, *turns in zip(rows, *launches, strict=True):
+                report(case, [turn for some in turns for turn in some])
+
+
+@click.command()
+@click.option("--launches", default=2, show_default=True, help="Of both runners, each time anew.")
+@click.option("--only", default="", help="Only rows with this in their names.")
+def main(launches: int, only: str) -> None:
+    """Measure."""
+    asyncio.run(measure(launches, only))
 
 
 if __name__ == "__main__":
-    asyncio.run(measure())
+    main()
