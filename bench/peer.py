@@ -26,6 +26,7 @@ USERS = 8
 PREFIX = 1000  # tokens; one for each character, as the vocabulary has bytes only
 ANSWER = 32  # tokens
 STREAM = 128
+SHORT = 200
 N_CTX = 2048
 _TICK = 0.01  # seconds: the resolution of processor time
 
@@ -36,10 +37,10 @@ def text(length: int, *seed: object) -> str:
     return "".join(draw.choices(string.ascii_lowercase, k=length))
 
 
-def together(server: Server, prompts: Sequence[str]) -> list[Answer]:
-    """One user for each prompt, all at once."""
+def together(server: Server, prompts: Sequence[str], lengths: Sequence[int]) -> list[Answer]:
+    """One user for each prompt and length of an answer, all at once."""
     with ThreadPoolExecutor(len(prompts)) as users:
-        return list(users.map(lambda prompt: server.ask(prompt, ANSWER), prompts))
+        return list(users.map(server.ask, prompts, lengths))
 
 
 def one_stream(server: Server, seed: int) -> list[Answer]:
@@ -54,13 +55,23 @@ def one_prompt(server: Server, seed: int) -> list[Answer]:
 
 def distinct(server: Server, seed: int) -> list[Answer]:
     """Users that have nothing in common."""
-    return together(server, [text(PREFIX, "distinct", seed, user) for user in range(USERS)])
+    prompts = [text(PREFIX, "distinct", seed, user) for user in range(USERS)]
+    return together(server, prompts, [ANSWER] * USERS)
+
+
+def uneven(server: Server, seed: int) -> list[Answer]:
+    """The same with short prompts, and answers that end one after the other, in no order."""
+    prompts = [text(SHORT, "uneven", seed, user) for user in range(USERS)]
+    lengths = [STREAM * (user + 1) // USERS for user in range(USERS)]
+    random.Random(seed).shuffle(lengths)
+    return together(server, prompts, lengths)
 
 
 def shared(server: Server, seed: int) -> list[Answer]:
     """Users whose prompts begin alike."""
     prefix = text(PREFIX, "shared", seed)
-    return together(server, [f"{prefix} {text(8, user)}" for user in range(USERS)])
+    prompts = [f"{prefix} {text(8, user)}" for user in range(USERS)]
+    return together(server, prompts, [ANSWER] * USERS)
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ ROWS = {
     "stream": Row(f"1 user, {STREAM} tokens out", one_stream, 1.0),
     "prompt": Row(f"1 user, {PREFIX} tokens in", one_prompt, 1.0),
     "distinct": Row(f"{USERS} users, {PREFIX} tokens in, {ANSWER} out", distinct, 1.0),
+    "uneven": Row(f"{USERS} users, {SHORT} tokens in, up to {STREAM} out", uneven, 1.0),
     "shared": Row(f"{USERS} users, the same {PREFIX} tokens in, {ANSWER} out", shared, 4.0),
 }
 

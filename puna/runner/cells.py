@@ -64,6 +64,11 @@ class Cells:
         return self._tree.used
 
     @property
+    def can_cut(self) -> bool:
+        """Whether a sequence can give up its end alone."""
+        return self._memory is Memory.FULL
+
+    @property
     def has_number(self) -> bool:
         """Whether another sequence can be opened."""
         return bool(self._numbers or self._held)

@@ -14,6 +14,7 @@ from puna.errors import EngineError, PunaError
 from puna.fmt import SECOND
 from puna.runner.admission import Admission
 from puna.runner.batch import Share, Want, discard_count
+from puna.runner.burst import has_company, may_have_company
 from puna.runner.cells import Cells, Memory, memory_of
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.model import Model
@@ -23,7 +24,7 @@ from puna.runner.media import Encoder, Seen
 from puna.runner.pace import Pace
 from puna.runner.protocol import StopReason
 from puna.runner.queueing import victim, weight
-from puna.runner.reading import Reading
+from puna.runner.reading import TAIL, Reading
 from puna.runner.running import Running
 from puna.runner.speaking import Speaking
 from puna.runner.speculate import Speculation
@@ -78,6 +79,8 @@ class Loop:
         """Whether nothing could be decoded: all wait for the encoder of images, or for who does."""
         self._suspects: set[int] = set()
         """Who had part in a decode that failed, and has not been decoded alone yet."""
+        self._undrawn: list[_Part] = []
+        """What of the newest decode has logits, where its draws wait for who comes by then."""
 
     @property
     def idle(self) -> bool:
@@ -142,6 +145,7 @@ class Loop:
         """
         for each in self._admission.admit(self._running, self._clock()):
             self._place(each)
+        self._begin_together()
         for each in list(self._running):
             self._keep_within_context(each)
         decoded = bool(self._running) and self._decode()
@@ -211,14 +215,36 @@ class Loop:
         for part in parts:
             self._cells.grow(part.generation.sequence, part.tokens)
             part.generation.n_cached += len(part.tokens)
-        for part in parts:
-            if part.index >= 0:
-                self._suspects.discard(part.generation.id)
-                try:
-                    self._go_on(part.generation, part.index, part.draft)
-                except PunaError as error:
-                    self._fail([part.generation], error)
+        drawn = [part for part in parts if part.index >= 0]
+        self._suspects -= {part.generation.id for part in drawn}
+        if self._cells.can_cut and all(
+            may_have_company(part.generation, len(part.tokens), self._running) for part in drawn
+        ):
+            self._undrawn = drawn
+        else:
+            self._draw(drawn)
         return True
+
+    def _begin_together(self) -> None:
+        """Draw first words that are due, or read their prompts' ends again with those that came
+        meanwhile."""
+        parts = [part for part in self._undrawn if part.generation in self._running]
+        self._undrawn = []
+        if any(has_company(each.generation, len(each.tokens), self._running) for each in parts):
+            for each in (part.generation for part in parts):
+                each.n_cached = self._cells.cut(each.sequence, len(each.tokens) - TAIL)
+                self._reading.reopen(each.id)
+        elif parts:
+            self._draw(parts)
+            if not self._context.is_asynchronous:
+                self._speaking.tell()
+
+    def _draw(self, parts: list[_Part]) -> None:
+        for part in parts:
+            try:
+                self._go_on(part.generation, part.index, part.draft)
+            except PunaError as error:
+                self._fail([part.generation], error)
 
     def _separate(self, failed: list[Running], error: EngineError) -> None:
         """Fail who is alone in a decode that failed; of several, find out who it was: each is

@@ -113,6 +113,10 @@ class Reading:
             for each in readers
         )
 
+    def reopen(self, key: int) -> None:
+        """The end of this one, which was read already, waits for those who have come meanwhile."""
+        self._company.pop(key, None)
+
     def note(self, wants: Sequence[Want], shares: Sequence[Share]) -> None:
         """Take in what was computed of a plan for these."""
         counts = {share.key: share.count for share in shares}
