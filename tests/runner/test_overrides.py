@@ -36,11 +36,14 @@ def with_splitter(folder: Path, name: str) -> Path:
     n_rows = len(weights["token_embd.weight"])
     tokens = tokenizer_keys(Folder.read(folder, Config({})), n_rows)
     own = {key: value for key, value in keys.items() if not key.startswith("tokenizer.")}
-    bytes_ = {**tokens, "tokenizer.ggml.pre": name, "tokenizer.ggml.add_bos_token": False}
+    del tokens["tokenizer.ggml.add_bos_token"]
+    bytes_ = {**tokens, "tokenizer.ggml.pre": name, "tokenizer.ggml.bos_token_id": 0}
     return write_copy(folder / f"{name}.gguf", own | bytes_, weights)
 
 
-@pytest.mark.parametrize(("name", "count"), [("gpt-4o", 1), ("llama4", 1), ("tekken", 3)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("gpt-4o", 1), ("llama4", 1), ("tekken", 1), ("llama-bpe", 3)]
+)
 def test_marks_are_parts_of_words_where_the_maker_has_them_so(
     tmp_path: Path, name: str, count: int
 ) -> None:
@@ -49,3 +52,13 @@ def test_marks_are_parts_of_words_where_the_maker_has_them_so(
     tokens = model.tokenize(SYLLABLE, add_special=False, parse_special=True)
     model.close()
     assert len(tokens) == count
+
+
+@pytest.mark.parametrize(("name", "adds"), [("gpt-4o", False), ("tekken", True)])
+def test_another_splitter_adds_no_other_token_before_a_text(
+    tmp_path: Path, name: str, adds: bool
+) -> None:
+    LOG.attach(lambda level, line: None)
+    model = Model(LoadPlan(model=str(with_splitter(tmp_path, name))), lambda fraction: None)
+    assert model.adds_bos == adds
+    model.close()

@@ -86,12 +86,12 @@ def _bytes_row(
 ) -> None:
     """Bytes that are split at these patterns first, as the engine's table has them."""
     steps = [_STEPS.get(pattern) or splitter(pattern) for pattern in patterns]
-    at = steps.index(PLAIN) if PLAIN in steps else len(steps)
-    if at == len(steps):
+    if PLAIN not in steps:
         steps.append(AFTER)
     how = {"type": "Sequence", "pretokenizers": steps}
-    # what comes after the bytes splits bytes: only a vocabulary that is made so goes with it
-    state = json.loads(_byte_pairs(json.dumps(how) if at < len(steps) - 1 else ""))
+    # some of the engine's rules go with no vocabulary but one that is made so
+    is_own = steps[-1] not in (PLAIN, AFTER) or NAMES.get((patterns, whole)) == "tekken"
+    state = json.loads(_byte_pairs(json.dumps(how) if is_own else ""))
     state["pre_tokenizer"] = how
     state["normalizer"] = {"type": normalizer} if normalizer else None
     state["model"]["ignore_merges"] = whole
