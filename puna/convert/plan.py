@@ -40,7 +40,7 @@ _IGNORED = re.compile(
 _OTHER_SENSES = re.compile(
     r"(^|\.)(vision_tower|vision_model|visual|audio_tower|multi_modal_projector|mm_projector"
     r"|vision_embed_tokens|embed_vision|embed_audio|audio_model|patch_merger|vision_encoder"
-    r"|vision_language_adapter|vision_embedder|connector|mlp1|sam_model|projector|mlp_AR|vit)\."
+    r"|vision_language_adapter|vision_embedder|connector|mlp1|sam_model|projector|mlp_AR|vit|vision_projection)\."
     r"|image_newline|view_seperator"
 )
 _EXPERT = re.compile(r"^(.*\bexperts)\.(\d+)\.(\w+)\.(weight|bias|weight_scale_inv)$")

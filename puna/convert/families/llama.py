@@ -13,10 +13,17 @@ def _arcee(config: Config) -> Keys:
     return {"rope.dimension_count": config.head_size}
 
 
+def _both_ways(_config: Config) -> Keys:
+    return {"attention.causal": False}
+
+
 FAMILIES = {
     "LlamaForCausalLM": _LLAMA,
     "LLaMAForCausalLM": _LLAMA,
     "LlamaModel": Family("llama", unrotate=True, more=llama3_factors, prefix="model."),
+    "LlamaBidirectionalModel": Family(
+        "llama-embed", _both_ways, unrotate=True, more=llama3_factors, prefix="model."
+    ),
     "MistralForCausalLM": _LLAMA,
     "MixtralForCausalLM": _LLAMA,
     "IQuestCoderForCausalLM": _LLAMA,

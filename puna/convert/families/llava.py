@@ -35,6 +35,8 @@ FAMILIES = {
     "Idefics3ForConditionalGeneration": _ANY,
     "InternVLChatModel": _ANY,
     "InternVLForConditionalGeneration": _ANY,
+    "LightOnOCRForConditionalGeneration": _ANY,
+    "LightOnOcrForConditionalGeneration": _ANY,
     "LlavaForConditionalGeneration": _ANY,
     "Qwen2AudioForConditionalGeneration": _ANY,
     "SmolVLMForConditionalGeneration": _ANY,

@@ -36,28 +36,30 @@ REFUSED: Mapping[str, str] = MappingProxyType(
             "ChatGLMForConditionalGeneration ChatGLMModel KimiK25ForConditionalGeneration"
             " KimiVLForConditionalGeneration"
         ),
+        "its networks have the square of ReLU, where the engine has SiLU": ("BitNetForCausalLM"),
+        "its tokenizer is of a kind of its own, which is not read": (
+            "PLaMo2ForCausalLM PLaMo3ForCausalLM Plamo2ForCausalLM Plamo3ForCausalLM"
+        ),
         _NOT_YET: (
             "ArcticForCausalLM BailingMoeV3ForCausalLM BailingMoeV3VLForConditionalGeneration"
-            " BitNetForCausalLM BitnetForCausalLM ChameleonForCausalLM"
-            " ChameleonForConditionalGeneration CodeShellForCausalLM CogVLMForCausalLM"
-            " DeepseekV4ForCausalLM Dots3NoteForCausalLM Dots3NoteForConditionalGeneration"
-            " Dots3NoteTextForCausalLM DotsOCRForCausalLM GPTRefactForCausalLM"
-            " Glm5NextForConditionalGeneration GraniteSwitchForCausalLM Grok1ForCausalLM"
-            " GrokForCausalLM GroveMoeForCausalLM HYV4ForCausalLM HrmTextForCausalLM"
-            " JAISLMHeadModel JanusForConditionalGeneration JinaEmbeddingsV5Model KORMoForCausalLM"
-            " KimiK3ForConditionalGeneration Lfm2BidirectionalModel Lfm2Model"
-            " LlamaBidirectionalModel LlavaStableLMEpochForCausalLM MaincoderForCausalLM"
+            " BitnetForCausalLM ChameleonForCausalLM ChameleonForConditionalGeneration"
+            " CodeShellForCausalLM CogVLMForCausalLM DeepseekV4ForCausalLM Dots3NoteForCausalLM"
+            " Dots3NoteForConditionalGeneration Dots3NoteTextForCausalLM DotsOCRForCausalLM"
+            " GPTRefactForCausalLM Glm5NextForConditionalGeneration GraniteSwitchForCausalLM"
+            " Grok1ForCausalLM GrokForCausalLM GroveMoeForCausalLM HYV4ForCausalLM"
+            " HrmTextForCausalLM JAISLMHeadModel JanusForConditionalGeneration"
+            " JinaEmbeddingsV5Model KORMoForCausalLM KimiK3ForConditionalGeneration"
+            " Lfm2BidirectionalModel Lfm2Model LlavaStableLMEpochForCausalLM MaincoderForCausalLM"
             " MapleForCausalLM MiniCPMV4_6ForConditionalGeneration MiniMaxM1ForCausalLM"
             " MiniMaxM3SparseForCausalLM MiniMaxM3SparseForConditionalGeneration"
             " MiniMaxText01ForCausalLM MuseGlimmerForConditionalGeneration NanbeigeForCausalLM"
             " NemotronHPuzzleForCausalLM NeoBERT NeoBERTForSequenceClassification NeoBERTLMHead"
-            " OpenELMForCausalLM PLMForCausalLM PLaMo2ForCausalLM PLaMo3ForCausalLM"
-            " Phi4ForCausalLMV Plamo2ForCausalLM Plamo3ForCausalLM Qwen2VLModel"
-            " Qwen4ExpForCausalLM Qwen4ExpForConditionalGeneration RWKV6Qwen2ForCausalLM"
-            " RuGPT3XLForCausalLM RwkvHybridForCausalLM Sarashina2VisionForCausalLM"
-            " SmallThinkerForCausalLM Spark2_5ForCausalLM Step3p5ForCausalLM"
-            " Step3p7ForConditionalGeneration StepVLForConditionalGeneration TalkieForCausalLM"
-            " VLlama3ForCausalLM YoutuVLForConditionalGeneration"
+            " OpenELMForCausalLM PLMForCausalLM Phi4ForCausalLMV Qwen2VLModel Qwen4ExpForCausalLM"
+            " Qwen4ExpForConditionalGeneration RWKV6Qwen2ForCausalLM RuGPT3XLForCausalLM"
+            " RwkvHybridForCausalLM Sarashina2VisionForCausalLM SmallThinkerForCausalLM"
+            " Spark2_5ForCausalLM Step3p5ForCausalLM Step3p7ForConditionalGeneration"
+            " StepVLForConditionalGeneration TalkieForCausalLM VLlama3ForCausalLM"
+            " YoutuVLForConditionalGeneration"
         ),
     }
 )

@@ -1,5 +1,5 @@
 """Pixtral's, and Mistral Small's with it: images of any size, heads that rotate by row and column,
-a token between rows.
+a token between rows. LightOnOCR has none.
 """
 
 from __future__ import annotations
@@ -43,14 +43,29 @@ def _shapes(vision: Vision) -> Shapes:
         **(merger if merge else {}),
         **linear("mm.1", text, width, bias=bias),
         **linear("mm.2", text, text, bias=bias),
-        "v.token_embd.img_break": (text,),
     }
+
+
+def _with_break(vision: Vision) -> Shapes:
+    return {**_shapes(vision), "v.token_embd.img_break": (vision.text_width,)}
 
 
 def _weights(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
     if name.endswith(("q_proj.weight", "k_proj.weight")):
         tensor = tensor.unrotated(vision.own.n_heads)
     yield name, tensor
+
+
+def _lighton_keys(vision: Vision) -> Keys:
+    """Images are made as long as this, and no longer."""
+    longest = vision.images.part("size").whole("longest_edge", vision.own.whole("image_size"))
+    return {**_keys(vision), "vision.preproc_image_size": longest}
+
+
+def _lighton(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+    name = name.replace("vision_encoder.", "vision_tower.", 1)
+    name = name.replace("vision_projection.", "multi_modal_projector.", 1)
+    yield from _weights(vision, name, tensor)
 
 
 def _break(vision: Vision, weights: Mapping[str, Tensor]) -> Iterable[Named]:
@@ -69,7 +84,7 @@ def _is_pixtral(own: Config) -> bool:
 
 _PIXTRAL = Projector(
     "pixtral",
-    _shapes,
+    _with_break,
     _keys,
     _weights,
     _break,
@@ -78,7 +93,19 @@ _PIXTRAL = Projector(
     suits=_is_pixtral,
 )
 
+_LIGHTON = Projector(
+    "lightonocr",
+    _shapes,
+    _lighton_keys,
+    _lighton,
+    norm_eps=1e-5,
+    pixels=CLIP_PIXELS,
+    suits=_is_pixtral,
+)
+
 PROJECTORS = {
+    "LightOnOCRForConditionalGeneration": (_LIGHTON,),
+    "LightOnOcrForConditionalGeneration": (_LIGHTON,),
     "LlavaForConditionalGeneration": (_PIXTRAL,),
     "Mistral3ForConditionalGeneration": (_PIXTRAL,),
 }

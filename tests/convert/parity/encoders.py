@@ -137,6 +137,14 @@ ENCODERS: Mapping[str, Case] = {
         {**_EYE, "hidden_size": 48, "model_type": "pixtral", "hidden_act": "silu"},
         size=(56, 84),
     ),
+    "lighton-ocr": Case(
+        "LightOnOcrForConditionalGeneration",
+        {"model_type": "lighton_ocr", "spatial_merge_size": 2},
+        {**_TEXT, "model_type": "qwen3"},
+        {**_EYE, "model_type": "pixtral", "hidden_act": "silu", "head_dim": 16},
+        size=(112, 140),
+        processor={"size": {"longest_edge": 140}},
+    ),
     "mistral3": Case(
         "Mistral3ForConditionalGeneration",
         {"model_type": "mistral3", "spatial_merge_size": 2, "vision_feature_layer": -1},

@@ -159,6 +159,7 @@ OTHERS: Mapping[str, Case] = {
     "nemotron-vl": but(
         HYBRIDS["nemotron-h"], architecture="NemotronH_Nano_VL_V2", twin="NemotronHForCausalLM"
     ),
+    "llama-embed": _twin("LlamaBidirectionalModel", "eurobert", "EuroBertModel"),
     "pangu": _twin("PanguEmbeddedForCausalLM", "llama", _LLAMA, attention_bias=True),
     "glm-ocr": Case("glm_ocr", "GlmOcrForConditionalGeneration", _SEEING),
     "glm4v": Case("glm4v", "Glm4vForConditionalGeneration", _SEEING),

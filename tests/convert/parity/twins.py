@@ -233,6 +233,7 @@ TWINS: Mapping[str, Callable[[Settings, Weights], tuple[Settings, Weights]]] = M
         "OrionForCausalLM": _orion,
         "XverseForCausalLM": _as_llama,
         "BailingMoeV2ForCausalLM": _ling2,
+        "LlamaBidirectionalModel": _as_llama,
         "NemotronH_Nano_VL_V2": _nemotron_vl,
         "PanguEmbeddedForCausalLM": _pangu,
     }

@@ -132,7 +132,7 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
     found = getattr(found, "pooler_output", found)
     found = found[0] if isinstance(found, (list, tuple)) else found
     rows: np.ndarray[Any, Any] = found.detach().reshape(-1, found.shape[-1]).float().numpy()
-    if kind != "pixtral":
+    if kind != "pixtral" or config.model_type == "lighton_ocr":
         return rows
     # the engine puts a token between rows of the image; transformers has it in the prompt
     line = width // getattr(config, "spatial_merge_size", 1)
