@@ -32,24 +32,24 @@ MOST_BYTES = 128 * 1024 * 1024  # of all files of a request: they travel to a ru
 ImageKind = Literal["png", "jpeg", "webp", "gif", "bmp"]
 SoundKind = Literal["wav", "mp3", "flac", "ogg"]
 
-_NOT_DECODED = "is {kind}, which is not decoded here: send WAV, MP3, FLAC or Ogg"
+_NOT_DECODED = "recording {number} is {kind}, which is not decoded here: send WAV, MP3, FLAC or Ogg"
 
 
 class MediaData(bytes):
     """The bytes of an image's or a recording's file, sent as standard base64."""
 
     @classmethod
-    def parse(cls, value: Any) -> MediaData:
+    def parse(cls, value: Any, what: str = "image") -> MediaData:
         """Decode padded base64; line breaks inside are skipped. Raises BadRequest or TooLarge."""
         if not isinstance(value, str):
             raise BadRequest("images must be base64 strings")
         text = value.replace("\n", "").replace("\r", "")
         if len(text) > MOST_IMAGE_BYTES // 3 * 4 + 4:
-            raise TooLarge(MOST_IMAGE_BYTES, "image")
+            raise TooLarge(MOST_IMAGE_BYTES, what)
         try:
             return cls(base64.b64decode(text, validate=True))
         except (binascii.Error, ValueError):
-            raise BadRequest("illegal base64 data: images are sent as plain base64") from None
+            raise BadRequest(f"illegal base64 data: {what}s are sent as plain base64") from None
 
 
 def kind_of_image(data: bytes) -> ImageKind | None:
@@ -92,13 +92,16 @@ def check_media(files: Iterable[bytes]) -> None:
         if size > MOST_BYTES:
             raise TooLarge(MOST_BYTES, "images")
         if kind_of_image(data) is None and kind_of_sound(data) is None:
-            raise BadRequest(f"image {number} {_fault(data)}")
+            raise BadRequest(_fault(data, number))
 
 
-def _fault(data: bytes) -> str:
+def _fault(data: bytes, number: int) -> str:
     """Why a file is let in nowhere."""
     if data.startswith(b"\x1a\x45\xdf\xa3"):
-        return _NOT_DECODED.format(kind="WebM or Matroska")
+        return _NOT_DECODED.format(number=number, kind="WebM or Matroska")
     if data[4:8] == b"ftyp":
-        return _NOT_DECODED.format(kind="MP4 (as M4A and MOV are)")
-    return "is not a PNG, JPEG, WebP, GIF or BMP file, nor a WAV, MP3, FLAC or Ogg recording"
+        return _NOT_DECODED.format(number=number, kind="MP4 (as M4A and MOV are)")
+    return (
+        f"image {number} is not a PNG, JPEG, WebP, GIF or BMP file, nor a WAV, MP3, FLAC or Ogg "
+        "recording"
+    )

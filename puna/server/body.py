@@ -10,7 +10,7 @@ from puna.errors import Cancelled, TooLarge
 from puna.server.bodies import ACCOUNT, Account
 from puna.server.encodings import decompress
 
-__all__ = ["JSON_LIMIT", "drain", "read_body", "read_chunks"]
+__all__ = ["JSON_LIMIT", "check_length", "drain", "read_body", "read_chunks"]
 
 JSON_LIMIT = 256 * 1024 * 1024
 """Bytes of a JSON body. The reference knows no limit; images travel inside, so ours is wide."""
@@ -22,7 +22,7 @@ async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
     Raises TooLarge above `limit` bytes, TooManyBodies, Cancelled when the client goes away,
     BadRequest for what cannot be decompressed.
     """
-    _check_length(request, limit)
+    check_length(request, limit)
     account: Account = request.scope[ACCOUNT]
     parts: list[bytes] = []
     size = 0
@@ -43,7 +43,7 @@ async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
 
 async def drain(request: Request, limit: int) -> None:
     """Read the whole body and keep nothing of it. Raises TooLarge, Cancelled."""
-    _check_length(request, limit)
+    check_length(request, limit)
     size = 0
     async for part in read_chunks(request):
         size += len(part)
@@ -51,7 +51,8 @@ async def drain(request: Request, limit: int) -> None:
             raise TooLarge(limit)
 
 
-def _check_length(request: Request, limit: int) -> None:
+def check_length(request: Request, limit: int) -> None:
+    """Raises TooLarge where the client says that it sends more than `limit` bytes."""
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
         raise TooLarge(limit)

@@ -76,8 +76,12 @@ def test_images_pass() -> None:
 
 BIG = PNG + b"\0" * (MOST_IMAGE_BYTES - len(PNG))
 REFUSED: dict[str, tuple[Sequence[bytes], type[BadRequest], str]] = {
-    "a browser's recording": ([b"\x1a\x45\xdf\xa3..."], BadRequest, "image 0 is WebM or Matroska"),
-    "a telephone's": ([PNG, b"\0\0\0\x20ftypM4A "], BadRequest, "image 1 is MP4 .*: send WAV"),
+    "a browser's recording": (
+        [b"\x1a\x45\xdf\xa3..."],
+        BadRequest,
+        "recording 0 is WebM",
+    ),
+    "a telephone's": ([PNG, b"\0\0\0\x20ftypM4A "], BadRequest, "recording 1 is MP4 .*: send WAV"),
     "too many": ([PNG] * (MOST_IMAGES + 1), BadRequest, "more than 128 images"),
     "one too large": ([BIG + b"\0"], TooLarge, "^image too large: at most 33554432 bytes"),
     "all together too large": (

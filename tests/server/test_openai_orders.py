@@ -197,7 +197,19 @@ REFUSED = [
     pytest.param(content(["x"]), "messages.0.content", "invalid message format", id="no part"),
     pytest.param(part(type="text"), "messages.0.content", "invalid message format", id="no text"),
     pytest.param(part(type="file"), "messages.0.content", "send file_data", id="file"),
-    pytest.param(part(type="input_audio"), "messages.0.content", "audio input", id="audio"),
+    pytest.param(part(type="input_audio"), "messages.0.content", "input_audio format", id="audio"),
+    pytest.param(
+        part(type="input_audio", input_audio={"format": "wav"}),
+        "messages.0.content",
+        "invalid input_audio format: missing data",
+        id="audio without data",
+    ),
+    pytest.param(
+        part(type="input_audio", input_audio={"data": "!", "format": "wav"}),
+        "messages.0.content",
+        "invalid input_audio base64 data: ",
+        id="audio that is no base64",
+    ),
     pytest.param(image("https://x/y.png"), "messages.0.content", "image URLs are not", id="2.3"),
     pytest.param(
         image("data:image/gif;base64,AAAA"), "messages.0.content", "invalid image input", id="gif"

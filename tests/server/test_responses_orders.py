@@ -270,7 +270,7 @@ ERRORS: list[tuple[dict[str, Any], str, str]] = [
     ({"input": [{"type": "message"}]}, "input[0]: a message needs a role", "input[0].role"),
     (
         {"input": [{"role": "user", "content": [{"type": "input_audio"}]}]},
-        "input[0]: content[0]: unknown content type: input_audio",
+        "invalid input_audio format",
         "input[0].content[0]",
     ),
     (

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from puna.api.fields import MediaData
 from puna.api.openai import ChatMessage, MessageToolCall
 from puna.api.requests import FunctionCall, Message, ToolCall
-from puna.errors import BadRequest, InvalidField, quoted
+from puna.errors import BadRequest, InvalidField, TooLarge, quoted
 from puna.server.text_files import read_text_file, shown_name
 
-__all__ = ["read_image", "read_messages"]
+__all__ = ["read_audio", "read_image", "read_messages"]
 
 _IMAGES = (
     "data:image/jpeg;base64,",
@@ -98,7 +98,7 @@ def _read_part(part: Any, param: str) -> str | MediaData:
             message = "files are not kept here or fetched: send file_data"
             raise InvalidField(message, param, "unsupported_value")
         case {"type": "input_audio"}:
-            raise InvalidField("audio input is not supported", param, "unsupported_value")
+            return read_audio(part.get("input_audio"), param)
         case {"type": str(kind)} if kind not in {"text", "image_url"}:
             raise InvalidField(
                 f"invalid message format: parts of type {quoted(kind[:40])} are not supported",
@@ -106,6 +106,24 @@ def _read_part(part: Any, param: str) -> str | MediaData:
                 "unsupported_value",
             )
     raise InvalidField("invalid message format", param)
+
+
+def read_audio(value: Any, param: str) -> MediaData:
+    """The recording of an `input_audio` part; its bytes say which kind it is. Raises InvalidField,
+    TooLarge."""
+    if not isinstance(value, dict):
+        raise InvalidField("invalid input_audio format", param)
+    data = value.get("data")
+    if not isinstance(data, str) or not data:
+        raise InvalidField("invalid input_audio format: missing data", param)
+    if data.startswith("data:"):
+        data = data.partition(",")[2]
+    try:
+        return MediaData.parse(data, "recording")
+    except TooLarge:
+        raise
+    except BadRequest as error:
+        raise InvalidField(f"invalid input_audio base64 data: {error}", param) from None
 
 
 def read_image(url: str, param: str) -> MediaData:

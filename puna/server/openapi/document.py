@@ -118,7 +118,7 @@ def _operation(method: str, path: str, operation: Operation, components: Compone
         errors.add(401)
     if parameters := [*_places(path), *_headers(operation)]:
         out["parameters"] = parameters
-    if operation.body or operation.media:
+    if operation.body or operation.media or operation.form:
         out["requestBody"] = {"required": True, "content": _body(operation, components)}
     replies = {
         str(answer.status): _answer(answer, envelope, components) for answer in operation.answers
@@ -155,6 +155,8 @@ def _headers(operation: Operation) -> list[Schema]:
 
 
 def _body(operation: Operation, components: Components) -> Schema:
+    if operation.form is not None:
+        return {"multipart/form-data": {"schema": operation.form}}
     if operation.body is None:
         return {operation.media: {"schema": {"type": "string", "format": "binary"}}}
     schema = components.of([operation.body])

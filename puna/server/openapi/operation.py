@@ -81,7 +81,8 @@ class Operation:
     """One method of one path.
 
     `needs` are the fields of the body that must be there, `example` a body that the server can
-    answer, `media` the type of a body that is not JSON, `headers` those that change the answer.
+    answer, `media` the type of a body that is not JSON, `form` the fields of one that is a form,
+    `headers` those that change the answer.
     """
 
     summary: str
@@ -90,6 +91,7 @@ class Operation:
     needs: tuple[str, ...] = ()
     example: Schema | None = None
     media: str = ""
+    form: Schema | None = None
     answers: tuple[Answer, ...]
     errors: tuple[int, ...] = (500,)
     headers: dict[str, str] = field(default_factory=dict)

@@ -11,6 +11,12 @@ from puna.server.openai.chat import Chunk, Completion
 from puna.server.openai.completion import TextCompletion
 from puna.server.openai.embedding import EmbeddingList
 from puna.server.openai.responses.shapes import Deleted, InputTokens, ItemPage, Response
+from puna.server.openai.transcription import (
+    Transcript,
+    TranscriptDelta,
+    TranscriptDone,
+    VerboseTranscript,
+)
 from puna.server.openapi.operation import RUNS, SSE, Key, Operation, Schema, answers, streamed
 from puna.server.routes.openai import ModelCard, ModelCards, ModelDeleted
 
@@ -31,9 +37,37 @@ _EVENT: Schema = {
 }
 
 
-def _no_audio(summary: str) -> Operation:
-    text = "Refused: no audio models are supported yet."
-    return Operation(summary=summary, text=text, answers=(), errors=(413, 501))
+_FORM: Schema = {
+    "type": "object",
+    "required": ["file", "model"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "model": {"type": "string"},
+        "language": {"type": "string"},
+        "prompt": {"type": "string"},
+        "response_format": {"enum": ["json", "text", "verbose_json", "srt", "vtt"]},
+        "stream": {"type": "boolean"},
+    },
+}
+
+
+def _hearing(summary: str) -> Operation:
+    return Operation(
+        summary=summary,
+        text="By a model that hears. The file is WAV, MP3, FLAC or Ogg. `text`, `srt` and `vtt` "
+        "are answered as plain text; `json` and `text` can be streamed.",
+        form=_FORM,
+        answers=(
+            streamed(
+                "The text",
+                [Transcript, VerboseTranscript],
+                TranscriptDelta,
+                TranscriptDone,
+                media=SSE,
+            ),
+        ),
+        errors=RUNS,
+    )
 
 
 V1: dict[Key, Operation] = {
@@ -99,9 +133,14 @@ V1: dict[Key, Operation] = {
         answers=(answers("A page", ItemPage),),
         errors=(400, 404, 500),
     ),
-    ("POST", "/v1/audio/transcriptions"): _no_audio("Write down what is said in a recording"),
-    ("POST", "/v1/audio/translations"): _no_audio("Write down in English what is said"),
-    ("POST", "/v1/audio/speech"): _no_audio("Speak a text"),
+    ("POST", "/v1/audio/transcriptions"): _hearing("Write down what is said in a recording"),
+    ("POST", "/v1/audio/translations"): _hearing("Write down in English what is said"),
+    ("POST", "/v1/audio/speech"): Operation(
+        summary="Speak a text",
+        text="Refused: no models that speak are supported yet.",
+        answers=(),
+        errors=(413, 501),
+    ),
     ("POST", "/v1/embeddings"): Operation(
         summary="A vector for each input",
         body=EmbeddingRequest,

@@ -6,7 +6,7 @@ from typing import Any
 
 from puna.api.fields import MediaData
 from puna.errors import InvalidField
-from puna.server.openai.messages import read_image
+from puna.server.openai.messages import read_audio, read_image
 from puna.server.text_files import read_text_file, shown_name
 
 __all__ = ["read_content"]
@@ -15,7 +15,7 @@ _TEXTS = {"input_text", "output_text", "text", "summary_text", "reasoning_text"}
 
 
 def read_content(value: Any, place: str, name: str) -> tuple[str, list[MediaData]]:
-    """Text and images of a text or a list of parts. Raises InvalidField.
+    """Text and media of a text or a list of parts. Raises InvalidField.
 
     `place` is the item's (`input[3]`), `name` the list's: `content` or `output`.
     """
@@ -48,6 +48,8 @@ def _read_part(part: Any, place: str, param: str) -> str | MediaData | None:
             raise InvalidField(f"{place}: image_url must be a string", param)
         case {"type": "input_image"}:
             return None  # a file of the vendor's, which nobody here has
+        case {"type": "input_audio"}:
+            return read_audio(part.get("input_audio"), param)
         case {"type": "input_file"}:
             return _read_file(part, place, param)
         case {"type": str(kind)}:
