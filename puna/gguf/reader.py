@@ -96,7 +96,8 @@ def _read(cursor: Cursor, arrays: bool) -> Header:
     metadata = read_metadata(cursor, n_keys, count_code=count_code, arrays=arrays)
     alignment = _alignment(metadata)
     cursor.subject = "header"
-    tensors = read_tensors(cursor, n_tensors)
+    architecture = metadata.get("general.architecture")
+    tensors = read_tensors(cursor, n_tensors, architecture=architecture)
     data_offset = -(-cursor.position // alignment) * alignment
     check_tensors(tensors, data_offset=data_offset, alignment=alignment, file_size=cursor.file_size)
     return Header(

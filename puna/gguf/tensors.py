@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from puna.errors import BadModelFile, quoted
 from puna.gguf.cursor import Cursor
-from puna.gguf.types import TENSOR_TYPES, TensorType
+from puna.gguf.types import PAIRED_IN, PAIRED_MXFP4, TENSOR_TYPES, TensorType
 
 __all__ = ["MAX_TENSORS", "TensorInfo", "check_tensors", "read_tensors"]
 
@@ -31,8 +32,13 @@ class TensorInfo:
     n_bytes: int
 
 
-def read_tensors(cursor: Cursor, n_tensors: int) -> tuple[TensorInfo, ...]:
-    """Read the descriptions of `n_tensors` tensors.
+_MXFP4 = next(kind for kind in TENSOR_TYPES.values() if kind.name == "MXFP4")
+
+
+def read_tensors(
+    cursor: Cursor, n_tensors: int, *, architecture: object = None
+) -> tuple[TensorInfo, ...]:
+    """Read the descriptions of `n_tensors` tensors of a model of an architecture.
 
     Raises BadModelFile where a name is used twice, or a shape or type is impossible.
     """
@@ -40,17 +46,20 @@ def read_tensors(cursor: Cursor, n_tensors: int) -> tuple[TensorInfo, ...]:
         raise cursor.bad(f"{n_tensors} tensors are over the limit of {MAX_TENSORS}")
     if n_tensors * LEAST_TENSOR_BYTES > cursor.left:
         raise cursor.bad(f"unexpected EOF: no room for {n_tensors} tensors")
+    kinds = TENSOR_TYPES
+    if architecture == PAIRED_IN:
+        kinds = {**TENSOR_TYPES, PAIRED_MXFP4: _MXFP4}
     tensors: dict[str, TensorInfo] = {}
     for number in range(n_tensors):
         cursor.subject = f"tensor {number}"
-        tensor = _read_tensor(cursor)
+        tensor = _read_tensor(cursor, kinds)
         if tensor.name in tensors:
             raise cursor.bad("duplicate tensor name")
         tensors[tensor.name] = tensor
     return tuple(tensors.values())
 
 
-def _read_tensor(cursor: Cursor) -> TensorInfo:
+def _read_tensor(cursor: Cursor, kinds: Mapping[int, TensorType]) -> TensorInfo:
     name = cursor.string(MAX_NAME)
     cursor.about("tensor", name)
     n_dimensions = cursor.whole("I")
@@ -59,7 +68,7 @@ def _read_tensor(cursor: Cursor) -> TensorInfo:
     shape = tuple(map(int, cursor.numbers("Q" * n_dimensions)))
     type_id = cursor.whole("I")
     offset = cursor.whole("Q")
-    kind = TENSOR_TYPES.get(type_id)
+    kind = kinds.get(type_id)
     if kind is None:
         raise cursor.bad(f"size overflow: unknown tensor type {type_id}")
     n_elements = _count(cursor, shape)

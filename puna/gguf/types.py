@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = ["FILE_TYPES", "SCALARS", "TENSOR_TYPES", "Scalar", "TensorType", "ValueType"]
+__all__ = [
+    "FILE_TYPES",
+    "PAIRED_IN",
+    "PAIRED_MXFP4",
+    "SCALARS",
+    "TENSOR_TYPES",
+    "Scalar",
+    "TensorType",
+    "ValueType",
+]
 
 
 class ValueType(IntEnum):
@@ -98,6 +107,12 @@ TENSOR_TYPES = {
     41: TensorType("Q1_0", 128, 18),
     42: TensorType("Q2_0", 64, 18),
 }
+
+PAIRED_MXFP4 = 4
+"""MXFP4 whose bytes hold two neighbours each, as `PAIRED_IN` has it in its first files. Elsewhere
+the number is a type's that is no more.
+"""
+PAIRED_IN = "gptoss"
 
 # `general.file_type`: what a file was quantised to as a whole; every other number is unknown
 FILE_TYPES = {

@@ -1,7 +1,7 @@
 """A file that is never written: its bytes are worked out of another file's when they are read.
 
-Tensors that are as in the other file are read from there; of the others, which are small, one is
-kept at a time.
+Tensors that are as in the other file are read from there; so are pieces of those whose bytes are in
+another order. Of the others, which are small, one is kept at a time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -26,20 +27,24 @@ Floats = npt.NDArray[np.float32]
 Widen = Callable[[bytes, str], Floats]
 """Makes F32 of the bytes of a tensor type."""
 
+_BLOCK_BYTES = 17  # of MXFP4
 _PIECE = 4 << 20  # bytes that are copied at a time
 
 
 class Unwritten:
     """The bytes of a target, from a path of its source. To be closed, or used as a context."""
 
-    def __init__(self, target: Target, path: Path, widen: Widen) -> None:
-        """Raises BadModelFile and OSError."""
+    def __init__(
+        self, target: Target, path: Path, widen: Widen, *, piece_bytes: int = _PIECE
+    ) -> None:
+        """`piece_bytes` are put into another order at a time. Raises BadModelFile and OSError."""
         self._head = target.read_head(path)
         self._made = target.settled()
         self._starts = [len(self._head) + made.info.offset for made in self._made]
         self._widen = widen
+        self._piece_bytes = piece_bytes
         self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self._kept: tuple[int, bytes] = -1, b""
+        self._kept: tuple[tuple[int, int], bytes] = (-1, 0), b""
         end = self._starts[-1] + self._made[-1].info.n_bytes if self._made else len(self._head)
         self.size = end + -end % DEFAULT_ALIGNMENT
 
@@ -83,9 +88,29 @@ class Unwritten:
             end = self._starts[number + 1] if number + 1 < len(self._made) else self.size
             return _put(view, bytes(min(end - at, len(view))))
         if made.is_plain and len(made.spans) == 1:
+            (span,) = made.spans
+            if not span.is_straight:
+                return self._fill_ordered(view, number, within)
             view = view[: made.info.n_bytes - within]
-            return self._read(view, made.spans[0].start + within, made)
-        return _put(view, self._worked_out(number)[within : within + len(view)])
+            return self._read(view, span.start + within, made)
+        whole = self._remember((number, 0), lambda: self._work_out(made))
+        return _put(view, whole[within : within + len(view)])
+
+    def _fill_ordered(self, view: memoryview, number: int, within: int) -> int:
+        """As `_fill`, `within` a tensor whose rows or values are in another order."""
+        made = self._made[number]
+        (span,) = made.spans
+        unit = span.row_bytes or _BLOCK_BYTES
+        n_bytes = max(self._piece_bytes // unit, 1) * unit
+        place = within // n_bytes
+        begin = place * n_bytes
+        part = replace(
+            span,
+            start=span.start + begin * span.step,
+            n_bytes=min(n_bytes, span.n_bytes - begin),
+        )
+        piece = self._remember((number, place), lambda: self._span(part, made))
+        return _put(view, piece[within - begin : within - begin + len(view)])
 
     def _read(self, view: memoryview, at: int, made: Made) -> int:
         count = os.preadv(self._descriptor, [view], at)
@@ -94,9 +119,9 @@ class Unwritten:
             raise BadModelFile(f"the model's file became shorter: tensor {name} is cut off")
         return count
 
-    def _worked_out(self, number: int) -> bytes:
-        if self._kept[0] != number:
-            self._kept = number, self._work_out(self._made[number])
+    def _remember(self, place: tuple[int, int], make: Callable[[], bytes]) -> bytes:
+        if self._kept[0] != place:
+            self._kept = place, make()
         return self._kept[1]
 
     def _work_out(self, made: Made) -> bytes:
@@ -111,11 +136,28 @@ class Unwritten:
         return (np.concatenate(widened) + np.float32(made.addend)).astype("<f4").tobytes()
 
     def _span(self, span: Span, made: Made) -> bytes:
-        out = bytearray(span.n_bytes)
+        n_rows = span.n_bytes // span.row_bytes if span.row_bytes else 1
+        row_bytes = span.row_bytes or span.n_bytes
+        raw = bytearray(n_rows * span.step * row_bytes)
+        n_passed = (span.step - 1) * row_bytes if n_rows else 0  # of the last row not read
+        view = memoryview(raw)[: len(raw) - n_passed]
         done = 0
-        while done < span.n_bytes:
-            done += self._read(memoryview(out)[done:], span.start + done, made)
-        return bytes(out)
+        while done < len(view):
+            done += self._read(view[done:], span.start + done, made)
+        if span.is_straight:
+            return bytes(raw)
+        rows = np.frombuffer(raw, np.uint8).reshape(n_rows, span.step, row_bytes)[:, 0]
+        return (_unpair(rows) if span.is_paired else rows).tobytes()
+
+
+def _unpair(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Blocks of MXFP4 as the engine has them: a byte holds a value and the sixteenth after it,
+    where it held two neighbours. The first byte of a block is its scale.
+    """
+    blocks = rows.reshape(-1, _BLOCK_BYTES)
+    values = np.stack([blocks[:, 1:] & 15, blocks[:, 1:] >> 4], 2).reshape(len(blocks), -1)
+    half = values.shape[1] // 2
+    return np.hstack([blocks[:, :1], values[:, :half] | values[:, half:] << 4])
 
 
 def _put(view: memoryview, data: bytes) -> int:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 __all__ = ["FORMS", "Form", "name_pre", "read_gguf", "round_eye", "write_copy", "write_monolith"]
 
+_BYTES = {"weight": gguf.GGMLQuantizationType.MXFP4, "bias": gguf.GGMLQuantizationType.BF16}
+
 Weights = dict[str, NDArray[Any]]
 Keys = dict[str, Any]
 
@@ -63,13 +65,16 @@ def read_gguf(path: Path) -> tuple[Keys, Weights]:
 
 
 def write_copy(path: Path, keys: Keys, weights: Weights) -> Path:
-    """Write keys and tensors: floats as F32, whole numbers as U32, lists of them as I32."""
+    """Write keys and tensors: floats as F32, whole numbers as U32, lists of them as I32; bytes are
+    MXFP4 where they are weights, BF16 where they are biases.
+    """
     writer = gguf.GGUFWriter(path, keys["general.architecture"])
     for name, value in keys.items():
         if name != "general.architecture":
             _add(writer, name, value)
     for name, values in weights.items():
-        writer.add_tensor(name, values)
+        kind = _BYTES.get(name.rpartition(".")[2]) if values.dtype == np.uint8 else None
+        writer.add_tensor(name, values, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

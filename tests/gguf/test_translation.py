@@ -224,6 +224,18 @@ def test_names_and_numbers_of_others_become_the_engines(
     } == told
 
 
+def test_a_type_of_old_has_a_meaning_in_one_architecture_alone(tmp_path: Path) -> None:
+    tensors = (Tensor("blk.0.ffn_gate_exps.weight", (32, 2, 1), 4, data=bytes(34)),)
+    keys: dict[str, Value] = {"general.architecture": "gptoss", "gptoss.block_count": 1}
+    found = translated(tmp_path / "m.gguf", keys, tensors)
+    assert found is not None
+    (made,) = found.text.tensors
+    assert (made.info.type_id, made.info.type_name) == (39, "MXFP4")
+    for architecture in ("llama", "gpt-oss"):
+        with pytest.raises(BadModelFile, match="unknown tensor type 4"):
+            translated(tmp_path / "m.gguf", {**keys, "general.architecture": architecture}, tensors)
+
+
 def read_back(tmp_path: Path, found: Translation | None, n_bytes: int) -> Mapping[str, Any]:
     """The keys of the text model's file, with all arrays."""
     assert found is not None
@@ -278,6 +290,8 @@ ODD = st.one_of(
 )
 NAMES = """
     token_embd.weight per_layer_token_embd.weight blk.0.ffn_gate_exps.weight blk.0.ssm_dt
+    blk.0.attn_qkv.weight blk.0.attn_qkv.bias blk.0.ffn_gate_up_exps.weight
+    blk.0.ffn_gate_up_exps.bias
     blk.1.ffn_down_exps.weight blk.1.ffn_down_shexp.weight blk.0.ffn_gate.weight blk.0.ffn_up.weight
     dense.0.weight dense.1.weight blk.0.ffn_latent_in.weight mtp.x v.patch_embd.weight
     v.patch_embed.weight v.pos_embed.weight v.blk.0.attn_q.weight v.blk.0.attn_k.weight

@@ -16,11 +16,13 @@ from puna.runner.llama.overrides import SPLITTERS
 from puna.runner.llama.projector import Projector
 from puna.runner.protocol import LoadPlan
 from puna.runner.unwritten import Unwritten
+from tests.fakes.first_gpt_oss import write_first_pair
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.inner_eyes import EYES, put_inside, write_eye
 from tests.fakes.monoliths import read_gguf, write_copy
 from tests.fakes.projectors import LLAVA, make_image, make_projector
 from tests.fakes.renamed import RENAMED, write_pair
+from tests.runner.raw import RawEngine
 from tests.runner.seers import Seer, what_follows
 
 
@@ -78,6 +80,37 @@ def test_a_projector_that_does_not_say_its_kind_is_llavas(tmp_path: Path) -> Non
         for eye in (told, untold)
     ]
     np.testing.assert_array_equal(seen[0], seen[1])
+
+
+def test_the_first_files_of_gpt_oss_are_read(tmp_path: Path) -> None:
+    ours, theirs = write_first_pair(tmp_path)
+    translation = read_translation(theirs)
+    assert translation is not None
+    check_alike(written(translation.text, theirs, tmp_path / "made.gguf"), ours)
+    LOG.attach(lambda level, line: None)
+    seen = []
+    for path in (ours, theirs):
+        engine = RawEngine(path)
+        seen.append(engine.logits(range(40, 72)).copy())
+        engine.close()
+    assert np.isfinite(seen[0]).all()
+    np.testing.assert_array_equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 50, 100])
+def test_values_in_another_order_are_ordered_piece_by_piece(
+    tmp_path: Path, piece_bytes: int
+) -> None:
+    _, theirs = write_first_pair(tmp_path)
+    translation = read_translation(theirs)
+    assert translation is not None
+    made = []
+    for size in (1 << 20, piece_bytes):
+        with Unwritten(translation.text, theirs, widen, piece_bytes=size) as file:
+            whole = bytearray(file.size)
+            file.read_into(memoryview(whole), 0)
+            made.append(bytes(whole))
+    assert made[0] == made[1]
 
 
 def test_how_texts_are_cut_is_bettered_for_both_names(tmp_path: Path) -> None:

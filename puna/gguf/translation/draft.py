@@ -14,7 +14,7 @@ from puna.gguf.describe import Keys
 from puna.gguf.reader import Header, read_first
 from puna.gguf.tensors import TensorInfo
 from puna.gguf.translation.target import Kept, Key, Made, Span, Target
-from puna.gguf.types import TENSOR_TYPES
+from puna.gguf.types import PAIRED_MXFP4, TENSOR_TYPES
 from puna.gguf.values import ArrayInfo
 
 __all__ = ["Draft", "Source", "check_parts"]
@@ -113,7 +113,7 @@ class Draft:
             self.keys.pop("general.alignment", None)
         start = source.header.data_offset
         self.tensors = {
-            name: Made(tensor, (Span(start + tensor.offset, tensor.n_bytes, tensor.type_name),))
+            name: _made(tensor, start)
             for name, tensor in source.tensors.items()
             if beginnings is None or name.startswith(tuple(beginnings))
         }
@@ -237,7 +237,13 @@ class Draft:
                 f"tensor {quoted(made.info.name[:80])} of type {kind.name} cannot be cut"
             )
         start = whole.start + begin // kind.block * kind.block_bytes
-        return Span(start, count // kind.block * kind.block_bytes, kind.name)
+        return replace(whole, start=start, n_bytes=count // kind.block * kind.block_bytes)
+
+    def every(self, made: Made, step: int, first: int, width: int) -> Span:
+        """Every `step`th row of `width` elements, from the `first` on; errors as of `part`."""
+        row = self.part(made, first * width, width)
+        n_rows = made.info.n_elements // max(width * step, 1)
+        return replace(row, n_bytes=row.n_bytes * n_rows, row_bytes=row.n_bytes, step=step)
 
     def cut_rows(self, name: str, n_rows: int) -> None:
         """Leave out all rows of a matrix but the first ones."""
@@ -257,6 +263,15 @@ class Draft:
         if len(spans) != n_rows:
             raise BadModelFile(f"tensor {quoted(name)} has another number of rows")
         self.tensors[name] = replace(made, spans=tuple(spans))
+
+
+def _made(tensor: TensorInfo, start: int) -> Made:
+    """A tensor as it is in the source, whose data begin at `start`."""
+    is_paired = tensor.type_id == PAIRED_MXFP4
+    number, _ = _BY_NAME[tensor.type_name]
+    place = start + tensor.offset
+    span = Span(place, tensor.n_bytes, tensor.type_name, is_paired=is_paired)
+    return Made(replace(tensor, type_id=number), (span,))
 
 
 def check_parts(name: str, count: int) -> None:

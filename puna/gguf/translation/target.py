@@ -46,11 +46,23 @@ Key = Kept | Computed | Plain | tuple[Plain, ...]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Bytes of the source, `start` from its beginning, that hold values of a tensor type."""
+    """`n_bytes` of the source, `start` from its beginning, that hold values of a tensor type.
+
+    With `row_bytes` they are rows, of which only every `step`th counts: as many are passed over.
+    MXFP4 that `is_paired` has its values in another order within each block.
+    """
 
     start: int
     n_bytes: int
     type_name: str
+    row_bytes: int = 0
+    step: int = 1
+    is_paired: bool = False
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether the bytes lie in the source as they are wanted."""
+        return self.step == 1 and not self.is_paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Made:
 
     @property
     def is_plain(self) -> bool:
-        """Whether its bytes are those of the source."""
+        """Whether its values are those of the source, in the same type."""
         types = {span.type_name for span in self.spans}
         return bool(self.spans) and types == {self.info.type_name} and not self.addend
 

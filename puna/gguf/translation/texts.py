@@ -16,7 +16,6 @@ __all__ = [
     "embedding_gemma",
     "gemma3n",
     "glm4_lite",
-    "gpt_oss",
     "has_letters_for_bytes",
     "has_old_dt",
     "has_old_vocabulary",
@@ -36,20 +35,6 @@ _TYPES, _CHARSMAP = "tokenizer.ggml.token_type", "tokenizer.ggml.precompiled_cha
 _BYTE, _BYTE_TOKEN = 6, re.compile("<0x[0-9A-F]{2}>")
 _LLAMA3_TOKENS = 128_256
 _GEMMA = "gemma-embedding"
-
-
-def gpt_oss(source: Source) -> Draft:
-    """gpt-oss, which the reference calls `gptoss`."""
-    draft = Draft(source)
-    draft.rename_architecture("gpt-oss")
-    experts = source.tensor("blk.0.ffn_gate_exps.weight").shape
-    draft.default("gpt-oss.expert_feed_forward_length", experts[1])
-    draft.default("gpt-oss.rope.scaling.type", "yarn")
-    draft.put(_PRE, "gpt-4o")
-    draft.rename(r"\.attn_out\.", ".attn_output.")
-    draft.rename(r"\.attn_sinks$", ".attn_sinks.weight")
-    draft.rename(r"\.ffn_norm\.", ".post_attention_norm.")
-    return draft
 
 
 def olmo3(source: Source) -> Draft:
