@@ -11,7 +11,7 @@ from prompt_toolkit.keys import Keys
 from puna.agent.details import details
 from puna.agent.pastes import Pastes
 from puna.agent.turn import Agent
-from puna.repl.files import can_see, is_image_path
+from puna.repl.files import mark_of, takes_files
 from puna.term.viewer import view_over
 
 __all__ = ["make_keys"]
@@ -81,8 +81,8 @@ def _bind_pastes(keys: KeyBindings, agent: Agent, pastes: Pastes) -> None:
     @keys.add(Keys.BracketedPaste)
     def paste(event: KeyPressEvent) -> None:
         text = event.data.strip()
-        is_image = can_see(agent.session.info) and is_image_path(text)
-        shown = pastes.fold_image(text) if is_image else pastes.fold(event.data)
+        kind = mark_of(text) if takes_files(agent.session.info) else None
+        shown = pastes.fold_file(text, kind) if kind else pastes.fold(event.data)
         event.current_buffer.insert_text(shown)
 
     def before(event: KeyPressEvent) -> int:

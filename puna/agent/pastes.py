@@ -1,4 +1,4 @@
-"""Long pastes and dropped images as short marks in the line, until it is sent.
+"""Long pastes, dropped images and recordings as short marks in the line, until it is sent.
 
 Facts: CLI spec, section 5.4.
 """
@@ -6,12 +6,13 @@ Facts: CLI spec, section 5.4.
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 __all__ = ["Pastes"]
 
 _MANY_CHARACTERS = 1000
 _MANY_LINES = 8
-_MARK = re.compile(r"\[(?:Pasted text #\d+ \+\d+ lines?|Image #\d+)\]")
+_MARK = re.compile(r"\[(?:Pasted text #\d+ \+\d+ lines?|(?:Image|Audio) #\d+)\]")
 
 
 class Pastes:
@@ -19,7 +20,7 @@ class Pastes:
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
-        self._count = {"text": 0, "image": -1}
+        self._count = {"text": 0, "Image": -1, "Audio": -1}
 
     def fold(self, pasted: str) -> str:
         """A mark for a long text; a short one stays as it is."""
@@ -31,10 +32,10 @@ class Pastes:
         noun = "line" if lines == 1 else "lines"
         return self._keep(f"[Pasted text #{self._count['text']} +{lines} {noun}]", text)
 
-    def fold_image(self, path: str) -> str:
-        """A mark for the path of an image."""
-        self._count["image"] += 1
-        return self._keep(f"[Image #{self._count['image']}]", path)
+    def fold_file(self, path: str, kind: Literal["Image", "Audio"]) -> str:
+        """A mark for the path of an image or a recording."""
+        self._count[kind] += 1
+        return self._keep(f"[{kind} #{self._count[kind]}]", path)
 
     def _keep(self, mark: str, text: str) -> str:
         self._texts[mark] = text

@@ -13,7 +13,7 @@ from puna.models.parameters import NAMES
 from puna.repl import texts
 from puna.repl.complete import PromptCompleter
 from puna.repl.editor import edit
-from puna.repl.files import can_see
+from puna.repl.files import takes_files
 from puna.repl.history import History
 from puna.repl.session import Session
 from puna.repl.settings import SETTINGS, set_something
@@ -111,7 +111,7 @@ def help_(prompt: Prompt, line: str) -> None:
     }
     words = line.split()
     text = texts.GENERAL if len(words) == 1 else topics.get(words[1], "")
-    if len(words) == 1 and can_see(prompt.session.info):
+    if len(words) == 1 and takes_files(prompt.session.info):
         text += texts.FILES
     if text:
         print(text, file=sys.stderr)

@@ -1,4 +1,5 @@
-"""Images by their path in a prompt, typed or dropped on the terminal. Facts: CLI spec, section 2.8.
+"""Images and recordings by their path in a prompt, typed or dropped on the terminal.
+Facts: CLI spec, section 2.8.
 
 Paths are looked for where an ending is found, so that a long text costs no more than reading it.
 """
@@ -10,19 +11,21 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
-from puna.api.media import kind_of_image
+from puna.api.media import kind_of_image, kind_of_sound
 from puna.client.replies import ShowReply
 from puna.errors import ClientError
 from puna.term.safe import write_safely
 
-__all__ = ["Prompt", "can_see", "is_image_path", "read_files", "starts_with_file"]
+__all__ = ["Prompt", "mark_of", "read_files", "starts_with_file", "takes_files"]
 
 _MOST_BYTES = 100 * 1024 * 1024
 _LONGEST = 4096  # characters of a path
 _MOST_STARTS = 64  # places where the path of one ending may begin
-_ENDING = re.compile(r"\.(?:jpe?g|png|webp)\b", re.IGNORECASE)
+_ENDING = re.compile(r"\.(?:jpe?g|png|webp|wav|mp3|flac|ogg)\b", re.IGNORECASE)
+_SOUNDS = {".wav", ".mp3", ".flac", ".ogg"}
 _START = re.compile(r"(?:file://|[A-Za-z]:|~)?(?:\.{1,2})?[/\\]")
 _ESCAPED = re.compile(r"\\([ ()\[\]{}$&;'\\*?~])")
 
@@ -35,19 +38,19 @@ class Prompt:
     images: list[str] = field(default_factory=list)
 
 
-def can_see(info: ShowReply) -> bool:
-    """Whether a model can be shown images."""
+def takes_files(info: ShowReply) -> bool:
+    """Whether a model can be shown images, or hear recordings."""
     return (
-        "vision" in info.capabilities
+        not {"vision", "audio"}.isdisjoint(info.capabilities)
         or bool(info.projector_info)
         or any(".vision." in key for key in info.model_info)
     )
 
 
 def read_files(text: str) -> Prompt:
-    """Take the images that a prompt names out of its text, and say so on stderr.
+    """Take the images and recordings that a prompt names out of its text, and say so on stderr.
 
-    A path where no file is stays in the text. Raises ClientError for a file that is no image.
+    A path where no file is stays in the text. Raises ClientError for a file that is neither.
     """
     kept: list[str] = []
     images: list[str] = []
@@ -58,8 +61,10 @@ def read_files(text: str) -> Prompt:
         if found is None:
             continue
         start, path = found
-        images.append(base64.b64encode(_read(path)).decode())
-        write_safely(sys.stderr, f"Added image '{path}'\n")
+        data = _read(path)
+        images.append(base64.b64encode(data).decode())
+        noun = "audio" if kind_of_sound(data) else "image"
+        write_safely(sys.stderr, f"Added {noun} '{path}'\n")
         end = ending.end()
         if start > done and text[start - 1] in "'\"" and text[end : end + 1] == text[start - 1]:
             start, end = start - 1, end + 1
@@ -71,18 +76,21 @@ def read_files(text: str) -> Prompt:
 
 
 def starts_with_file(text: str) -> bool:
-    """Whether a text begins with the path of an image that is there, and so is no command."""
+    """Whether a text begins with the path of such a file that is there, and so is no command."""
     ending = _ENDING.search(text)
     found = _find(text, 0, ending.end()) if ending else None
     return found is not None and found[0] == 0
 
 
-def is_image_path(text: str) -> bool:
-    """Whether a text is the path of an image that is there, and nothing else."""
+def mark_of(text: str) -> Literal["Image", "Audio"] | None:
+    """What kind of file a text is the path of, and nothing else; None where it is none, or no file
+    is there."""
     plain = text.strip("'\"")
     ending = next((each for each in _ENDING.finditer(plain) if each.end() == len(plain)), None)
     found = _find(plain, 0, len(plain)) if ending else None
-    return found is not None and found[0] == 0
+    if ending is None or found is None or found[0] != 0:
+        return None
+    return "Audio" if ending[0].lower() in _SOUNDS else "Image"
 
 
 def _find(text: str, first: int, end: int) -> tuple[int, Path] | None:
@@ -120,13 +128,13 @@ def _read(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ClientError(f'Couldn\'t process file: "{error}"') from error
-    if kind_of_image(data) not in {"jpeg", "png", "webp"}:
+    if kind_of_image(data) not in {"jpeg", "png", "webp"} and kind_of_sound(data) is None:
         raise ClientError(f'Couldn\'t process file: "invalid file type: {_kind(data)}"')
     return data
 
 
 def _kind(data: bytes) -> str:
-    """The kind of a file that is no image, in the words of browsers."""
+    """The kind of a file that is neither, in the words of browsers."""
     head = data[:512]
     if any(byte < 9 or 13 < byte < 32 for byte in head):
         return "application/octet-stream"

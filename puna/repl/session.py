@@ -10,7 +10,7 @@ from puna.client.fields import Json
 from puna.client.replies import Piece, ShowReply
 from puna.errors import ClientError, InvalidName
 from puna.models.name import Name
-from puna.repl.files import Prompt, can_see, read_files, starts_with_file
+from puna.repl.files import Prompt, read_files, starts_with_file, takes_files
 from puna.term.answer import Answer, Style
 
 __all__ = ["Session", "Think"]
@@ -49,14 +49,14 @@ class Session:
         self.client.load(self.request({}))
 
     def read(self, text: str) -> Prompt:
-        """What was entered, with the images that it names if the model can see. Raises
+        """What was entered, with the files that it names if the model takes any. Raises
         ClientError for a file that cannot be shown.
         """
-        return read_files(text) if can_see(self.info) else Prompt(text)
+        return read_files(text) if takes_files(self.info) else Prompt(text)
 
     def is_shown(self, text: str) -> bool:
         """Whether what was entered begins with an image for the model, and not with a command."""
-        return can_see(self.info) and starts_with_file(text)
+        return takes_files(self.info) and starts_with_file(text)
 
     def answer_once(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Stream the answer to a prompt outside the conversation."""

@@ -20,7 +20,8 @@ Use \"\"\" to begin a multi-line message.
 """
 
 FILES = """\
-Name the path of a .jpg, .jpeg, .png or .webp file in a message, or drop it here, to show it.
+Name the path of a .jpg, .jpeg, .png or .webp file in a message, or drop it here, to show it;
+a recording (.wav, .mp3, .flac, .ogg) in the same way, to have it heard.
 """
 
 SET = """\

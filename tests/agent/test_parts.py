@@ -12,6 +12,7 @@ from puna.agent.approvals import Approvals, Choice, Wish, always_text, visible
 from puna.agent.compact import compacted, cut_result, is_due, summary_request
 from puna.agent.fence import Fence, Refused, is_secret
 from puna.agent.files import Edit, apply_edits, list_folder, read_lines, search, write_text
+from puna.agent.pastes import Pastes
 from puna.agent.skill_import import import_skills
 from puna.agent.skills import BUNDLED, read_skills, skill_folders
 from puna.agent.tools import Workplace, prepare
@@ -488,3 +489,13 @@ def test_a_page_that_leads_to_another_host_is_not_fetched() -> None:
         with pytest.raises(Refused, match=r"it leads to another host: http://two\.example:\d+/a"):
             web_fetch(pages.url("/there", "one.example"), hosts, resolve)
         assert len(pages.seen) == 3
+
+
+def test_dropped_files_are_marks_that_expand_and_go_as_one() -> None:
+    pastes = Pastes()
+    marks = [pastes.fold_file("/a.wav", "Audio"), pastes.fold_file("/b.png", "Image")]
+    marks.append(pastes.fold_file("/c.mp3", "Audio"))
+    assert marks == ["[Audio #0]", "[Image #0]", "[Audio #1]"]
+    line = f"hear {marks[0]}{marks[2]} and [Audio #7]"
+    assert pastes.expand(line) == "hear /a.wav/c.mp3 and [Audio #7]"
+    assert pastes.mark_before(line, line.index("]") + 1) == len(marks[0])

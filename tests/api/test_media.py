@@ -28,7 +28,7 @@ KINDS: dict[str, tuple[bytes, str | None]] = {
     "GIF": (b"GIF89a...", "gif"),
     "an old GIF": (b"GIF87a...", "gif"),
     "BMP": (b"BM...", "bmp"),
-    "a sound": (b"RIFF\x10\x00\x00\x00WAVEfmt ", None),
+    "a recording": (b"RIFF\x10\x00\x00\x00WAVEfmt ", None),
     "half a head": (PNG[:5], None),
     "nothing": (b"", None),
     "a drawing": (b"<svg></svg>", None),

@@ -10,9 +10,11 @@ import pytest
 
 from puna.client.replies import ShowReply
 from puna.errors import ClientError
-from puna.repl.files import can_see, read_files, starts_with_file
+from puna.repl.files import mark_of, read_files, starts_with_file, takes_files
+from tests.fakes.ears import make_sound
 from tests.fakes.projectors import make_image
 
+SOUNDS = ("wav", "mp3", "flac", "ogg")
 ONE, OTHER = make_image(seed=1), make_image(seed=2, format="JPEG")
 
 
@@ -25,6 +27,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "in here" / "a (b) c.png").write_bytes(ONE)
     (tmp_path / "it's.webp").write_bytes(make_image(format="WEBP"))
     (tmp_path / "note.png").write_text("no image")
+    for kind in SOUNDS:
+        (tmp_path / f"said.{kind}").write_bytes(make_sound(0.2, format=kind.upper()))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
@@ -105,6 +109,30 @@ def test_files_that_are_no_images(
     assert complaint in str(refused.value)
 
 
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_recordings(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    path = folder / f"said.{kind}"
+    prompt = read_files(f"what is said? {path} {folder}/one.png")
+    assert prompt.text == "what is said?"
+    assert [base64.b64decode(each) for each in prompt.images] == [path.read_bytes(), ONE]
+    assert capsys.readouterr().err == f"Added audio '{path}'\nAdded image '{folder}/one.png'\n"
+
+
+MARKS: dict[str, str | None] = {
+    "{0}/said.wav": "Audio",
+    "'{0}/said.MP3'": None,  # no such file
+    "'{0}/said.mp3'": "Audio",
+    "{0}/one.png": "Image",
+    "{0}/said.wav what?": None,
+    "{0}/two.wav": None,
+}
+
+
+@pytest.mark.parametrize("written", MARKS)
+def test_what_a_paste_is_the_path_of(folder: Path, written: str) -> None:
+    assert mark_of(written.replace("{0}", str(folder))) == MARKS[written]
+
+
 def test_a_line_that_begins_with_an_image_is_no_command(folder: Path) -> None:
     assert starts_with_file(f"{folder}/one.png what?")
     assert not starts_with_file(f"/show {folder}/one.png")
@@ -119,6 +147,7 @@ def test_a_long_text_with_many_endings_is_read() -> None:
 
 SIGHT: dict[str, tuple[ShowReply, bool]] = {
     "a capability": (ShowReply(capabilities=("completion", "vision")), True),
+    "hearing alone": (ShowReply(capabilities=("completion", "audio")), True),
     "a projector": (ShowReply(projector_info={"general.architecture": "clip"}), True),
     "in its weights": (ShowReply(model_info={"gemma3.vision.block_count": 27}), True),
     "none": (ShowReply(capabilities=("completion",), model_info={"a.b": 1}), False),
@@ -127,4 +156,4 @@ SIGHT: dict[str, tuple[ShowReply, bool]] = {
 
 @pytest.mark.parametrize(("info", "sees"), SIGHT.values(), ids=SIGHT)
 def test_who_sees(info: ShowReply, sees: bool) -> None:
-    assert can_see(info) is sees
+    assert takes_files(info) is sees

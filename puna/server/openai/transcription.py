@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from msgspec import Struct
-from tinytag import TinyTag, TinyTagException
 
 from puna.api.events import Content, Done, Event, Rendered
 from puna.api.fields import MediaData, Think
@@ -159,6 +158,8 @@ def _rules(task: Task, language: str, prompt: str) -> str:
 
 def _seconds(data: bytes) -> float:
     """How long a recording is by its header; 0 where that does not say. Raises BadRequest."""
+    from tinytag import TinyTag, TinyTagException  # noqa: PLC0415 - rarely needed
+
     try:
         duration = TinyTag.get(file_obj=io.BytesIO(data), tags=False).duration
     except (TinyTagException, ArithmeticError, LookupError, ValueError) as error:
