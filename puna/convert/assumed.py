@@ -40,6 +40,11 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "num_attention_heads": 12, "image_size": 224, "patch_size": 32,
             "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
         },
+        "qwen2_audio_encoder": {
+            "d_model": 1280, "encoder_ffn_dim": 5120, "encoder_layers": 32,
+            "encoder_attention_heads": 20, "num_mel_bins": 128, "max_source_positions": 1500,
+            "activation_function": "gelu",
+        },
         "siglip_vision_model": {
             "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
             "num_attention_heads": 12, "image_size": 224, "patch_size": 16,

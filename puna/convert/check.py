@@ -41,6 +41,9 @@ _WHERE = re.compile(r"^\w+: (error loading model: )?")
 _SETTINGS = "hyperparameters"  # what the engine calls the numbers that come from config.json
 _N_CTX = 64
 _ROW = 16  # tokens in the row that a projector is tried with
+_SAMPLES = 16_000  # of a sound that one is tried with
+
+Medium = np.ndarray[Any, np.dtype[np.uint8]] | np.ndarray[Any, np.dtype[np.float32]]
 
 
 class _Words:
@@ -105,8 +108,14 @@ def check_adapter(base: Path, path: Path) -> None:
 
 def check_projector(model: Path, projector: Path, row: int) -> None:
     """Raise ConvertError where the engine cannot load the projector for the model, or makes of an
-    image what is no number. `row` is the height in pixels of a row of its tokens.
+    image or a recording what is no number. `row` is the height in pixels of a row of its tokens, 0
+    of one that hears.
     """
+    if not row:
+        tone = np.sin(np.arange(_SAMPLES, dtype=np.float32) / 8)
+        if not np.isfinite(vectors_of(model, projector, tone)).all():
+            raise ConvertError("the projector computes values that are no numbers")
+        return
     # one row: between rows Pixtral's graph multiplies memory that nobody has filled by zero
     ramp = np.arange(row * row * _ROW * 3, dtype=np.uint32).reshape(row, row * _ROW, 3) % 251
     if not np.isfinite(vectors_of(model, projector, ramp.astype(np.uint8))).all():
@@ -114,10 +123,10 @@ def check_projector(model: Path, projector: Path, row: int) -> None:
 
 
 def vectors_of(
-    path: Path, projector: Path, pixels: np.ndarray[Any, np.dtype[np.uint8]]
+    path: Path, projector: Path, medium: Medium
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """What the model sees of an image of shape (height, width, 3): a row for each token of its
-    first part. Raises ConvertError.
+    """What the model sees of an image of shape (height, width, 3), or hears of samples at the
+    encoder's rate: a row for each token of its first part. Raises ConvertError.
     """
     with _Words() as words:
         model = lib.llama_model_load_from_file(os.fsencode(path), _parameters())
@@ -131,7 +140,7 @@ def vectors_of(
             context = mtmd.mtmd_init_from_file(os.fsencode(projector), model, parameters)
             if not context:
                 raise ConvertError(f"the engine does not load the projector: {words.first}")
-            values = _encode(context, pixels, int(lib.llama_model_n_embd_inp(model)))
+            values = _encode(context, medium, int(lib.llama_model_n_embd_inp(model)))
         finally:
             if context:
                 mtmd.mtmd_free(context)
@@ -139,28 +148,30 @@ def vectors_of(
     return values
 
 
-def _encode(
-    context: Any, pixels: np.ndarray[Any, np.dtype[np.uint8]], width: int
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    height, length, _ = pixels.shape
-    raw = np.ascontiguousarray(pixels)
-    data = raw.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-    bitmap = mtmd.mtmd_bitmap_init(length, height, data)
+def _encode(context: Any, medium: Medium, width: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    raw = np.ascontiguousarray(medium)
+    if raw.ndim == 1:
+        sound = raw.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        bitmap = mtmd.mtmd_bitmap_init_from_audio(len(raw), sound)
+    else:
+        height, length, _ = raw.shape
+        data = raw.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        bitmap = mtmd.mtmd_bitmap_init(length, height, data)
     part = mtmd.mtmd_input_part(text=None, bitmap=bitmap)
     parts = (ctypes.POINTER(mtmd.mtmd_input_part) * 1)(ctypes.pointer(part))
     chunks = mtmd.mtmd_input_chunks_init()
     try:
         if mtmd.mtmd_tokenize_from_parts(context, chunks, parts, 1, False):
-            raise ConvertError("the engine does not prepare an image for the projector")
+            raise ConvertError("the engine does not prepare what a projector is tried with")
         for at in range(mtmd.mtmd_input_chunks_size(chunks)):
             chunk = mtmd.mtmd_input_chunks_get(chunks, at)
-            if mtmd.mtmd_input_chunk_get_type(chunk) == mtmd.MTMD_INPUT_CHUNK_TYPE_IMAGE:
+            if mtmd.mtmd_input_chunk_get_type(chunk) != mtmd.MTMD_INPUT_CHUNK_TYPE_TEXT:
                 if mtmd.mtmd_encode_chunk(context, chunk):
-                    raise ConvertError("the engine does not encode an image with the projector")
+                    raise ConvertError("the engine does not encode what a projector is tried with")
                 shape = (int(mtmd.mtmd_input_chunk_get_n_tokens(chunk)), width)
                 found = np.ctypeslib.as_array(mtmd.mtmd_get_output_embd(context), shape)
                 return np.array(found, np.float32)
-        raise ConvertError("the engine makes no tokens of an image")
+        raise ConvertError("the engine makes no tokens of what a projector is tried with")
     finally:
         mtmd.mtmd_input_chunks_free(chunks)
         mtmd.mtmd_bitmap_free(bitmap)

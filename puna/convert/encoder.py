@@ -1,4 +1,4 @@
-"""The vision encoder of a checkpoint becomes tensors and keys of a projector's file.
+"""A checkpoint's encoder of images or of sound becomes tensors and keys of a projector's file.
 
 Facts: conversion spec, section 7.
 """
@@ -32,10 +32,13 @@ __all__ = ["Eye", "projector_of"]
 
 ARCHITECTURE = "clip"
 
-_BLOCK = re.compile(r"^v\.blk\.(\d+)\.")
+_BLOCK = re.compile(r"^[va]\.blk\.(\d+)\.")
 _ALWAYS_F32 = re.compile(
     r"^v\.(position_embd|class_embd|token_embd|view_seperator|sam\.(pos_embd|neck|net_))|\.pos_[hw]\."
+    r"|^a\.(position_embd|conv1d\.\d\.bias)"
 )
+_ALWAYS_F16 = re.compile(r"^a\.conv1d\.\d\.weight")
+"""Kernels over time: the engine multiplies them in halves, and knows no others."""
 _NEVER_BF16 = re.compile(r"^(v\.(sam\.)?patch_embd|mm\.patch_merger|mm\.input_projection)\.weight")
 """Convolutions and transposed matrices: backends have no kernels for them in BF16."""
 
@@ -61,15 +64,16 @@ class Eye:
 
     @property
     def row(self) -> int:
-        """The height in pixels of a row of tokens."""
+        """The height in pixels of a row of tokens; 0 where it hears."""
+        if self._projector.sense == "audio":
+            return 0
         own, whole = self._vision.own, self._vision.whole
         merge = own.whole("spatial_merge_size", whole.whole("spatial_merge_size", 1))
         return own.whole("patch_size") * max(merge, 1)
 
     def keys(self, kind: str) -> dict[str, Value]:
         """The file's metadata in its order. Raises BadCheckpoint."""
-        own, images = self._vision.own, self._vision.images
-        pixels = self._projector.pixels
+        own, sense = self._vision.own, self._projector.sense
         keys: dict[str, Value | None] = {
             "general.architecture": ARCHITECTURE,
             "general.type": "mmproj",
@@ -77,23 +81,29 @@ class Eye:
             "general.quantization_version": 2,
         }
         clip: dict[str, Value | None] = {
-            "has_vision_encoder": True,
+            f"has_{sense}_encoder": True,
             "projector_type": self._projector.kind,
-            **_activation(own),
-            "vision.image_size": own.whole("image_size"),
-            "vision.patch_size": own.whole("patch_size"),
-            "vision.embedding_length": own.whole("width"),
-            "vision.feed_forward_length": own.whole("ffn"),
-            "vision.block_count": own.n_layers,
-            "vision.attention.head_count": own.n_heads,
-            "vision.attention.layer_norm_epsilon": own.real("norm_eps", self._projector.norm_eps),
-            "vision.projection_dim": self._vision.text_width,
-            "vision.image_mean": _colours(images, "image_mean", pixels.mean),
-            "vision.image_std": _colours(images, "image_std", pixels.std),
+            **(self._image_keys() if sense == "vision" else {}),
+            f"{sense}.embedding_length": own.whole("width"),
+            f"{sense}.feed_forward_length": own.whole("ffn"),
+            f"{sense}.block_count": own.n_layers,
+            f"{sense}.attention.head_count": own.n_heads,
+            f"{sense}.attention.layer_norm_epsilon": own.real("norm_eps", self._projector.norm_eps),
+            f"{sense}.projection_dim": self._vision.text_width,
             **self._projector.keys(self._vision),
         }
         keys |= {f"{ARCHITECTURE}.{key}": value for key, value in clip.items()}
         return {key: value for key, value in keys.items() if value is not None}
+
+    def _image_keys(self) -> dict[str, Value]:
+        own, images, pixels = self._vision.own, self._vision.images, self._projector.pixels
+        return {
+            **_activation(own),
+            "vision.image_size": own.whole("image_size"),
+            "vision.patch_size": own.whole("patch_size"),
+            "vision.image_mean": _colours(images, "image_mean", pixels.mean),
+            "vision.image_std": _colours(images, "image_std", pixels.std),
+        }
 
     def outputs(self, weights: Mapping[str, Tensor], kind: str) -> list[Output]:
         """The file's tensors. Raises BadCheckpoint for one that is missing, of a wrong shape, or of
@@ -104,7 +114,7 @@ class Eye:
         owner = f"the projector {self._projector.kind}"
         outputs = placed(
             self._changed(weights),
-            lambda name: name if name.startswith(("v.", "mm.")) else names(name),
+            lambda name: name if name.startswith(("v.", "a.", "mm.")) else names(name),
             lambda name, tensor: _kind(name, tensor, kind),
             owner,
         )
@@ -136,11 +146,13 @@ def projector_of(folder: Path, config: Config, weights: Mapping[str, Tensor]) ->
     """What converts the checkpoint's encoder; None where it has none, or one of a kind that is not
     converted. Raises BadCheckpoint.
     """
-    part = config.top.get("vision_config")
-    if not isinstance(part, Mapping) or not any(map(of_encoder, weights)):
+    if not any(map(of_encoder, weights)):
         return None
-    own = _whole(part, str(config.top.get("model_type", "")))
     for projector in projectors().get(config.architecture, ()):
+        part = config.top.get(f"{projector.sense}_config")
+        if not isinstance(part, Mapping):
+            continue
+        own = _whole(part, str(config.top.get("model_type", "")))
         if projector.suits(own):
             files = Folder.read(folder, config)
             vision = Vision(config, projector.settings(own), _images(folder), _added(files))
@@ -191,6 +203,8 @@ def _colours(images: Config, key: str, default: tuple[float, ...]) -> list[float
 
 
 def _kind(name: str, tensor: Tensor, kind: str) -> str:
+    if _ALWAYS_F16.search(name):
+        return "F16"
     if len(tensor.shape) < 2 or _ALWAYS_F32.search(name):
         return "F32"
     return "F32" if kind == "BF16" and _NEVER_BF16.search(name) else kind

@@ -1,14 +1,15 @@
 """What a family of projectors declares: its name in libmtmd, keys beyond the common ones, and the
 tensors that its file must have.
 
-A projector's file holds a vision encoder, and what takes the encoder's values to the width of the
-text model. Facts: conversion spec, section 7.
+A projector's file holds an encoder of images or of sound, and what takes the encoder's values to
+the width of the text model. Facts: conversion spec, section 7.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
@@ -80,7 +81,7 @@ def _nothing_more(_vision: Vision, _weights: Mapping[str, Tensor]) -> Iterable[N
 
 @dataclass(frozen=True, slots=True)
 class Projector:
-    """How the vision encoders of some architectures become GGUF."""
+    """How the encoders of some architectures become GGUF."""
 
     kind: str
     """libmtmd's name for it."""
@@ -93,7 +94,7 @@ class Projector:
 
     weights: Callable[[Vision, str, Tensor], Iterable[Named]] = _as_it_is
     """What becomes of one tensor, under the maker's name without `model.` before it. Names that
-    begin with `v.` or `mm.` are those of the file.
+    begin with `v.`, `a.` or `mm.` are those of the file.
     """
 
     more: Callable[[Vision, Mapping[str, Tensor]], Iterable[Named]] = _nothing_more
@@ -112,3 +113,6 @@ class Projector:
 
     suits: Callable[[Config], bool] = lambda _own: True
     """Whether an encoder of this configuration is of this family."""
+
+    sense: Literal["vision", "audio"] = "vision"
+    """What it takes in. The keys of the file, and the part of the configuration, are named so."""

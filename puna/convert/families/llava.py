@@ -1,5 +1,5 @@
 """Any text model behind an encoder; which one it is, the part of the text says: LLaVA, InternVL,
-Idefics 3 and SmolVLM; Voxtral and Qwen 2 Audio without what hears.
+Idefics 3 and SmolVLM, Qwen 2 Audio; Voxtral without what hears.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of tiny models that see. Nothing here needs torch."""
+"""The table of tiny models that see or hear. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -41,23 +41,40 @@ _MROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3,
 
 @dataclass(frozen=True)
 class Case:
-    """A model of transformers that sees, and the image it is shown: height and width in pixels."""
+    """A model of transformers that sees, and the image it is shown: height and width in pixels.
+
+    One with `audio` hears 30 seconds instead.
+    """
 
     architecture: str
     config: Mapping[str, Any]
     text: Mapping[str, Any]
-    vision: Mapping[str, Any]
+    vision: Mapping[str, Any] = field(default_factory=dict)
     size: tuple[int, int] = (56, 56)
     processor: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 5e-3
     plain: bool = False
     """Whether the image has one colour: what is enlarged stays the same then."""
 
+    audio: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     """Why the original is asked for something else than what it computes by itself."""
 
 
 ENCODERS: Mapping[str, Case] = {
+    "qwen2-audio": Case(
+        "Qwen2AudioForConditionalGeneration",
+        {"model_type": "qwen2_audio"},
+        {**_TEXT, "model_type": "qwen2"},
+        audio={
+            "model_type": "qwen2_audio_encoder",
+            "d_model": 48,
+            "encoder_ffn_dim": 80,
+            "encoder_layers": 3,
+            "encoder_attention_heads": 3,
+            "num_mel_bins": 80,
+        },
+    ),
     "gemma3": Case(
         "Gemma3ForConditionalGeneration",
         {"model_type": "gemma3", "mm_tokens_per_image": 4},

@@ -1,4 +1,5 @@
-"""Vision encoders: what projectors make of an image, compared with what transformers makes of it.
+"""Encoders: what projectors make of an image or a recording, compared with what transformers makes
+of it.
 
 python -m tests.convert.parity.vision make FOLDER [CASE…]      where torch and transformers are
 python -m tests.convert.parity.vision compare FOLDER [CASE…]   where Puna is
@@ -41,9 +42,14 @@ def _make(folder: Path, wanted: list[str]) -> int:
     for name in wanted or ENCODERS:
         case = ENCODERS[name]
         target = _folder(folder, name)
+        sense = "audio" if case.audio else "vision"
         torch.manual_seed(zlib.crc32(name.encode()))
         config = transformers.AutoConfig.for_model(
-            **{**case.config, "text_config": case.text, "vision_config": case.vision}
+            **{
+                **case.config,
+                "text_config": case.text,
+                f"{sense}_config": case.audio or case.vision,
+            }
         )
         config.architectures = [case.architecture]
         class_name, rewrite = REWRITTEN.get(case.architecture, (case.architecture, None))
@@ -63,13 +69,19 @@ def _make(folder: Path, wanted: list[str]) -> int:
             rewrite(target)
         write_tokenizer(target, "bytes")
         _add_break(target / "tokenizer.json")
+        if case.audio:
+            sound = _sound()
+            vectors = _heard(torch, transformers, model, sound)
+            breaks = np.zeros(len(vectors), bool)
+            np.savez(target / "expected.npz", medium=sound, vectors=vectors, breaks=breaks)
+            continue
         settings = {"image_mean": _MEAN, "image_std": _STD, **case.processor}
         (target / "preprocessor_config.json").write_text(json.dumps(settings))
         pixels = np.random.default_rng(7).integers(0, 256, (*case.size, 3), np.uint8)
         pixels[:] = pixels[0, 0] if case.plain else pixels
         vectors = _features(torch, model, config, pixels)
         breaks = (vectors[:, : case.text["hidden_size"]] == _embedding(model)).all(1)
-        np.savez(target / "expected.npz", pixels=pixels, vectors=vectors, breaks=breaks)
+        np.savez(target / "expected.npz", medium=pixels, vectors=vectors, breaks=breaks)
     return 0
 
 
@@ -78,6 +90,24 @@ def _add_break(path: Path) -> None:
     state = json.loads(path.read_text())
     state["added_tokens"].append({"id": _BREAK, "content": "[IMG_BREAK]", "special": True})
     path.write_text(json.dumps(state))
+
+
+def _sound() -> np.ndarray[Any, Any]:
+    """30 seconds at 16 kHz: a sweep, in noise."""
+    time = np.arange(30 * 16_000) / 16_000
+    noise = np.random.default_rng(7).standard_normal(len(time))
+    return (0.5 * np.sin(2 * np.pi * (100 + 100 * time) * time) + 0.05 * noise).astype(np.float32)
+
+
+def _heard(torch: Any, transformers: Any, model: Any, sound: np.ndarray[Any, Any]) -> Any:
+    """What the text model gets of a recording."""
+    inner = getattr(model, "model", model)
+    tower = inner.audio_tower
+    extractor = transformers.WhisperFeatureExtractor(feature_size=tower.config.num_mel_bins)
+    made = extractor(sound, sampling_rate=16_000, return_tensors="pt")
+    with torch.no_grad():
+        states = tower(made["input_features"]).last_hidden_state
+        return inner.multi_modal_projector(states)[0].numpy()
 
 
 def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any]) -> Any:
@@ -183,7 +213,7 @@ def _difference(source: Path, kind: str) -> float:
     target = source / f"{kind}.gguf"
     asyncio.run(_convert(source, target, kind))
     projector = target.with_name(f"{target.name}.projector")
-    found = vectors_of(target, projector, expected["pixels"])
+    found = vectors_of(target, projector, expected["medium"])
     wanted = expected["vectors"]
     if found.shape != wanted.shape:
         raise ValueError(f"shapes {found.shape} and {wanted.shape}")

@@ -1,0 +1,77 @@
+"""Encoders of Whisper's kind: sound as a spectrogram, two convolutions over time, learned positions
+of 30 seconds. Qwen 2 Audio's takes the mean of each two tokens, and one matrix to the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from puna.convert.config import Config
+from puna.convert.family import Keys, Named
+from puna.convert.projector import Projector, Shapes, Vision
+from puna.convert.projectors.layers import linear, norm
+from puna.convert.tensor import Tensor
+
+_POSITIONS = 1500  # the engine's windows have 3,000 frames, of which the second convolution takes 2
+_KERNEL = 3
+_NAMES = {
+    "encoder_layers": "num_hidden_layers",
+    "encoder_attention_heads": "num_attention_heads",
+    "encoder_ffn_dim": "intermediate_size",
+}
+
+
+def _settings(own: Config) -> Config:
+    return Config({_NAMES.get(key, key): value for key, value in own.top.items()})
+
+
+def _keys(audio: Vision) -> Keys:
+    audio.refuse("activation_function", "gelu")
+    audio.refuse("max_source_positions", _POSITIONS)
+    return {"audio.num_mel_bins": audio.own.whole("num_mel_bins")}
+
+
+def _tower(audio: Vision) -> Shapes:
+    width, ffn = audio.width, audio.own.whole("ffn")
+    shapes: dict[str, tuple[int, ...]] = {
+        "a.conv1d.1.weight": (width, audio.own.whole("num_mel_bins"), _KERNEL),
+        "a.conv1d.1.bias": (width, 1),
+        "a.conv1d.2.weight": (width, width, _KERNEL),
+        "a.conv1d.2.bias": (width, 1),
+        "a.position_embd.weight": (_POSITIONS, width),
+        **norm("a.post_ln", width),
+    }
+    for number in range(audio.own.n_layers):
+        block = f"a.blk.{number}"
+        for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
+            shapes |= linear(f"{block}.{name}", width, width, bias=name != "attn_k")
+        for name in ("ln1", "ln2"):
+            shapes |= norm(f"{block}.{name}", width)
+        shapes |= linear(f"{block}.ffn_up", ffn, width)
+        shapes |= linear(f"{block}.ffn_down", width, ffn)
+    return shapes
+
+
+def _qwen2(audio: Vision) -> Shapes:
+    return {**_tower(audio), **linear("mm.a.fc", audio.text_width, audio.width)}
+
+
+def _weights(_audio: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+    if name in ("audio_tower.conv1.bias", "audio_tower.conv2.bias"):
+        tensor = tensor.reshaped(*tensor.shape, 1)
+    yield name.replace("multi_modal_projector.linear.", "mm.a.fc."), tensor
+
+
+PROJECTORS = {
+    "Qwen2AudioForConditionalGeneration": (
+        Projector(
+            "qwen2a",
+            _qwen2,
+            _keys,
+            _weights,
+            norm_eps=1e-5,
+            settings=_settings,
+            sense="audio",
+        ),
+    )
+}
