@@ -293,6 +293,59 @@ def test_words_stand_between_their_own_cls_and_sep_whatever_their_numbers(tmp_pa
     assert tokens_of(tmp_path, "a b", framed=True) == [2, 4, 1, 3]
 
 
+def write_tekken(folder: Path, *more: bytes, **changes: Any) -> None:
+    """Mistral's own file: four special tokens of which two are named, the bytes, and more."""
+    vocab = [bytes([byte]) for byte in range(256)] + list(more)
+    state = {
+        "config": {
+            "pattern": _LLAMA,
+            "default_num_special_tokens": 4,
+            "default_vocab_size": 4 + len(vocab),
+        },
+        "vocab": [{"token_bytes": base64.b64encode(raw).decode()} for raw in (*vocab, b"unused")],
+        "special_tokens": [{"rank": 1, "token_str": "<s>"}, {"rank": 2, "token_str": "</s>"}],
+    }
+    (folder / "tekken.json").write_text(json.dumps(state | changes))
+
+
+def test_mistrals_own_file_is_read_where_there_is_no_other(tmp_path: Path) -> None:
+    write_tekken(tmp_path, b"ab", b" a", b"abc", " é".encode()[:2])
+    keys = keys_of(tmp_path)
+    assert keys["tokenizer.ggml.tokens"][:4] == ["<SPECIAL_0>", "<s>", "</s>", "<SPECIAL_3>"]
+    assert len(keys["tokenizer.ggml.tokens"]) == 264
+    assert keys["tokenizer.ggml.merges"] == ["a b", "Ġ a", "ab c", "Ġ Ã"]
+    assert (keys["tokenizer.ggml.bos_token_id"], keys["tokenizer.ggml.eos_token_id"]) == (1, 2)
+    assert tokens_of(tmp_path, "abc</s> a", framed=True) == [1, 262, 2, 261]
+
+
+BROKEN_TEKKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "no pattern": ({"config": {}}, "no pattern"),
+    "more tokens than there are": (
+        {"config": {"pattern": "x", "default_num_special_tokens": 0, "default_vocab_size": 999}},
+        "fewer tokens than it says",
+    ),
+    "no number of them": (
+        {"config": {"pattern": "x", "default_num_special_tokens": -1}},
+        "is no number of tokens",
+    ),
+    "no bytes": ({"vocab": [{"token_bytes": "?"}] * 256}, "token 0 has no bytes"),
+    "a token twice": ({"vocab": [{"token_bytes": "YQ=="}] * 256}, "token 1 is empty, too long, or"),
+    "a special token beyond them": (
+        {"special_tokens": [{"rank": 4, "token_str": "x"}]},
+        "no number or no text",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "word"), BROKEN_TEKKEN.values(), ids=BROKEN_TEKKEN)
+def test_what_is_wrong_with_mistrals_own_file_is_said(
+    tmp_path: Path, changes: dict[str, Any], word: str
+) -> None:
+    write_tekken(tmp_path, **changes)
+    with pytest.raises(TokenizerError, match=f"tekken.json: .*{word}"):
+        keys_of(tmp_path)
+
+
 TEMPLATES: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {
     "a file of its own counts first": (
         {"chat_template.jinja": "file"},

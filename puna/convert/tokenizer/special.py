@@ -13,6 +13,8 @@ from typing import Any
 from puna.convert.config import Config, read_json
 from puna.convert.family import Value
 from puna.convert.tokenizer.framing import framing_keys
+from puna.convert.tokenizer.tekken import NAME as TEKKEN
+from puna.convert.tokenizer.tekken import read_tekken
 from puna.errors import TokenizerError
 
 __all__ = ["Folder", "special_keys", "template_keys"]
@@ -54,16 +56,20 @@ class Folder:
 
     @classmethod
     def read(cls, path: Path, config: Config) -> Folder:
-        """Read them. Raises BadCheckpoint."""
+        """Read them. Raises BadCheckpoint, TokenizerError."""
 
         def optional(name: str) -> dict[str, Any]:
             return read_json(path / name) if (path / name).is_file() else {}
 
+        tokenizer, settings = optional("tokenizer.json"), optional("tokenizer_config.json")
+        if not tokenizer and (path / TEKKEN).is_file():
+            tokenizer = read_tekken(path / TEKKEN)
+            settings = {"bos_token": "<s>", "eos_token": "</s>", **settings}
         return cls(
             path,
             config,
-            optional("tokenizer.json"),
-            optional("tokenizer_config.json"),
+            tokenizer,
+            settings,
             optional("generation_config.json"),
             optional("special_tokens_map.json"),
             optional("added_tokens.json"),

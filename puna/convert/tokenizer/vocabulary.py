@@ -115,7 +115,7 @@ def _read(folder: Folder, pretokenizer: str) -> _Vocabulary:
         if (folder.path / RWKV).is_file():
             return _from_lines(folder)
         if not folder.tokenizer:
-            raise TokenizerError("no tokenizer.json and no tokenizer.model in the folder")
+            raise TokenizerError("no tokenizer.json, tokenizer.model or tekken.json in the folder")
         raise TokenizerError("tokenizer.json: has no model")
     match model.get("type", "BPE"):
         case "BPE":

@@ -97,7 +97,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "The same in a vocabulary that is made by the rule (Mistral's Tekken).",
-        ("bytes, tekken",),
+        ("bytes, tekken", "bytes, tekken.json"),
         _has(r"[^\x00-\x7f]"),
         ("letters with marks",),
     ),

@@ -82,8 +82,8 @@ def _expect(folder: Path, own: str, n_rows: int, listed: Texts) -> None:
 
 def _maker(folder: Path) -> tuple[Encode, list[str]]:
     """What the library reads of the maker's file, and some of the texts that are single tokens."""
-    path = folder / "tokenizer.json"
-    if path.exists():
+    path = _whole(folder)
+    if path:
         whole = importlib.import_module("tokenizers").Tokenizer.from_file(str(path))
         added = json.loads(path.read_text())["added_tokens"]
         special = [each["content"] for each in added if each["special"]]
@@ -126,6 +126,12 @@ class _Vocabulary:
         unknown = self.keys["tokenizer.ggml.unknown_token_id"]
         worth = sum(scores[number] for number in ids if number != unknown)
         return "".join(tokens[number] for number in ids), round(worth, 2)
+
+
+def _whole(folder: Path) -> Path | None:
+    """The tokenizer.json, or the one that stands for another file."""
+    paths = (folder / "tokenizer.json", folder / "maker" / "tokenizer.json")
+    return next((path for path in paths if path.exists()), None)
 
 
 def _frame(whole: list[int], text: list[int]) -> list[list[int]]:
@@ -201,7 +207,7 @@ def _engine(folder: Path, own: str, n_rows: int) -> _Vocabulary:
         verbose=False,
         kv_overrides={"tokenizer.ggml.pre": better.get(name, name)},
     )
-    return _Vocabulary(engine, keys, takes_tags=(folder / "tokenizer.json").exists())
+    return _Vocabulary(engine, keys, takes_tags=_whole(folder) is not None)
 
 
 def main(arguments: list[str]) -> int:

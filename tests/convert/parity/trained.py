@@ -6,6 +6,7 @@ the engine splits elsewhere gets other tokens.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tempfile
@@ -20,6 +21,7 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 
 from puna.convert.tokenizer.pretokenizer import NAMES
 from puna.convert.tokenizer.sentencepiece import read_pieces
+from puna.convert.tokenizer.tekken import LETTERS
 from tests.convert.parity.makers import AFTER, DIGITS, PLAIN, PUNCTUATION, RUNS, framing, splitter
 from tests.convert.parity.nasty import NASTY
 
@@ -59,7 +61,7 @@ def _trained(
 
 
 @cache
-def _byte_pairs(steps: str = "") -> str:
+def _byte_pairs(steps: str = "", *, defined: bool = True) -> str:
     """A tokenizer.json of bytes, as text: what is remembered must not change. `steps` are those of
     a tokenizer.json, nothing is split without.
     """
@@ -78,7 +80,7 @@ def _byte_pairs(steps: str = "") -> str:
         max_token_length=9,
         show_progress=False,
     )
-    return json.dumps(_trained(whole, trainer))
+    return json.dumps(_trained(whole, trainer, defined=_DEFINED if defined else ()))
 
 
 def _bytes_row(
@@ -96,6 +98,34 @@ def _bytes_row(
     state["normalizer"] = {"type": normalizer} if normalizer else None
     state["model"]["ignore_merges"] = whole
     _save(state, folder)
+
+
+def _tekken(folder: Path) -> None:
+    """Mistral's own file; the library reads the tokenizer.json that stands for the same."""
+    patterns = next(patterns for (patterns, _), name in NAMES.items() if name == "tekken")
+    how = {"type": "Sequence", "pretokenizers": [splitter(patterns[0]), AFTER]}
+    state = json.loads(_byte_pairs(json.dumps(how), defined=False))
+    state["pre_tokenizer"] = how
+    state["model"]["ignore_merges"] = True
+    special = [each["content"] for each in state["added_tokens"]]
+    vocab = sorted(state["model"]["vocab"].items(), key=lambda each: each[1])[len(special) :]
+    byte_of = {letter: byte for byte, letter in LETTERS.items()}
+    raw = [bytes(byte_of[letter] for letter in text) for text, _ in vocab]
+    tekken = {
+        "config": {
+            "pattern": patterns[0],
+            "default_vocab_size": len(special) + len(vocab),
+            "default_num_special_tokens": len(special),
+        },
+        "vocab": [{"token_bytes": base64.b64encode(each).decode()} for each in raw],
+        "special_tokens": [
+            {"rank": n, "token_str": text, "is_control": True} for n, text in enumerate(special)
+        ],
+    }
+    (folder / "tekken.json").write_text(json.dumps(tekken))
+    (folder / "maker").mkdir()
+    state["post_processor"] = framing("<s>", "", state["model"]["vocab"])
+    _save(state, folder / "maker")
 
 
 def _spaced_bytes(folder: Path) -> None:
@@ -243,6 +273,7 @@ TRAINED: Mapping[str, Callable[[Path], None]] = {
     "bytes, composed": partial(_bytes_row, patterns=("GPT2",), whole=False, normalizer="NFC"),
     "bytes, blank first": _spaced_bytes,
     "bytes, RoBERTa": _framed_bytes,
+    "bytes, tekken.json": _tekken,
     "pairs, Llama 2": partial(
         _fallback, normalizer=normalizers.Sequence([normalizers.Prepend("▁"), _BLANK])
     ),
