@@ -292,7 +292,7 @@ FAULTS: dict[str, tuple[Break, str]] = {
     ),
     "no tokenizer": (
         lambda folder, _: (folder / "tokenizer.json").unlink(),
-        r"no tokenizer\.json and no tokenizer\.model",
+        r"no tokenizer\.json, tokenizer\.model or tekken\.json",
     ),
     "no weights": (
         lambda folder, _: (folder / "model.safetensors").unlink(),
