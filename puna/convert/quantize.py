@@ -19,10 +19,12 @@ import msgspec
 from puna.convert.levels import FOUR_BITS, SOURCES
 from puna.convert.working import Said, work_in_child
 from puna.errors import QuantError
-from puna.gguf.reader import read_header
+from puna.gguf.describe import Keys
+from puna.gguf.reader import Header, read_header
 from puna.gguf.tensors import TensorInfo
+from puna.gguf.translation.registry import Translation, translation_of
 
-__all__ = ["Order", "Quantization", "is_source", "quantize"]
+__all__ = ["Order", "Quantization", "find_translation", "is_source", "quantize"]
 
 _EMBEDDED = ("a.", "mm.", "mtp.", "s.", "v.")
 """Beginnings of tensor names: encoders and heads that stay as they are."""
@@ -57,6 +59,9 @@ CHILD = "puna.convert.quantizer"
 class Order(msgspec.Struct, frozen=True):
     """What the child is to do. `overrides` are pairs of a pattern for tensors' names and a type;
     `matrix` is the file of an importance matrix, or "".
+
+    A source that the engine cannot read is written in the engine's form first, to the file `text`,
+    and the encoder that is in it to the file `projector`; "" where there is none.
     """
 
     source: str
@@ -64,6 +69,8 @@ class Order(msgspec.Struct, frozen=True):
     level: str
     overrides: tuple[tuple[str, str], ...] = ()
     matrix: str = ""
+    text: str = ""
+    projector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,16 @@ class Quantization:
     level: str
     matrix: Path | None = None
 
+    @property
+    def projector(self) -> Path:
+        """Where the encoder is written that was in the file of a model, if there was one."""
+        return self.target.with_name(f"{self.target.name}.projector")
+
+    @property
+    def text(self) -> Path:
+        """What there is beside the target as long as the work takes, of some models."""
+        return self.target.with_name(f"{self.target.name}.text")
+
 
 def is_source(file_type: str) -> bool:
     """Whether weights of this type can be quantised: nothing was lost of them yet."""
@@ -86,23 +103,50 @@ def is_source(file_type: str) -> bool:
 
 
 async def quantize(work: Quantization) -> AsyncGenerator[float, None]:
-    """Fill the target, and tell which fraction is done; who stops listening ends the work.
+    """Fill the target, and tell which fraction is done; who stops listening ends the work. The
+    projector, if there is one, is there when all is done.
 
     Raises QuantError, OSError and BadModelFile for a source that cannot be read.
     """
     order = await asyncio.to_thread(_order, work)
     child = work_in_child(CHILD, order, "quantizer", QuantError, "quantize", Said)
-    async with aclosing(child) as steps:
-        async for said in steps:
-            yield said.done / max(said.total, 1)
+    try:
+        async with aclosing(child) as steps:
+            async for said in steps:
+                yield said.done / max(said.total, 1)
+    finally:
+        if order.text:
+            await asyncio.to_thread(work.text.unlink, missing_ok=True)
 
 
 def _order(work: Quantization) -> Order:
-    kept = _kept(read_header(work.source).tensors)
-    better = _better(work.architecture, work.level)
-    overrides = (*kept.items(), *better.items())
-    matrix = str(work.matrix or "")
-    return Order(str(work.source), str(work.target), work.level, overrides, matrix)
+    header = read_header(work.source)
+    translation = find_translation(header, work.source)
+    told = translation.text.header if translation else header
+    architecture = Keys(told.metadata).architecture if translation else work.architecture
+    overrides = (*_kept(told.tensors).items(), *_better(architecture, work.level).items())
+    return Order(
+        str(work.source),
+        str(work.target),
+        work.level,
+        overrides,
+        str(work.matrix or ""),
+        str(work.text) if translation else "",
+        str(work.projector) if translation and translation.eye else "",
+    )
+
+
+def find_translation(header: Header, source: Path) -> Translation | None:
+    """What is quantised in place of a file, None for the file itself: an encoder that nobody knows
+    stays where it is. Raises QuantError where it cannot, BadModelFile.
+    """
+    translation = translation_of(header, source)
+    if translation is None or translation.eye or not translation.why_blind:
+        return translation
+    before, after = (Keys(each.metadata).architecture for each in (header, translation.text.header))
+    if before != after:
+        raise QuantError(f"cannot quantize: {translation.why_blind}")
+    return None
 
 
 def _better(architecture: str, level: str) -> Mapping[str, str]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from puna.convert.levels import check_matrix, parse_level
-from puna.convert.quantize import Quantization, is_source, quantize
+from puna.convert.quantize import Quantization, find_translation, is_source, quantize
 from puna.convert.working import explain, free_bytes
 from puna.errors import ConvertError, QuantError
 from puna.gguf.describe import describe
+from puna.gguf.reader import read_header
 
 __all__ = ["FileOrder", "plan", "quantize_file"]
 
@@ -51,6 +52,12 @@ def plan(order: FileOrder, *, replace: bool) -> Quantization:
         raise QuantError(f"{order.source} is no model: {found.kind}")
     if not is_source(found.quantization):
         raise QuantError("quantization is only supported for F16, BF16 and F32 models")
+    translation = find_translation(read_header(order.source), order.source)
+    if translation and translation.eye:
+        raise QuantError(
+            f"{order.source} holds the encoder of its images, which becomes a file of its own: "
+            "make a model of it with puna create --quantize"
+        )
     return Quantization(
         order.source, order.target, found.architecture, found.quantization, level, order.matrix
     )

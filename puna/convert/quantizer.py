@@ -20,10 +20,12 @@ from llama_cpp import llama_cpp as _bindings
 from puna.child import die_with_parent
 from puna.convert.imatrix import Matrix, check_fits, read_matrix
 from puna.convert.quantize import Order
+from puna.convert.unwritten import Unwritten, widen_floats
 from puna.convert.working import Said
 from puna.discover.cpu import worker_threads
-from puna.errors import PunaError
+from puna.errors import BadModelFile, PunaError
 from puna.gguf.reader import read_header
+from puna.gguf.translation.registry import translation_of
 from puna.gguf.types import FILE_TYPES, TENSOR_TYPES
 
 __all__ = ["Teller", "carry_out"]
@@ -80,7 +82,7 @@ def _parameters(order: Order) -> Any:
         parameters.tt_overrides = _overrides(order.overrides)
     if order.matrix:
         matrix = read_matrix(Path(order.matrix))
-        check_fits(matrix, read_header(Path(order.source)).tensors)
+        check_fits(matrix, read_header(Path(order.text or order.source)).tensors)
         parameters.imatrix = _importance(matrix)
         parameters.kv_overrides = _records(matrix)
     return parameters
@@ -132,17 +134,32 @@ def _cut(text: str) -> bytes:
 def carry_out(order: Order, teller: Teller) -> Said:
     """Do what is ordered, and say how it ended."""
     try:
+        if order.text:
+            _translate(order)
         parameters = _parameters(order)
     except (PunaError, OSError) as wrong:
         return Said(failure=str(wrong))
     failed = lib.llama_model_quantize(
-        os.fsencode(order.source), os.fsencode(order.target), ctypes.byref(parameters)
+        os.fsencode(order.text or order.source), os.fsencode(order.target), ctypes.byref(parameters)
     )
     if not failed:
         return Said(1, 1)
     # streams of C++ say no more when they cannot write
     is_mute = "iostream error" in teller.failure
     return Said(failure="the file cannot be written in full" if is_mute else teller.failure)
+
+
+def _translate(order: Order) -> None:
+    """Write the source in the engine's own form. Raises BadModelFile, OSError."""
+    source = Path(order.source)
+    translation = translation_of(read_header(source), source)
+    if translation is None:
+        raise BadModelFile("the file became another one")
+    pairs = ((translation.text, order.text), (translation.eye, order.projector))
+    for target, path in pairs:
+        if target and path:
+            with Unwritten(target, source, widen_floats) as file, open(path, "wb") as out:
+                out.writelines(file.pieces())
 
 
 def main() -> None:

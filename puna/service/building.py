@@ -130,7 +130,11 @@ class ModelBuilder:
     @property
     def has_weights(self) -> bool:
         """Whether there is a model for an adapter to stand on."""
-        return any(layer.media_type == MODEL for layer in self.layers)
+        return self.has(MODEL)
+
+    def has(self, media_type: str) -> bool:
+        """Whether there is a layer of a type."""
+        return any(layer.media_type == media_type for layer in self.layers)
 
     def set_template(self, text: str) -> None:
         """Replace the template; an empty one leaves what is inherited.

@@ -105,7 +105,7 @@ class Converting:
             level = quantizing.level_after_conversion(description.quantization, wanted)
             if level:
                 adopted = yield from quantizing.rewrite(
-                    description, made.path, level, quantizing.matrix
+                    description, made.path, level, quantizing.matrix, builder
                 )
                 description = described(description, level)
             else:

@@ -23,7 +23,7 @@ from puna.models.blobs import Adopted
 from puna.models.digest import Digest
 from puna.models.library import Library
 from puna.models.linking import Way
-from puna.models.manifest import DRAFT, MODEL
+from puna.models.manifest import DRAFT, MODEL, PROJECTOR
 from puna.service.building import ModelBuilder
 from puna.service.splits import NO_DIGEST, merge_steps
 
@@ -146,13 +146,15 @@ class Quantizing:
         for each in self._planned:
             if each.merge is None:
                 source = blobs.path(each.digest)
-                made = yield from self.rewrite(each.description, source, each.level, each.matrix)
+                made = yield from self.rewrite(
+                    each.description, source, each.level, each.matrix, builder
+                )
             elif each.level:
                 with blobs.elsewhere() as file, file.path.open("wb") as output:
                     yield from merge_steps(each.merge, output.write, blobs.folder)
                     output.flush()
                     made = yield from self.rewrite(
-                        each.description, file.path, each.level, each.matrix
+                        each.description, file.path, each.level, each.matrix, builder
                     )
             else:
                 with blobs.writer() as writer:
@@ -162,16 +164,36 @@ class Quantizing:
             builder.exchange(each.digest, made)
 
     def rewrite(
-        self, description: Description, source: Path, level: str, matrix: Path | None
+        self,
+        description: Description,
+        source: Path,
+        level: str,
+        matrix: Path | None,
+        builder: ModelBuilder,
     ) -> Generator[Progress | Work, None, Adopted]:
-        """Quantise a file that is described so; returns the blob that it became."""
+        """Quantise a file that is described so; returns the blob that it became.
+
+        An encoder that was in it becomes a projector of the model that is built, unless that has
+        one.
+        """
         with self._library.blobs.elsewhere() as file:
             found = description.quantization
             work = Quantization(source, file.path, description.architecture, found, level, matrix)
-            yield _Rewrite(work, description.file_size)
-            yield Progress(status="verifying conversion")
-            describe(file.path)
-            return file.take()
+            try:
+                yield _Rewrite(work, description.file_size)
+                yield Progress(status="verifying conversion")
+                describe(file.path)
+                if work.projector.exists() and not builder.has(PROJECTOR):
+                    self._add_projector(work.projector, builder)
+                return file.take()
+            finally:
+                work.projector.unlink(missing_ok=True)
+
+    def _add_projector(self, path: Path, builder: ModelBuilder) -> None:
+        with self._library.blobs.elsewhere() as encoder:
+            path.replace(encoder.path)
+            describe(encoder.path)
+            builder.add_made(PROJECTOR, encoder.take())
 
 
 def described(description: Description, level: str) -> Description:

@@ -13,12 +13,16 @@ import pytest
 
 from puna.convert.levels import LEVELS, needs_matrix, parse_level
 from puna.convert.quantize import Quantization, quantize
+from puna.convert.quantize_file import FileOrder, plan
 from puna.errors import BadModelFile, QuantError
 from puna.gguf.reader import read_header
 from tests.convert.levels import MIXES, QUICK
-from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.ggufs import Tensor, Value, make_tiny_llama, write_gguf
 from tests.fakes.matrices import pack_gguf_matrix, pack_old_matrix
-from tests.fakes.shapes import make_tiny_experts, make_tiny_mamba
+from tests.fakes.monoliths import FORMS, write_monolith
+from tests.fakes.projectors import GEMMA, make_projector
+from tests.fakes.renamed import RENAMED, write_pair
+from tests.fakes.shapes import make_tiny_experts, make_tiny_mamba, make_tiny_window
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,6 +87,37 @@ def test_states_are_quantised_but_for_their_small_parts(tmp_path: Path) -> None:
     types = run(make_tiny_mamba(tmp_path / "a.gguf"), "q8_0", "mamba")
     assert types["blk.0.ssm_in.weight"] == "Q8_0"
     assert types["blk.0.ssm_conv1d.weight"] == "F32"
+
+
+def test_files_of_the_references_form_become_the_engines(tmp_path: Path) -> None:
+    ours, theirs = write_pair(tmp_path, RENAMED["gpt-oss"])
+    types = run(theirs, "q8_0", "gptoss")
+    assert types == run(ours, "q8_0", "gpt-oss")
+    made = read_header(theirs.with_suffix(".out"))
+    assert made.metadata["general.architecture"] == "gpt-oss"
+    assert {path.suffix for path in tmp_path.iterdir()} == {".gguf", ".out"}
+
+
+UNKNOWN: dict[str, Value] = {
+    "general.architecture": "nemotron_h_omni",
+    "nemotron_h_omni.block_count": 1,
+    "general.file_type": 1,
+}
+
+
+def test_what_would_be_lost_is_a_reason_to_refuse(tmp_path: Path) -> None:
+    source = tmp_path / "a.gguf"
+    write_gguf(source, UNKNOWN, [Tensor("blk.0.x"), Tensor("v.x")])
+    with pytest.raises(QuantError, match=r"encoder inside a file of .* is not known"):
+        run(source, "q8_0")
+    whole = write_monolith(
+        tmp_path / "whole.gguf",
+        make_tiny_window(tmp_path / "text.gguf"),
+        make_projector(tmp_path / "eye.gguf", GEMMA),
+        FORMS["gemma3"],
+    )
+    with pytest.raises(QuantError, match="becomes a file of its own: make a model of it"):
+        plan(FileOrder(whole, tmp_path / "b.gguf", "q8_0"), replace=False)
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from puna.convert.unwritten import Unwritten
 from puna.gguf.translation.registry import read_translation
 from puna.gguf.translation.target import Target
 from puna.runner.llama.floats import widen
@@ -15,7 +16,6 @@ from puna.runner.llama.model import Model
 from puna.runner.llama.overrides import SPLITTERS
 from puna.runner.llama.projector import Projector
 from puna.runner.protocol import LoadPlan
-from puna.runner.unwritten import Unwritten
 from tests.fakes.first_gpt_oss import write_first_pair
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.inner_eyes import EYES, put_inside, write_eye

@@ -24,7 +24,10 @@ from puna.models.digest import Digest
 from puna.service.create import Create
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.matrices import pack_old_matrix
+from tests.fakes.monoliths import FORMS, write_monolith
+from tests.fakes.projectors import GEMMA, make_projector
 from tests.fakes.pulls import nothing_to_pull
+from tests.fakes.shapes import make_tiny_window
 from tests.service.world import World, complaint, play, tiny
 
 NO_DIGEST = "0000000000000000000"
@@ -309,3 +312,24 @@ async def first_quantiser() -> int:
         await asyncio.sleep(0.001)
         found = quantisers()
     return found[0]
+
+
+def test_an_encoder_inside_the_weights_becomes_a_projector(tmp_path: Path) -> None:
+    """As if the weights had been two files from the beginning; what was given stays as it is."""
+    text = make_tiny_window(tmp_path / "text.gguf")
+    eye = make_projector(tmp_path / "eye.gguf", GEMMA)
+    whole = write_monolith(tmp_path / "whole.gguf", text, eye, FORMS["gemma3"])
+
+    async def scene(w: World) -> None:
+        await w.create(files={"a.gguf": await w.upload(whole.read_bytes())})
+        two = {"a": await w.upload(text.read_bytes()), "b": await w.upload(eye.read_bytes())}
+        for model, fields in (("one", {"from": "m"}), ("two", {"files": two})):
+            async for _ in creating(w, **fields, model=model, quantize="q8_0"):
+                pass
+        assert types(w, "one") == types(w, "two")
+        assert types(w, "one", "projector") == types(w, "two", "projector")
+        for model in ("one", "m"):
+            assert (await w.catalog.find(model)).capabilities == ("completion", "vision")
+        assert not [each for each in w.library.blobs.folder.iterdir() if each.suffix]
+
+    play(tmp_path, scene, gguf=None)

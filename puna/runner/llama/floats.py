@@ -6,10 +6,10 @@ import ctypes
 
 import numpy as np
 
+from puna.convert.unwritten import Floats, widen_floats
 from puna.errors import BadModelFile
 from puna.gguf.types import TENSOR_TYPES
 from puna.runner.llama.devices import ggml_library
-from puna.runner.unwritten import Floats
 
 __all__ = ["widen"]
 
@@ -32,10 +32,8 @@ class _Traits(ctypes.Structure):
 
 def widen(data: bytes, type_name: str) -> Floats:
     """The values that `data` holds. Raises BadModelFile for types of which there are none."""
-    if type_name == "F32":
-        return np.frombuffer(data, "<f4").astype(np.float32)
-    if type_name == "F16":
-        return np.frombuffer(data, "<f2").astype(np.float32)
+    if type_name in {"F32", "F16"}:
+        return widen_floats(data, type_name)
     number, kind = _BY_NAME[type_name]
     traits = _traits(number)
     if (traits.block, traits.block_bytes) != (kind.block, kind.block_bytes) or not traits.to_float:

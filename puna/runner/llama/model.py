@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from puna.convert.unwritten import Unwritten
 from puna.errors import BadModelFile, BadRequest, StartFailed
 from puna.gguf.reader import Header, read_header
 from puna.gguf.translation.registry import VERSION, Translation, translation_of
@@ -19,7 +20,6 @@ from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.overrides import set_overrides
 from puna.runner.llama.stream import load_stream
 from puna.runner.protocol import LoadPlan
-from puna.runner.unwritten import Unwritten
 
 __all__ = ["Model", "Pooling"]
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from llama_cpp import mtmd_cpp as _bindings
 
+from puna.convert.unwritten import Unwritten
 from puna.errors import BadRequest, EngineError, StartFailed, Unsupported
 from puna.gguf.translation.registry import read_eye
 from puna.runner.llama.floats import widen
@@ -26,7 +27,6 @@ from puna.runner.llama.library import LOG, lib, start_failure
 from puna.runner.llama.model import Model
 from puna.runner.llama.stream import written
 from puna.runner.pixels import Pixels
-from puna.runner.unwritten import Unwritten
 
 __all__ = ["Chunk", "Picture", "Projector", "Recording", "Samples", "Vectors"]
 

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from puna.convert.unwritten import Unwritten
 from puna.errors import PunaError
 from puna.runner.llama.library import lib
-from puna.runner.unwritten import Unwritten
 
 __all__ = ["load_stream", "written"]
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from puna.convert.unwritten import Unwritten
 from puna.errors import BadModelFile, StartFailed
 from puna.gguf.reader import read_header
 from puna.gguf.translation.draft import Draft, Source
@@ -20,7 +21,6 @@ from puna.runner.llama.library import LOG
 from puna.runner.llama.model import Model
 from puna.runner.llama.stream import written
 from puna.runner.protocol import LoadPlan
-from puna.runner.unwritten import Unwritten
 from tests.fakes.ggufs import Tensor, make_tiny_llama, write_gguf
 from tests.fakes.monoliths import read_gguf, write_copy
 

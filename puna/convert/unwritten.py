@@ -20,7 +20,7 @@ from puna.errors import BadModelFile, quoted
 from puna.gguf.reader import DEFAULT_ALIGNMENT
 from puna.gguf.translation.target import Made, Span, Target
 
-__all__ = ["Floats", "Unwritten", "Widen"]
+__all__ = ["Floats", "Unwritten", "Widen", "widen_floats"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -158,6 +158,18 @@ def _unpair(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     values = np.stack([blocks[:, 1:] & 15, blocks[:, 1:] >> 4], 2).reshape(len(blocks), -1)
     half = values.shape[1] // 2
     return np.hstack([blocks[:, :1], values[:, :half] | values[:, half:] << 4])
+
+
+def widen_floats(data: bytes, type_name: str) -> Floats:
+    """The values that `data` of a type of floats holds. Raises BadModelFile for another type."""
+    match type_name:
+        case "F32":
+            return np.frombuffer(data, "<f4").astype(np.float32)
+        case "F16":
+            return np.frombuffer(data, "<f2").astype(np.float32)
+        case "BF16":
+            return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    raise BadModelFile(f"values of type {type_name} are no floats")
 
 
 def _put(view: memoryview, data: bytes) -> int:
