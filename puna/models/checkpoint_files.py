@@ -20,6 +20,7 @@ SNIFFED = 512  # bytes that say what a file is
 MAX_FILES = 4096
 
 _BINARY = bytes(each for each in range(32) if each not in b"\t\n\f\r\x1b")
+_VOCABULARIES = ("vocab.txt", "merges.txt", "rwkv_vocab_*.txt")
 
 
 def _is_any(head: bytes) -> bool:
@@ -126,7 +127,7 @@ def _descriptions(folder: Path) -> list[Path]:
     """Configuration and vocabulary, which are text but for a SentencePiece model."""
     texts = [
         path
-        for pattern in ("*.json", "*/*.json", "chat_template.jinja")
+        for pattern in ("*.json", "*/*.json", "chat_template.jinja", *_VOCABULARIES)
         for path in _matching(folder, pattern)
     ]
     for path in texts:

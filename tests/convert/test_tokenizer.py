@@ -346,6 +346,46 @@ def test_what_is_wrong_with_mistrals_own_file_is_said(
         keys_of(tmp_path)
 
 
+def test_berts_lines_are_read_where_there_is_no_tokenizer_json(tmp_path: Path) -> None:
+    lines = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "é", "E", "##e", ""]
+    (tmp_path / "vocab.txt").write_text("\n".join(lines))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
+    assert "tokenizer.ggml.normalizer.lowercase" in keys_of(tmp_path, model_type="bert")
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert tokens_of(tmp_path, "é Ee e[MASK]", framed=True) == [2, 5, 6, 7, 1, 4, 3]
+
+
+OLDER_BYTES = {
+    "GPT-2's": ("GPT2Tokenizer", "gpt-2", False),
+    "RoBERTa's": ("RobertaTokenizerFast", "gpt-2", True),
+    "Qwen's": ("Qwen2Tokenizer", "qwen2", False),
+}
+
+
+@pytest.mark.parametrize(("kind", "splitter", "framed"), OLDER_BYTES.values(), ids=OLDER_BYTES)
+def test_pairs_of_bytes_in_two_files_split_as_their_class_does(
+    tmp_path: Path, kind: str, splitter: str, framed: bool
+) -> None:
+    write_tokenizer(tmp_path)
+    state = json.loads((tmp_path / "tokenizer.json").read_text())["model"]
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "vocab.json").write_text(json.dumps(state["vocab"]))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(state["merges"]) + "\n")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind}))
+    keys = keys_of(tmp_path)
+    assert keys["tokenizer.ggml.pre"] == splitter
+    assert keys["tokenizer.ggml.add_bos_token"] == framed
+    assert tokens_of(tmp_path, "the") == [state["vocab"]["the"]]
+
+
+def test_an_older_tokenizer_of_an_unknown_class_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("[UNK]\na")
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertJapaneseTokenizer"}')
+    with pytest.raises(TokenizerError, match=r"no tokenizer\.json"):
+        keys_of(tmp_path)
+
+
 TEMPLATES: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {
     "a file of its own counts first": (
         {"chat_template.jinja": "file"},

@@ -13,6 +13,7 @@ from typing import Any
 from puna.convert.config import Config, read_json
 from puna.convert.family import Value
 from puna.convert.tokenizer.framing import framing_keys
+from puna.convert.tokenizer.older import read_older
 from puna.convert.tokenizer.tekken import NAME as TEKKEN
 from puna.convert.tokenizer.tekken import read_tekken
 from puna.errors import TokenizerError
@@ -65,6 +66,7 @@ class Folder:
         if not tokenizer and (path / TEKKEN).is_file():
             tokenizer = read_tekken(path / TEKKEN)
             settings = {"bos_token": "<s>", "eos_token": "</s>", **settings}
+        tokenizer = tokenizer or read_older(path, settings, str(config.get("model_type")))
         return cls(
             path,
             config,
