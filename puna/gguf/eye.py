@@ -1,5 +1,6 @@
 """How much memory a projector takes to compute, beside its file, from its header alone. As the
-engine measures it when it loads one: by a square image of a size that its kind decides.
+engine measures it when it loads one: by a square image of a size that its kind decides, and by 30
+seconds of sound.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ __all__ = ["eye_graph"]
 _FLOAT = 4
 _COLOURS = 3
 _MERGE = 2
+_FRAMES = 1500  # of 30 seconds, behind the convolutions of encoders of Whisper's kind
 _SIDES: dict[str, tuple[int, int]] = {
     "dots_ocr": (46, _MERGE),
     "exaone4_5": (46, _MERGE),
@@ -34,8 +36,20 @@ one where the file does not say. All others take images of the size that the fil
 
 
 def eye_graph(header: Header) -> int:
-    """Bytes; 0 where the file has no encoder of images, or does not say how large it is."""
+    """Bytes; 0 where the file has no encoder, or does not say how large it is."""
     keys = Keys(header.metadata)
+    return _seeing(keys) + _hearing(keys)
+
+
+def _hearing(keys: Keys) -> int:
+    bands = keys.whole("audio.num_mel_bins") or 0
+    width = keys.whole("audio.embedding_length") or 0
+    n_ff = keys.whole("audio.feed_forward_length") or 0
+    # two frames for each, and as halves for the kernel of three that goes over them
+    return _FRAMES * max(2 * bands + 3 * bands, n_ff + 3 * width) * _FLOAT
+
+
+def _seeing(keys: Keys) -> int:
     patch = keys.whole("vision.patch_size") or 0
     if not patch:
         return 0

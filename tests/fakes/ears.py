@@ -11,6 +11,7 @@ import soundfile
 
 from tests.fakes.ggufs import EMBD
 from tests.fakes.monoliths import read_gguf, write_copy
+from tests.fakes.projectors import Tower
 from tests.fakes.shapes import Array, Draw, write_model
 
 __all__ = ["EAR_TOKENS", "RATE", "make_both", "make_ear", "make_sound", "tone"]
@@ -21,7 +22,7 @@ EAR_TOKENS = 25
 RATE = 16_000
 _POSITIONS = 1500  # of 30 seconds
 _MELS = 80
-_WIDTH, _HEADS, _FF, _LAYERS = 16, 2, 32, 1
+_TINY = Tower(16, 2, 32, 1)
 _STACK = _POSITIONS // EAR_TOKENS
 _HIDDEN = 32
 
@@ -50,43 +51,44 @@ def make_sound(
     return out.getvalue()
 
 
-def make_ear(path: Path, *, seed: int = 0, n_embd: int = EMBD) -> Path:
+def make_ear(path: Path, *, seed: int = 0, n_embd: int = EMBD, tower: Tower = _TINY) -> Path:
     """Write a projector that hears, of Ultravox's kind, and return its path."""
     draw = Draw(seed)
+    width, n_ff = tower.width, tower.n_ff
     weights: dict[str, Array] = {
-        "a.conv1d.1.weight": _kernel(draw, _WIDTH, _MELS),
-        "a.conv1d.1.bias": np.zeros((_WIDTH, 1), np.float32),
-        "a.conv1d.2.weight": _kernel(draw, _WIDTH, _WIDTH),
-        "a.conv1d.2.bias": np.zeros((_WIDTH, 1), np.float32),
-        "a.position_embd.weight": draw.normal(_POSITIONS, _WIDTH, 0.2),
-        "a.post_ln.weight": np.ones(_WIDTH, np.float32),
-        "a.post_ln.bias": np.zeros(_WIDTH, np.float32),
-        "mm.a.norm_pre.weight": np.ones(_WIDTH * _STACK, np.float32),
-        "mm.a.mlp.1.weight": draw.normal(2 * _HIDDEN, _WIDTH * _STACK, 0.05),
+        "a.conv1d.1.weight": _kernel(draw, width, _MELS),
+        "a.conv1d.1.bias": np.zeros((width, 1), np.float32),
+        "a.conv1d.2.weight": _kernel(draw, width, width),
+        "a.conv1d.2.bias": np.zeros((width, 1), np.float32),
+        "a.position_embd.weight": draw.normal(_POSITIONS, width, 0.2),
+        "a.post_ln.weight": np.ones(width, np.float32),
+        "a.post_ln.bias": np.zeros(width, np.float32),
+        "mm.a.norm_pre.weight": np.ones(width * _STACK, np.float32),
+        "mm.a.mlp.1.weight": draw.normal(2 * _HIDDEN, width * _STACK, 0.05),
         "mm.a.norm_mid.weight": np.ones(_HIDDEN, np.float32),
         "mm.a.mlp.2.weight": draw.normal(n_embd, _HIDDEN, 0.3),
     }
-    for layer in range(_LAYERS):
+    for layer in range(tower.n_layers):
         block = f"a.blk.{layer}"
         for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
-            weights[f"{block}.{name}.weight"] = draw.normal(_WIDTH, _WIDTH, 0.3)
+            weights[f"{block}.{name}.weight"] = draw.normal(width, width, 0.3)
             if name != "attn_k":
-                weights[f"{block}.{name}.bias"] = np.zeros(_WIDTH, np.float32)
+                weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
         for name in ("ln1", "ln2"):
-            weights[f"{block}.{name}.weight"] = np.ones(_WIDTH, np.float32)
-            weights[f"{block}.{name}.bias"] = np.zeros(_WIDTH, np.float32)
-        weights[f"{block}.ffn_up.weight"] = draw.normal(_FF, _WIDTH, 0.3)
-        weights[f"{block}.ffn_up.bias"] = np.zeros(_FF, np.float32)
-        weights[f"{block}.ffn_down.weight"] = draw.normal(_WIDTH, _FF, 0.3)
-        weights[f"{block}.ffn_down.bias"] = np.zeros(_WIDTH, np.float32)
+            weights[f"{block}.{name}.weight"] = np.ones(width, np.float32)
+            weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
+        weights[f"{block}.ffn_up.weight"] = draw.normal(n_ff, width, 0.3)
+        weights[f"{block}.ffn_up.bias"] = np.zeros(n_ff, np.float32)
+        weights[f"{block}.ffn_down.weight"] = draw.normal(width, n_ff, 0.3)
+        weights[f"{block}.ffn_down.bias"] = np.zeros(width, np.float32)
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type("mmproj")
     writer.add_bool("clip.has_audio_encoder", True)
     writer.add_string("clip.audio.projector_type", "ultravox")
-    writer.add_uint32("clip.audio.embedding_length", _WIDTH)
-    writer.add_uint32("clip.audio.feed_forward_length", _FF)
-    writer.add_uint32("clip.audio.block_count", _LAYERS)
-    writer.add_uint32("clip.audio.attention.head_count", _HEADS)
+    writer.add_uint32("clip.audio.embedding_length", width)
+    writer.add_uint32("clip.audio.feed_forward_length", n_ff)
+    writer.add_uint32("clip.audio.block_count", tower.n_layers)
+    writer.add_uint32("clip.audio.attention.head_count", tower.n_heads)
     writer.add_uint32("clip.audio.projection_dim", n_embd)
     writer.add_float32("clip.audio.attention.layer_norm_epsilon", 1e-5)
     writer.add_uint32("clip.audio.num_mel_bins", _MELS)

@@ -18,6 +18,7 @@ from puna.runner.llama.model import Model
 from puna.runner.llama.projector import Projector
 from puna.runner.protocol import LoadPlan
 from puna.scheduler.memory import estimate
+from tests.fakes.ears import make_ear
 from tests.fakes.ggufs import make_tiny_llama
 from tests.fakes.projectors import GEMMA, LLAVA, QWEN, Eye, Tower, make_projector
 from tests.fakes.shapes import (
@@ -93,6 +94,7 @@ def test_other_files_are_counted_as_they_are(shapes: dict[str, Path]) -> None:
     assert estimate(footprint, plan, extra=1000).on_host == without.on_host + 1000
 
 
+EARS = {"a large encoder": Tower(192, 2, 768, 2), "a small one of many bands": Tower(32, 2, 64, 1)}
 EYES: dict[str, tuple[Eye, int, Tower]] = {
     "a fixed size": (GEMMA, 448, Tower(192, 2, 768, 2)),
     "a size that tokens follow": (QWEN, 56, Tower(128, 2, 512, 2)),
@@ -104,15 +106,25 @@ EYES: dict[str, tuple[Eye, int, Tower]] = {
 def test_a_projector_takes_more_than_its_file(
     shapes: dict[str, Path], tmp_path: Path, eye: Eye, size: int, tower: Tower
 ) -> None:
-    plan = LoadPlan(model=str(shapes["llama"]), n_ctx=2048)
     path = make_projector(tmp_path / "eye.gguf", eye, image_size=size, tower=tower)
+    assert eye_graph(read_header(path)) == pytest.approx(computed(shapes["llama"], path), rel=0.05)
+
+
+@pytest.mark.parametrize("tower", EARS.values(), ids=EARS)
+def test_so_does_one_that_hears(shapes: dict[str, Path], tmp_path: Path, tower: Tower) -> None:
+    path = make_ear(tmp_path / "ear.gguf", tower=tower)
+    assert eye_graph(read_header(path)) == pytest.approx(computed(shapes["llama"], path), rel=0.05)
+
+
+def computed(model_path: Path, path: Path) -> int:
+    """What the engine says that a projector takes beside its file."""
+    plan = LoadPlan(model=str(model_path), n_ctx=2048)
     told = Buffers()
     LOG.attach(lambda level, line: told.read(line, "eye"))
     model = Model(plan, lambda fraction: None)
     without = told.sizes().total
     Projector(str(path), model, 1, on_card=False).close()
-    computed = told.sizes().total - without
-    assert eye_graph(read_header(path)) == pytest.approx(computed, rel=0.05)
+    return told.sizes().total - without
 
 
 def test_a_runner_on_a_processor_may_need_a_second_context_later(shapes: dict[str, Path]) -> None:
