@@ -40,6 +40,11 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "num_attention_heads": 12, "image_size": 224, "patch_size": 32,
             "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
         },
+        "audioflamingo3_encoder": {
+            "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32,
+            "num_attention_heads": 20, "num_mel_bins": 128, "max_source_positions": 1500,
+            "activation_function": "gelu",
+        },
         "qwen2_audio_encoder": {
             "d_model": 1280, "encoder_ffn_dim": 5120, "encoder_layers": 32,
             "encoder_attention_heads": 20, "num_mel_bins": 128, "max_source_positions": 1500,

@@ -71,6 +71,28 @@ def test_what_is_in_the_projector(made: tuple[Path, Path]) -> None:
     assert written["a.conv1d.1.bias"].shape == (24, 1)
 
 
+def test_audio_flamingo_has_two_matrices(tmp_path: Path) -> None:
+    parts = {
+        "multi_modal_projector__linear__weight": None,
+        "multi_modal_projector__linear__bias": None,
+        "multi_modal_projector__linear_1__weight": np.ones((TEXT, 24), np.float32),
+        "multi_modal_projector__linear_1__bias": np.ones(TEXT, np.float32),
+        "multi_modal_projector__linear_2__weight": np.ones((TEXT, TEXT), np.float32),
+        "multi_modal_projector__linear_2__bias": np.ones(TEXT, np.float32),
+    }
+    config = CONFIG | {
+        "architectures": ["AudioFlamingo3ForConditionalGeneration"],
+        "model_type": "audioflamingo3",
+    }
+    target = tmp_path / "heard.gguf"
+    run(write_heard(tmp_path / "source", config, **parts), target, "F32")
+    header = read_header(Conversion("model", target, target).projector)
+    assert header.metadata["clip.projector_type"] == "musicflamingo"
+    unbiased = config | {"projector_bias": False}
+    with pytest.raises(ConvertError, match="projector_bias"):
+        run(write_heard(tmp_path / "other", unbiased, **parts), target, "F32")
+
+
 AUDIO = CONFIG["audio_config"]
 REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "other windows": ({"max_source_positions": 750}, {}, "max_source_positions"),

@@ -1,5 +1,5 @@
 """Any text model behind an encoder; which one it is, the part of the text says: LLaVA, InternVL,
-Idefics 3 and SmolVLM, Qwen 2 Audio; Voxtral without what hears.
+Idefics 3 and SmolVLM, Qwen 2 Audio, Audio Flamingo 3; Voxtral without what hears.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def _text(config: Config) -> Family:
 _ANY = Family("llama", final=_text)
 
 FAMILIES = {
+    "AudioFlamingo3ForConditionalGeneration": _ANY,
     "Idefics3ForConditionalGeneration": _ANY,
     "InternVLChatModel": _ANY,
     "InternVLForConditionalGeneration": _ANY,

@@ -18,9 +18,8 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "it writes all of a text at once, in several passes, and such models are not run": (
             "DreamModel LLaDAMoEModel LLaDAMoEModelLM LLaDAModelLM RND1"
         ),
-        "it hears or speaks, and sound is not converted": (
-            "AudioFlamingo3ForConditionalGeneration Lfm25AudioTokenizer PocketTTSModel"
-            " Qwen2_5OmniModel Qwen3ASRForConditionalGeneration"
+        "it hears or speaks in a way that is not converted": (
+            "Lfm25AudioTokenizer PocketTTSModel Qwen2_5OmniModel Qwen3ASRForConditionalGeneration"
             " Qwen3OmniMoeForConditionalGeneration Qwen3TTSForConditionalGeneration UltravoxModel"
             " WavTokenizerDec"
         ),

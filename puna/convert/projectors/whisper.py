@@ -1,5 +1,6 @@
 """Encoders of Whisper's kind: sound as a spectrogram, two convolutions over time, learned positions
-of 30 seconds. Qwen 2 Audio's takes the mean of each two tokens, and one matrix to the text.
+of 30 seconds. Of each two tokens the mean is taken. Behind it Qwen 2 Audio has one matrix,
+Audio Flamingo 3 two.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from puna.convert.tensor import Tensor
 
 _POSITIONS = 1500  # the engine's windows have 3,000 frames, of which the second convolution takes 2
 _KERNEL = 3
+_MATRICES = {"linear": "fc", "linear_1": "mlp.1", "linear_2": "mlp.2"}
 _NAMES = {
     "encoder_layers": "num_hidden_layers",
     "encoder_attention_heads": "num_attention_heads",
@@ -56,13 +58,38 @@ def _qwen2(audio: Vision) -> Shapes:
     return {**_tower(audio), **linear("mm.a.fc", audio.text_width, audio.width)}
 
 
+def _flamingo(audio: Vision) -> Shapes:
+    text, whole = audio.text_width, audio.whole
+    for key, wanted in (("projector_hidden_act", "gelu"), ("projector_bias", True)):
+        if whole.has(key) and whole.get(key) != wanted:
+            raise whole.bad(key, whole.get(key), str(wanted))
+    return {
+        **_tower(audio),
+        **linear("mm.a.mlp.1", text, audio.width),
+        **linear("mm.a.mlp.2", text, text),
+    }
+
+
 def _weights(_audio: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
     if name in ("audio_tower.conv1.bias", "audio_tower.conv2.bias"):
         tensor = tensor.reshaped(*tensor.shape, 1)
-    yield name.replace("multi_modal_projector.linear.", "mm.a.fc."), tensor
+    for theirs, ours in _MATRICES.items():
+        name = name.replace(f"multi_modal_projector.{theirs}.", f"mm.a.{ours}.")
+    yield name, tensor
 
 
 PROJECTORS = {
+    "AudioFlamingo3ForConditionalGeneration": (
+        Projector(
+            "musicflamingo",
+            _flamingo,
+            _keys,
+            _weights,
+            norm_eps=1e-5,
+            settings=_settings,
+            sense="audio",
+        ),
+    ),
     "Qwen2AudioForConditionalGeneration": (
         Projector(
             "qwen2a",
@@ -73,5 +100,5 @@ PROJECTORS = {
             settings=_settings,
             sense="audio",
         ),
-    )
+    ),
 }

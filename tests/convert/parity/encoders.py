@@ -62,6 +62,19 @@ class Case:
 
 
 ENCODERS: Mapping[str, Case] = {
+    "audioflamingo3": Case(
+        "AudioFlamingo3ForConditionalGeneration",
+        {"model_type": "audioflamingo3"},
+        {**_TEXT, "model_type": "qwen2"},
+        audio={
+            "model_type": "audioflamingo3_encoder",
+            "hidden_size": 48,
+            "intermediate_size": 80,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 3,
+            "num_mel_bins": 80,
+        },
+    ),
     "qwen2-audio": Case(
         "Qwen2AudioForConditionalGeneration",
         {"model_type": "qwen2_audio"},

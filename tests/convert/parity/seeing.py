@@ -269,6 +269,19 @@ SEEING: Mapping[str, Case] = {
             "num_attention_heads": 2,
         },
     ),
+    "audioflamingo3, text": _case(
+        "audioflamingo3",
+        "AudioFlamingo3ForConditionalGeneration",
+        {"model_type": "qwen2"},
+        {},
+        audio_config={
+            "model_type": "audioflamingo3_encoder",
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+        },
+    ),
     "qwen2-audio, text": _case(
         "qwen2_audio",
         "Qwen2AudioForConditionalGeneration",

@@ -106,7 +106,12 @@ def _heard(torch: Any, transformers: Any, model: Any, sound: np.ndarray[Any, Any
     extractor = transformers.WhisperFeatureExtractor(feature_size=tower.config.num_mel_bins)
     made = extractor(sound, sampling_rate=16_000, return_tensors="pt")
     with torch.no_grad():
-        states = tower(made["input_features"]).last_hidden_state
+        frames = made["input_features"]
+        if tower.config.model_type == "audioflamingo3_encoder":
+            mask = torch.ones(1, frames.shape[-1], dtype=torch.long)  # all of it is sound
+            states = tower(frames, mask).last_hidden_state
+        else:
+            states = tower(frames).last_hidden_state
         return inner.multi_modal_projector(states)[0].numpy()
 
 
