@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import soundfile
@@ -15,9 +16,10 @@ from puna.api.media import kind_of_sound
 from puna.errors import BadRequest
 from puna.runner.llama.projector import Samples
 
-__all__ = ["MOST_SECONDS", "Samples", "read_all_sounds", "read_sound"]
+__all__ = ["MOST_DECODED", "MOST_SECONDS", "Samples", "read_all_sounds", "read_sound"]
 
 MOST_SECONDS = 1800  # of all recordings of a request: of speech, more than any context holds
+MOST_DECODED = 512 * 1024 * 1024  # numbers of all channels: 30 minutes of the best two, and more
 _MOST_CHANNELS = 16
 _RATES = range(1_000, 384_001)  # Hz
 _LEAST_SECONDS = 0.1  # shorter ones end in silence: encoders fail on less than a window of theirs
@@ -28,8 +30,9 @@ _FORMATS = {"wav": {"WAV", "WAVEX", "RF64"}, "mp3": {"MP3"}, "flac": {"FLAC"}, "
 def read_all_sounds(files: Sequence[tuple[int, bytes]], rate: int) -> list[Samples]:
     """A request's recordings; see `read_sound`. Each has its number in the request."""
     made: list[Samples] = []
+    work = _Work(MOST_DECODED)
     for number, data in files:
-        made.append(read_sound(data, number, rate))
+        made.append(_read(data, number, rate, work))
         if sum(map(len, made)) > MOST_SECONDS * rate:
             raise BadRequest(
                 f"the recordings of a request are longer than {MOST_SECONDS} seconds together"
@@ -37,15 +40,27 @@ def read_all_sounds(files: Sequence[tuple[int, bytes]], rate: int) -> list[Sampl
     return made
 
 
-def read_sound(data: bytes, number: int, rate: int) -> Samples:
+def read_sound(data: bytes, number: int, rate: int, most: int = MOST_DECODED) -> Samples:
     """A recording at `rate` samples a second, its channels mixed in equal parts.
 
-    `number` is what the texts of errors call it. Raises BadRequest.
+    `number` is what the texts of errors call it; `most` numbers are decoded, of all channels.
+    Raises BadRequest.
     """
+    return _read(data, number, rate, _Work(most))
+
+
+@dataclass(slots=True)
+class _Work:
+    """How many numbers may yet be decoded."""
+
+    left: int
+
+
+def _read(data: bytes, number: int, rate: int, work: _Work) -> Samples:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             _check(file, kind_of_sound(data), number)
-            mixed = _resampled(_mixed(file, number), file.samplerate, rate)
+            mixed = _resampled(_mixed(file, number, work), file.samplerate, rate)
     except BadRequest:
         raise
     except (soundfile.SoundFileError, ValueError, RuntimeError, OSError) as error:
@@ -71,13 +86,18 @@ def _check(file: soundfile.SoundFile, kind: str | None, number: int) -> None:
         )
 
 
-def _mixed(file: soundfile.SoundFile, number: int) -> Iterator[Samples]:
+def _mixed(file: soundfile.SoundFile, number: int, work: _Work) -> Iterator[Samples]:
     """The recording in one channel, piece by piece. Numbers that are none are silence."""
     count = 0
     while len(piece := file.read(_PIECE // file.channels, dtype="float32", always_2d=True)):
         count += len(piece)
         if count > MOST_SECONDS * file.samplerate:
             raise BadRequest(f"recording {number} is longer than {MOST_SECONDS} seconds")
+        work.left -= piece.size
+        if work.left < 0:
+            raise BadRequest(
+                f"recording {number} is too large: channels times samples are more than is decoded"
+            )
         known = np.nan_to_num(piece, nan=0.0, posinf=1.0, neginf=-1.0)
         yield np.clip(known, -1, 1).mean(axis=1, dtype=np.float32)
 

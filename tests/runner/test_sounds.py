@@ -111,6 +111,13 @@ def test_long_recordings_are_not_decoded_to_their_ends() -> None:
         read_sound(out.getvalue(), 0, RATE)
 
 
+def test_so_is_what_has_many_samples_for_its_seconds() -> None:
+    wide = make_sound(1, rate=192_000, channels=8)
+    assert len(read_sound(wide, 0, RATE, most=8 * 192_000)) == RATE
+    with pytest.raises(BadRequest, match="recording 2 is too large: channels times samples"):
+        read_sound(wide, 2, RATE, most=8 * 192_000 - 1)
+
+
 def test_all_recordings_of_a_request_have_a_cap() -> None:
     long = _wav(np.zeros(1_000 * MOST_SECONDS // 2, np.float32), 1_000, "PCM_U8")
     assert len(read_all_sounds([(0, long), (1, long)], 1_000)) == 2
