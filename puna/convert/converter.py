@@ -61,6 +61,8 @@ def main() -> None:
         teller.tell(carry_out(order, teller))
     except PunaError as failure:
         teller.tell(Said(failure=str(failure)))
+    except RecursionError:
+        teller.tell(Said(failure="a document of the folder is nested too deeply"))
     except OSError as failure:
         reason = failure.strerror or str(failure)
         name = Path(failure.filename).name if isinstance(failure.filename, str) else ""

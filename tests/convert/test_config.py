@@ -24,8 +24,9 @@ from puna.convert.plan import Output, map_weights
 from puna.convert.tensor import made
 from puna.convert.write import open_file
 from puna.errors import ConvertError
+from puna.gguf.reader import read_header
 from tests.convert.parity.cases import CASES
-from tests.fakes.checkpoints import LLAMA, llama_weights, make_checkpoint
+from tests.fakes.checkpoints import LLAMA, llama_weights, make_checkpoint, write_tokenizer
 
 WILD: list[Any] = [
     *(None, True, False, 0, 1, -1, 3, 7, 2**31 - 1, 2**31, 2**63, 10**400),
@@ -152,3 +153,39 @@ def test_a_document_that_is_none_is_named(tmp_path: Path, name: str) -> None:
             convert_model(
                 Order("model", str(source), str(tmp_path / "o.gguf")), lambda _d, _t: None
             )
+
+
+TOKENIZERS: dict[str, tuple[dict[str, Any], str]] = {
+    "merges that are no list": (
+        {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": 3}},
+        r"tokenizer\.json: the merges are not a list",
+    ),
+    "a score beyond all numbers": (
+        {"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", 10**400]]}},
+        r"tokenizer\.json: the vocabulary is not pairs",
+    ),
+    "steps that are no list": (
+        {"pre_tokenizer": {"type": "Sequence", "pretokenizers": 3}},
+        r"tokenizer\.json: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "problem"), TOKENIZERS.values(), ids=TOKENIZERS)
+def test_a_tokenizer_of_wrong_types_is_told(
+    tmp_path: Path, document: dict[str, Any], problem: str
+) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    write_tokenizer(source, **document)
+    with pytest.raises(ConvertError, match=problem):
+        prepare(source)
+
+
+def test_a_template_whose_name_is_too_long_is_left_out(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    templates = [{"name": name, "template": "x"} for name in ("default", "tool_use", "a" * 100_000)]
+    (source / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates}))
+    prepare(source)
+    assert read_header(source / "o.gguf", arrays=True).metadata["tokenizer.chat_templates"] == (
+        "tool_use",
+    )

@@ -343,6 +343,18 @@ def test_a_single_file_goes_before_its_makers_own_form(tmp_path: Path) -> None:
     assert run(source, tmp_path / "a.gguf")[-1].written
 
 
+def test_a_document_that_is_nested_without_end_is_told(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "hf")
+    for depth in (300, 450, 100_000):
+        step = '{"type": "Sequence", "pretokenizers": [' * depth + "]}" * depth
+        text = (source / "tokenizer.json").read_text()
+        changed = text.replace('"pre_tokenizer": {', f'"pre_tokenizer": {step}, "x": {{', 1)
+        folder = make_checkpoint(tmp_path / f"{depth}")
+        (folder / "tokenizer.json").write_text(changed)
+        with pytest.raises(ConvertError, match=r"tokenizer\.json|nested too deeply"):
+            run(folder, tmp_path / "o.gguf")
+
+
 def test_who_stops_listening_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:
     source = make_checkpoint(tmp_path / "hf")
 

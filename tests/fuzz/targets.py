@@ -19,6 +19,7 @@ from puna.errors import (
     BadManifest,
     BadModelFile,
     BadRequest,
+    ConvertError,
     InvalidDigest,
     InvalidName,
     PunaError,
@@ -44,6 +45,7 @@ from puna.service.catalog import Catalog
 from puna.service.show import Show
 from tests.fakes.ggufs import Array, Raw, Tensor, Value, pack_gguf
 from tests.fuzz.checkpoints import make_safetensors, use_safetensors
+from tests.fuzz.documents import make_documents, use_documents
 from tests.fuzz.matrices import make_matrix, use_matrix
 from tests.fuzz.mutate import broken_bytes, broken_json, broken_text
 from tests.fuzz.templates import make_template, use_template
@@ -393,6 +395,7 @@ TARGETS = {
     "GGUF parts": Target(make_parts, use_parts, (BadModelFile,)),
     "importance matrix": Target(make_matrix, use_matrix, (QuantError,)),
     "safetensors header": Target(make_safetensors, use_safetensors, (BadCheckpoint,)),
+    "checkpoint's documents": Target(make_documents, use_documents, (ConvertError,)),
     "list of the Hub": Target(
         lambda c: broken_json(c, HUB_LIST), use_hub_list, (RegistryError, BadModelFile)
     ),

@@ -135,11 +135,13 @@ def split_patterns(tokenizer: Mapping[str, Any]) -> tuple[str, ...]:
 def _patterns(step: Mapping[str, Any]) -> Iterator[str]:
     match step.get("type"):
         case "Sequence":
-            for inner in step.get("pretokenizers", ()):
+            parts = step.get("pretokenizers")
+            for inner in parts if isinstance(parts, list) else ():
                 if isinstance(inner, dict):
                     yield from _patterns(inner)
         case "Split":
-            pattern = step.get("pattern", {})
+            said = step.get("pattern")
+            pattern = said if isinstance(said, dict) else {}
             yield str(pattern.get("Regex", pattern.get("String", "")))
         case "Digits":
             yield _DIGITS if step.get("individual_digits") else _DIGIT_RUNS

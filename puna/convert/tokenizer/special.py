@@ -5,6 +5,7 @@ Facts: conversion spec, sections 5.5 and 3.1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from puna.errors import TokenizerError
 __all__ = ["Folder", "special_keys", "template_keys"]
 
 MAX_TEMPLATE = 4 << 20
+_NAME = re.compile(r"\w{1,64}", re.ASCII)  # of a template beside the usual one
 
 _KEYS = {
     "bos": "bos_token_id",
@@ -188,7 +190,7 @@ def template_keys(folder: Folder) -> dict[str, Value]:
             raise TokenizerError("tokenizer_config.json: a chat template has no name or no text")
         if name == "default":
             keys["tokenizer.chat_template"] = text
-        elif name.replace("_", "").isalnum() and name not in names:
+        elif _NAME.fullmatch(name) and name not in names:
             names.append(name)
             keys[f"tokenizer.chat_template.{name}"] = text
     if names:

@@ -330,7 +330,9 @@ def _steps(step: Any, inner: str) -> list[Mapping[str, Any]]:
     if not isinstance(step, dict):
         return []
     if step.get("type") == "Sequence":
-        return [found for part in step.get(inner, ()) for found in _steps(part, inner)]
+        parts = step.get(inner)
+        listed = parts if isinstance(parts, list) else ()
+        return [found for part in listed for found in _steps(part, inner)]
     return [step]
 
 
