@@ -28,6 +28,7 @@ Widen = Callable[[bytes, str], Floats]
 """Makes F32 of the bytes of a tensor type."""
 
 _BLOCK_BYTES = 17  # of MXFP4
+_FEW_SPANS = 256  # parts of a tensor that are looked through for each read
 _PIECE = 4 << 20  # bytes that are copied at a time
 
 
@@ -87,14 +88,21 @@ class Unwritten:
         if within >= made.info.n_bytes:  # between two tensors
             end = self._starts[number + 1] if number + 1 < len(self._made) else self.size
             return _put(view, bytes(min(end - at, len(view))))
-        if made.is_plain and len(made.spans) == 1:
-            (span,) = made.spans
-            if not span.is_straight:
+        if made.is_plain and len(made.spans) <= _FEW_SPANS:
+            if made.spans[0].is_straight:
+                return self._fill_straight(view, made, within)
+            if len(made.spans) == 1:
                 return self._fill_ordered(view, number, within)
-            view = view[: made.info.n_bytes - within]
-            return self._read(view, span.start + within, made)
         whole = self._remember((number, 0), lambda: self._work_out(made))
         return _put(view, whole[within : within + len(view)])
+
+    def _fill_straight(self, view: memoryview, made: Made, within: int) -> int:
+        """As `_fill`, `within` a tensor whose parts are read from the source."""
+        for span in made.spans:
+            if within < span.n_bytes:
+                return self._read(view[: span.n_bytes - within], span.start + within, made)
+            within -= span.n_bytes
+        raise BadModelFile(f"tensor {quoted(made.info.name[:80])} is larger than its parts")
 
     def _fill_ordered(self, view: memoryview, number: int, within: int) -> int:
         """As `_fill`, `within` a tensor whose rows or values are in another order."""

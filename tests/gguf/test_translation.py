@@ -192,12 +192,15 @@ NEW: Mapping[str, tuple[str, dict[str, Value], tuple[Tensor, ...], list[str], di
             "qwen35moe.rope.dimension_sections": (11, 11, 10, 0),
         },
     ),
-    "an early file of Llama 3": (
+    "an early file of Mixtral": (
         "llama",
-        {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": Array(8, [""] * 128_256)},
-        (Tensor("blk.0.x"),),
-        ["blk.0.x [4]"],
-        {"tokenizer.ggml.pre": "llama-bpe"},
+        {"llama.expert_count": 2},
+        (
+            *(Tensor(f"blk.0.ffn_gate.{n}.weight", (2, 2), data=bytes(16)) for n in (1, 0)),
+            *(Tensor(f"blk.0.ffn_up.{n}.weight", (2, 2), n, data=bytes(16)) for n in (0, 1)),
+        ),
+        ["blk.0.ffn_gate_exps.weight [2, 2, 2]", "blk.0.ffn_up_exps.weight [2, 2, 2]"],
+        {"llama.expert_count": 2},
     ),
 }
 

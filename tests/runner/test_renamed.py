@@ -22,6 +22,7 @@ from tests.fakes.inner_eyes import EYES, put_inside, write_eye
 from tests.fakes.monoliths import read_gguf, write_copy
 from tests.fakes.projectors import LLAVA, make_image, make_projector
 from tests.fakes.renamed import RENAMED, write_pair
+from tests.fakes.shapes import make_tiny_experts
 from tests.runner.raw import RawEngine
 from tests.runner.seers import Seer, what_follows
 
@@ -111,6 +112,32 @@ def test_values_in_another_order_are_ordered_piece_by_piece(
             file.read_into(memoryview(whole), 0)
             made.append(bytes(whole))
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_experts_of_the_first_mixtrals_are_put_together(tmp_path: Path, mixed: bool) -> None:
+    keys, weights = read_gguf(make_tiny_experts(tmp_path / "own.gguf"))
+    apart = {}
+    for name, values in weights.items():
+        if "_exps." not in name:
+            apart[name] = values
+            continue
+        halved = values.astype(np.float16)
+        weights[name] = halved.astype(np.float32) if mixed else halved
+        for number, expert in enumerate(halved):
+            wide = mixed and number == 1
+            apart[name.replace("_exps", f".{number}")] = expert.astype("f4") if wide else expert
+    ours = write_copy(tmp_path / "ours.gguf", keys, weights)
+    theirs = write_copy(tmp_path / "theirs.gguf", keys, apart)
+    translation = read_translation(theirs)
+    assert translation is not None
+    check_alike(written(translation.text, theirs, tmp_path / "made.gguf"), ours)
+    seen = []
+    for path in (ours, theirs):
+        engine = RawEngine(path)
+        seen.append(engine.logits(range(40, 72)).copy())
+        engine.close()
+    np.testing.assert_array_equal(seen[0], seen[1])
 
 
 def test_how_texts_are_cut_is_bettered_for_both_names(tmp_path: Path) -> None:

@@ -211,6 +211,16 @@ class Draft:
         """A new tensor, of spans of the source, or of zeros."""
         self.tensors[name] = Made(shaped(name, shape, type_name), tuple(spans))
 
+    def stack(self, name: str, parts: Sequence[str]) -> None:
+        """Put tensors of one shape together along a new dimension, as F32 where types differ."""
+        shapes = {self.need(part).info.shape for part in parts}
+        if len(shapes) != 1:
+            raise BadModelFile(f"tensors {quoted(parts[0])} and following have other shapes")
+        (shape,) = shapes
+        types = {self.tensors[part].info.type_name for part in parts}
+        spans = [span for part in parts for span in self.take(part).spans]
+        self.add(name, (*shape, len(parts)), types.pop() if len(types) == 1 else "F32", spans)
+
     def join(self, name: str, parts: Sequence[str]) -> None:
         """Put tensors together along their last dimension, as F32 where their types differ."""
         taken = [self.take(part) for part in parts]

@@ -94,7 +94,7 @@ _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
     "glmocr": (_Family(_always, glmocr.text, glmocr.eye),),
     "gptoss": (_Family(_always, gptoss.text),),
     "lfm2": (_Family(lfm2.is_foreign, lfm2.text, lfm2.eye),),
-    "llama": (_Family(texts.is_old_llama3, texts.llama3),),
+    "llama": (_Family(texts.has_split_experts, texts.mixtral),),
     "llama4": (_Family(llama4.is_foreign, llama4.text, llama4.eye),),
     "mistral3": (_Family(mistral3.is_foreign, mistral3.text, mistral3.eye),),
     "mllama": (_Family(_always, mllama.text, is_blind=True),),

@@ -19,10 +19,10 @@ __all__ = [
     "has_letters_for_bytes",
     "has_old_dt",
     "has_old_vocabulary",
+    "has_split_experts",
     "is_embedding_gemma",
-    "is_old_llama3",
     "is_old_nemotron",
-    "llama3",
+    "mixtral",
     "nemotron",
     "nemotron_omni",
     "olmo3",
@@ -33,7 +33,6 @@ __all__ = [
 _PRE, _TOKENS = "tokenizer.ggml.pre", "tokenizer.ggml.tokens"
 _TYPES, _CHARSMAP = "tokenizer.ggml.token_type", "tokenizer.ggml.precompiled_charsmap"
 _BYTE, _BYTE_TOKEN = 6, re.compile("<0x[0-9A-F]{2}>")
-_LLAMA3_TOKENS = 128_256
 _GEMMA = "gemma-embedding"
 
 
@@ -189,17 +188,18 @@ def qwen3_next(source: Source) -> Draft:
     return draft
 
 
-def is_old_llama3(source: Source) -> bool:
-    """Whether a vocabulary of Llama 3 does not say how texts are cut before it is used."""
-    keys = source.header.metadata
-    tokens = keys.get(_TOKENS)
-    count = tokens.count if isinstance(tokens, ArrayInfo) else 0
-    is_bytes = keys.get("tokenizer.ggml.model") == "gpt2"
-    return is_bytes and count == _LLAMA3_TOKENS and keys.get(_PRE, "") in {"", "default"}
+def has_split_experts(source: Source) -> bool:
+    """Whether each expert has tensors of its own, as in the first files of Mixtral."""
+    return "blk.0.ffn_gate.0.weight" in source.tensors
 
 
-def llama3(source: Source) -> Draft:
-    """Early files of Llama 3."""
+def mixtral(source: Source) -> Draft:
+    """Early files of Mixtral."""
     draft = Draft(source)
-    draft.put(_PRE, "llama-bpe")
+    n_experts = source.count("expert_count")
+    for block in range(source.count("block_count")):
+        for part in ("gate", "down", "up"):
+            names = [f"blk.{block}.ffn_{part}.{number}.weight" for number in range(n_experts)]
+            if names[:1] and names[0] in draft.tensors:
+                draft.stack(f"blk.{block}.ffn_{part}_exps.weight", names)
     return draft

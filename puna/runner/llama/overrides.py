@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from puna.gguf.values import ArrayInfo
 from puna.runner.llama.library import lib
 
-__all__ = ["SPLITTERS", "set_overrides"]
+__all__ = ["SPLITTERS", "set_overrides", "splitter_of"]
 
 _SPLITTER, _ADD_BOS = "tokenizer.ggml.pre", "tokenizer.ggml.add_bos_token"
+_KIND, _TOKENS = "tokenizer.ggml.model", "tokenizer.ggml.tokens"
+_ANY = range(1 << 31)  # how many tokens
 
 SPLITTERS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("gpt-4o", "llama4", "tekken"), "granite-embed-multi-97m")
@@ -24,11 +27,58 @@ what follows an apostrophe, so it does not matter that these are not split here.
 """
 
 
+_UNSAID = frozenset({None, "", "default"})
+
+_ASSUMED: Mapping[str, tuple[tuple[range, str], ...]] = MappingProxyType(
+    {
+        "command-r": ((_ANY, "command-r"),),
+        "dbrx": ((_ANY, "dbrx"),),
+        "deepseek": ((_ANY, "deepseek-llm"),),
+        "deepseek2": ((range(102_401), "deepseek-llm"), (_ANY, "deepseek-v3")),
+        "falcon": ((_ANY, "falcon"),),
+        "gpt2": ((_ANY, "gpt-2"),),
+        "gptneox": ((_ANY, "gpt-2"),),
+        "llama": (
+            (range(32_022, 32_257), "deepseek-coder"),
+            (range(102_400, 102_401), "deepseek-llm"),
+            (range(128_256, 128_513), "llama-bpe"),
+        ),
+        "mpt": ((_ANY, "mpt"),),
+        "olmo": ((_ANY, "olmo"),),
+        "phi2": ((_ANY, "phi-2"),),
+        "qwen": ((_ANY, "qwen2"),),
+        "qwen2": ((_ANY, "qwen2"),),
+        "qwen2moe": ((_ANY, "qwen2"),),
+        "stablelm": ((range(60_000), "gpt-2"), (_ANY, "stablelm2")),
+        "starcoder": ((_ANY, "starcoder"),),
+        "starcoder2": ((_ANY, "starcoder"),),
+    }
+)
+"""How texts are cut for vocabularies of byte pairs whose file is older than the key that says it:
+by the architecture, and how many tokens there are.
+"""
+
+
+def splitter_of(metadata: Mapping[str, object]) -> str | None:
+    """The name of the rule by which texts are cut; None where the file does not say it and it is
+    not known.
+    """
+    said = metadata.get(_SPLITTER)
+    if said not in _UNSAID:
+        return said if isinstance(said, str) else None
+    tokens = metadata.get(_TOKENS)
+    if metadata.get(_KIND) != "gpt2" or not isinstance(tokens, ArrayInfo | tuple):
+        return None
+    count = tokens.count if isinstance(tokens, ArrayInfo) else len(tokens)
+    rules = _ASSUMED.get(str(metadata.get("general.architecture")), ())
+    return next((name for counts, name in rules if count in counts), None)
+
+
 def set_overrides(params: Any, metadata: Mapping[str, object]) -> None:
     """Put into the parameters of a load what a file with this metadata is to mean."""
-    name = metadata.get(_SPLITTER)
-    better = SPLITTERS.get(name) if isinstance(name, str) else None
-    if better is None:
+    name = splitter_of(metadata)
+    better = SPLITTERS.get(name, name) if name else None
+    if better is None or better == metadata.get(_SPLITTER):
         return
     records = (lib.llama_model_kv_override * 3)()  # one without a key is the end
     records[0].tag = lib.LLAMA_KV_OVERRIDE_TYPE_STR
