@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from puna.api.events import Content
 from puna.api.fields import MediaData
 from puna.api.requests import Message
-from puna.prompt.images import images_of
+from puna.prompt.media import media_of
 from puna.prompt.thinking import TAGS, ThinkingSplitter
 
 __all__ = [
@@ -110,11 +110,11 @@ async def fit_messages(
         if start and messages[start - 1].role == "system":
             continue  # it moved nowhere: this candidate is the one just tried
         kept = _from(messages, start)
-        prompt, images = await render(kept), images_of(kept)
+        prompt, images = await render(kept), media_of(kept)
         if await count(prompt, images) <= limit:
             return FittedPrompt(prompt, start > 0, tuple(images))
     kept = _from(messages, max(len(messages) - 1, 0))
-    return FittedPrompt(await render(kept), len(kept) < len(messages), tuple(images_of(kept)))
+    return FittedPrompt(await render(kept), len(kept) < len(messages), tuple(media_of(kept)))
 
 
 def _from(messages: Sequence[Message], start: int) -> list[Message]:

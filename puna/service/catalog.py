@@ -20,7 +20,7 @@ from puna.errors import (
     TemplateError,
 )
 from puna.gguf.describe import Description, describe, describe_header
-from puna.gguf.eye import eye_graph
+from puna.gguf.encoders import encoder_graph
 from puna.gguf.footprint import Footprint, footprint_of
 from puna.gguf.reader import Header, read_header
 from puna.gguf.split import read_joined
@@ -61,7 +61,7 @@ class Entry:
     """The Go template in its manifest, likewise."""
     footprint: Footprint | None = None
     """What the memory of its weights depends on."""
-    eye_graph: int = 0
+    encoder_graph: int = 0
     """Bytes that its projector takes beside its file."""
     inner_eye: int = 0
     """Bytes of the encoder of images that is inside the file of its weights, if it can be used."""
@@ -190,7 +190,7 @@ class Catalog:
             chat_template,
             layer,
             footprint_of(translation.text.header if translation else header) if header else None,
-            eye_graph(eye) if eye else 0,
+            encoder_graph(eye) if eye else 0,
             inner.file_size if inner else 0,
             projectors[0] if projectors else weights,
             why_blind,

@@ -33,7 +33,7 @@ from puna.prompt.assemble import (
     fit_messages,
     forgets_thinking,
 )
-from puna.prompt.images import images_of
+from puna.prompt.media import media_of
 from puna.prompt.naming import renamed_messages, renamed_tools
 from puna.prompt.outline import make_outline
 from puna.runner.protocol import Generation
@@ -139,7 +139,7 @@ class Inference:
             raise Unsupported(f"{quoted(order.model)} does not support chat")
         if order.tools and "tools" not in entry.capabilities:
             raise Unsupported(f"{entry.name.full} does not support tools")
-        check_senses(entry, order.model, images_of(order.messages))
+        check_senses(entry, order.model, media_of(order.messages))
         choice = read_tool_choice(order.tools, order.tool_choice)
         shown = choice.tools or order.tools
         names = names_in_prompts(entry, shown) if shown else {}
@@ -279,7 +279,7 @@ class Inference:
         self, job: _Job, lease: Lease, messages: list[Message], *, fits: bool = True
     ) -> FittedPrompt:
         """The prompt's text, if it is to fit without the oldest messages where they do not."""
-        images = images_of(messages)
+        images = media_of(messages)
         check_senses(job.entry, job.order.model, images)
         info = lease.engine.info
 

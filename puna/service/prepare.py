@@ -218,7 +218,7 @@ def make_need(
         details=details_of(entry),
         keep_alive=order.keep_alive.seconds if order.keep_alive else None,
         footprint=entry.footprint,
-        extra=_other_bytes(plan) + (entry.eye_graph + entry.inner_eye if plan.projector else 0),
+        extra=_other_bytes(plan) + (entry.encoder_graph + entry.inner_eye if plan.projector else 0),
         client=order.client,
         priority=check_priority(order.priority),
         deadline=order.deadline.seconds if order.deadline else None,

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from puna.api.requests import Message
-from puna.prompt.images import tag_images
 from puna.prompt.jinja import ChatTemplate
 from puna.prompt.layer import PLAIN, LayerTemplate
+from puna.prompt.media import tag_media
 from puna.prompt.renderers import render, resolve
 from puna.service.catalog import Entry
 
@@ -52,7 +52,7 @@ def render_prompt(
     fails, and for a renderer that nobody knows.
     """
     layer = layer_for(entry, template)
-    messages = tag_images(messages, for_renderer=layer is None and bool(entry.renderer))
+    messages = tag_media(messages, for_renderer=layer is None and bool(entry.renderer))
     if layer is not None:
         return layer.render_chat(messages, tools=tools, think=think)
     if entry.renderer:

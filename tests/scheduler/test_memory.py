@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.models import SMALL, TINY, make_model
-from puna.gguf.eye import eye_graph
+from puna.gguf.encoders import encoder_graph
 from puna.gguf.footprint import footprint_of
 from puna.gguf.reader import read_header
 from puna.runner.llama.buffers import Buffers
@@ -107,13 +107,17 @@ def test_a_projector_takes_more_than_its_file(
     shapes: dict[str, Path], tmp_path: Path, eye: Eye, size: int, tower: Tower
 ) -> None:
     path = make_projector(tmp_path / "eye.gguf", eye, image_size=size, tower=tower)
-    assert eye_graph(read_header(path)) == pytest.approx(computed(shapes["llama"], path), rel=0.05)
+    assert encoder_graph(read_header(path)) == pytest.approx(
+        computed(shapes["llama"], path), rel=0.05
+    )
 
 
 @pytest.mark.parametrize("tower", EARS.values(), ids=EARS)
 def test_so_does_one_that_hears(shapes: dict[str, Path], tmp_path: Path, tower: Tower) -> None:
     path = make_ear(tmp_path / "ear.gguf", tower=tower)
-    assert eye_graph(read_header(path)) == pytest.approx(computed(shapes["llama"], path), rel=0.05)
+    assert encoder_graph(read_header(path)) == pytest.approx(
+        computed(shapes["llama"], path), rel=0.05
+    )
 
 
 def computed(model_path: Path, path: Path) -> int:

@@ -104,7 +104,9 @@ def test_streams(name: str) -> None:
         'data: {"type":"transcript.text.delta","delta":"\\n\\nTom --> Ann."}',
     ]
     assert events[3].startswith('data: {"type":"transcript.text.done","text":"Hello there,')
-    assert '"prompt_tokens":30' in events[3]
+    assert events[3].endswith(
+        '"usage":{"type":"tokens","input_tokens":30,"output_tokens":4,"total_tokens":34}}'
+    )
     assert events[4:] == ["data: [DONE]", ""]
 
 

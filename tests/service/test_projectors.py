@@ -6,7 +6,7 @@ from pathlib import Path
 
 from puna.api.decode import read_value
 from puna.api.requests import ChatRequest
-from puna.gguf.eye import eye_graph
+from puna.gguf.encoders import encoder_graph
 from puna.gguf.footprint import footprint_of
 from puna.gguf.reader import read_header
 from puna.gguf.translation.registry import read_translation
@@ -29,7 +29,7 @@ def test_its_file_and_what_it_computes_are_asked_for(tmp_path: Path) -> None:
         entry = await w.catalog.find("m")
         plan = plan_load(entry, make_options(entry, {}), w.settings)
         need = make_need(entry, plan, read_value(ChatRequest, {"model": "m"}))
-        computing = eye_graph(read_header(eye))
+        computing = encoder_graph(read_header(eye))
         assert computing > 0
         assert need.extra == eye.stat().st_size + computing
 
@@ -53,7 +53,7 @@ def test_an_encoder_inside_the_weights_is_asked_for_once(tmp_path: Path) -> None
         assert translation is not None
         assert translation.eye is not None
         inner = translation.eye.header
-        assert need.extra == inner.file_size + eye_graph(inner)
-        assert eye_graph(inner) == eye_graph(read_header(eye)) > 0
+        assert need.extra == inner.file_size + encoder_graph(inner)
+        assert encoder_graph(inner) == encoder_graph(read_header(eye)) > 0
 
     play(tmp_path, scene, gguf=None)

@@ -19,7 +19,7 @@ from puna.errors import BadRequest, InvalidField
 from puna.server.faults import OPENAI
 from puna.server.forms import Form
 from puna.server.native import collect
-from puna.server.openai.replies import END, IDLE, Usage, encode, sse, usage_of
+from puna.server.openai.replies import END, IDLE, encode, sse
 from puna.server.streams import EVENT_STREAM, JSON, Wire
 from puna.threads import in_thread
 
@@ -86,11 +86,19 @@ class TranscriptDelta(Struct, tag_field="type", tag="transcript.text.delta"):
     delta: str
 
 
+class TranscriptUsage(Struct, tag_field="type", tag="tokens"):
+    """What a transcript took."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
 class TranscriptDone(Struct, tag_field="type", tag="transcript.text.done"):
     """The end of a transcript, and all of it."""
 
     text: str
-    usage: Usage
+    usage: TranscriptUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +208,9 @@ class _Transcript:
                 self._text += said
                 return sse(TranscriptDelta(said)) if said else b""
             case Done():
-                return sse(TranscriptDone(self._text, usage_of([event]))) + END
+                heard, written = event.prompt_tokens, event.eval_tokens
+                usage = TranscriptUsage(heard, written, heard + written)
+                return sse(TranscriptDone(self._text, usage)) + END
         return b""
 
     def whole(self, events: Sequence[Event]) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from puna.gguf.describe import Keys
 from puna.gguf.reader import Header
 
-__all__ = ["eye_graph"]
+__all__ = ["encoder_graph"]
 
 _FLOAT = 4
 _COLOURS = 3
@@ -35,7 +35,7 @@ _SIDES: dict[str, tuple[int, int]] = {
 one where the file does not say. All others take images of the size that the file says."""
 
 
-def eye_graph(header: Header) -> int:
+def encoder_graph(header: Header) -> int:
     """Bytes; 0 where the file has no encoder, or does not say how large it is."""
     keys = Keys(header.metadata)
     return _seeing(keys) + _hearing(keys)

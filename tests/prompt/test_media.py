@@ -10,8 +10,8 @@ import pytest
 from puna.api.fields import MediaData
 from puna.api.requests import Message
 from puna.prompt.assemble import fit_messages
-from puna.prompt.images import images_of, tag_images
 from puna.prompt.layer import LayerTemplate
+from puna.prompt.media import media_of, tag_media
 
 
 def message(content: str, *images: bytes, role: str = "user") -> Message:
@@ -40,29 +40,27 @@ TEXTS: dict[str, tuple[str, tuple[bytes, ...], str, str]] = {
 @pytest.mark.parametrize(("text", "images", "plain", "spaced"), TEXTS.values(), ids=TEXTS)
 def test_one_message(text: str, images: tuple[bytes, ...], plain: str, spaced: str) -> None:
     for for_renderer, expected in ((False, plain), (True, spaced)):
-        (tagged,) = tag_images([message(text, *images)], for_renderer=for_renderer)
+        (tagged,) = tag_media([message(text, *images)], for_renderer=for_renderer)
         assert tagged.content == expected
         assert tagged.images == list(images)
 
 
 def test_numbers_go_on_over_all_messages() -> None:
     chat = [message("one", b"a"), message("ok", role="assistant"), message("[img-7]", *TWO)]
-    assert [
-        each.content for each in tag_images([*chat, message("x", b"d")], for_renderer=True)
-    ] == [
+    assert [each.content for each in tag_media([*chat, message("x", b"d")], for_renderer=True)] == [
         "[img-0] one",
         "ok",
         "[img-7]",
         "[img-3] x",
     ]
-    assert images_of(chat) == [b"a", b"a", b"b"]
+    assert media_of(chat) == [b"a", b"a", b"b"]
     assert chat[0].content == "one"
 
 
 def test_neighbours_in_a_go_template() -> None:
     chat = [message("text"), message("", b"a"), message("", b"b")]
     template = LayerTemplate.parse("{{ range .Messages }}<{{ .Role }}>{{ .Content }}{{ end }}")
-    made = template.render_chat(tag_images(chat, for_renderer=False))
+    made = template.render_chat(tag_media(chat, for_renderer=False))
     assert made == "<user>text\n\n[img-0]\n\n[img-1]"
 
 
@@ -81,7 +79,7 @@ def test_images_of_dropped_messages_go_and_numbers_begin_anew(
     chat = [message("one", b"a"), message("two", role="assistant"), message("three", b"b")]
 
     async def render(kept: list[Message]) -> str:
-        return " ".join(each.content for each in tag_images(kept, for_renderer=False))
+        return " ".join(each.content for each in tag_media(kept, for_renderer=False))
 
     async def count(prompt: str, images: Sequence[MediaData]) -> int:
         return len(prompt.split()) + SIZE * len(images)

@@ -1,4 +1,5 @@
-"""Where images stand in prompts: tags `[img-0]`, `[img-1]` and so on, which the runner replaces.
+"""Where images and recordings stand in prompts: tags `[img-0]`, `[img-1]` and so on for both, which
+the runner replaces.
 
 Facts: prompting spec, section 2.2. Also templates of models that know parts of messages get the
 tags as text: the marks around an image, as the model knows them, come with the image itself.
@@ -13,18 +14,18 @@ from msgspec.structs import replace
 from puna.api.fields import MediaData
 from puna.api.requests import Message
 
-__all__ = ["images_of", "tag_images"]
+__all__ = ["media_of", "tag_media"]
 
 _PLACE = "[img]"
 _TAG = "[img-"
 
 
-def images_of(messages: Sequence[Message]) -> list[MediaData]:
-    """All images of a chat, in the order in which they are numbered."""
+def media_of(messages: Sequence[Message]) -> list[MediaData]:
+    """All images and recordings of a chat, in the order in which they are numbered."""
     return [image for message in messages for image in message.images]
 
 
-def tag_images(messages: Sequence[Message], *, for_renderer: bool) -> list[Message]:
+def tag_media(messages: Sequence[Message], *, for_renderer: bool) -> list[Message]:
     """The messages with tags in their texts, numbered from 0 over all of them.
 
     A tag takes the place of the next `[img]` in its message, or comes before the text where there
