@@ -1,8 +1,10 @@
 """Puna's server against llama-server, over HTTP, on the same model, threads, cells and prompts.
 
 Run `python -m bench.peer --peer PATH`, or name the program in LLAMA_SERVER. Both servers run all
-the time and answer in turn; a row is the median over rounds of the ratio of their times. README.md
-says how to build a llama-server from the sources that Puna's own engine is built from.
+the time and answer in turn; a row is the median over rounds of the ratio of their times. Which
+pages a process gets makes it a few percent faster or slower as long as it lives: for that there is
+`--launches`. README.md says how to build a llama-server from the sources that Puna's own engine is
+built from.
 """
 
 from __future__ import annotations
@@ -112,15 +114,20 @@ def cost(row: Row, server: Server, seed: int) -> Cost:
     )
 
 
-def compare(row: Row, puna: Server, peer: Server, rounds: int) -> str:
-    """The row's figures; who begins alternates."""
+def pairs_of(row: Row, puna: Server, peer: Server, rounds: range) -> list[tuple[Cost, Cost]]:
+    """What Puna and the peer took in each round; who begins alternates."""
     pairs: list[tuple[Cost, Cost]] = []
-    for seed in range(rounds):
+    for seed in rounds:
         sides = [puna, peer] if seed % 2 else [peer, puna]
         costs = {side.name: cost(row, side, seed) for side in sides}
         pairs.append((costs[puna.name], costs[peer.name]))
         if pairs[-1][0].prompt_tokens != pairs[-1][1].prompt_tokens:
             raise RuntimeError("the two count different prompts")
+    return pairs
+
+
+def report(row: Row, pairs: Sequence[tuple[Cost, Cost]]) -> str:
+    """The row's figures."""
     ratios = [theirs.seconds / ours.seconds for ours, theirs in pairs]
     cpu = statistics.median(ours.cpu / max(theirs.cpu, _TICK) for ours, theirs in pairs)
     times = [statistics.median(pair[side].seconds for pair in pairs) for side in (0, 1)]
@@ -141,7 +148,8 @@ def compare(row: Row, puna: Server, peer: Server, rounds: int) -> str:
 )
 @click.option("--model", "shape", type=click.Choice(list(SHAPES)), default="100M")
 @click.option("--row", "names", type=click.Choice(list(ROWS)), multiple=True, help="Only these.")
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--rounds", default=5, show_default=True, help="After each launch.")
+@click.option("--launches", default=1, show_default=True, help="Of both servers, each time anew.")
 @click.option("--threads", type=int, default=worker_threads, help="Of both; by default the cores.")
 @click.option(
     "--spin",
@@ -149,19 +157,31 @@ def compare(row: Row, puna: Server, peer: Server, rounds: int) -> str:
     help="How often threads of both look before they sleep; by default as each has it.",
 )
 def main(
-    peer: Path, shape: str, names: tuple[str, ...], rounds: int, threads: int, spin: str | None
+    peer: Path,
+    shape: str,
+    names: tuple[str, ...],
+    rounds: int,
+    launches: int,
+    threads: int,
+    spin: str | None,
 ) -> None:
     """Print the table."""
     model = cached_model(SHAPES[shape])
     room = Room(N_CTX, USERS, threads)
     print(f"{shape} model, {threads} threads, {USERS} contexts of {N_CTX} tokens")
     settings = {} if spin is None else {"GOMP_SPINCOUNT": spin}
-    with (
-        puna_server(model, room, **settings) as ours,
-        llama_server(peer, model, room, **settings) as theirs,
-    ):
-        for name in names or ROWS:
-            print(compare(ROWS[name], ours, theirs, rounds), flush=True)
+    pairs: dict[str, list[tuple[Cost, Cost]]] = {name: [] for name in names or ROWS}
+    for launch in range(launches):
+        with (
+            puna_server(model, room, **settings) as ours,
+            llama_server(peer, model, room, **settings) as theirs,
+        ):
+            for name, some in pairs.items():
+                some += pairs_of(
+                    ROWS[name], ours, theirs, range(launch * rounds, (launch + 1) * rounds)
+                )
+                if launch == launches - 1:
+                    print(report(ROWS[name], some), flush=True)
 
 
 if __name__ == "__main__":
