@@ -23,6 +23,7 @@ _CHOSEN = (
     ("glm4", "rope.dimension_sections", "Glm4vForConditionalGeneration"),
     ("granite", "block_count", "GraniteMoeForCausalLM"),
     ("granitehybrid", "embedding_scale", "GraniteMoeHybridForCausalLM"),
+    ("llama", "block_count", "LlamaForCausalLM"),
     ("nemotron_h_moe", "block_count", "NemotronHForCausalLM"),
 )
 """Where families share an architecture and differ in what they do to rows: the key that only files
