@@ -21,9 +21,11 @@ from puna.convert.family import Value
 from puna.convert.plan import Output, map_weights
 from puna.convert.safetensors import read_places
 from puna.convert.tensor import Tensor, stored
+from puna.convert.unwritten import outline
 from puna.convert.write import open_file, write_data
 from puna.errors import BadCheckpoint, MissingTensor
 from puna.gguf.reader import Header, read_header
+from puna.gguf.translation.registry import translation_of
 
 __all__ = ["convert_adapter"]
 
@@ -51,6 +53,9 @@ def convert_adapter(
 
 def _convert(folder: Path, base: Path, target: Path, tell: Callable[[int, int], None]) -> str:
     header = read_header(base, arrays=True)
+    translation = translation_of(header, base)
+    if translation:  # as it will be when the adapter is laid over it
+        header = translation.text.header
     architecture = str(header.metadata.get("general.architecture", ""))
     settings = _Settings(folder)
     products = {f"{name}.weight": each for name, each in _products(folder, settings).items()}
@@ -73,7 +78,11 @@ def _convert(folder: Path, base: Path, target: Path, tell: Callable[[int, int], 
 
     write_data(target, outputs, written)
     read_header(target)
-    check_adapter(base, target)
+    if translation:
+        with outline(translation.text, base, target) as path:
+            check_adapter(path, target)
+    else:
+        check_adapter(base, target)
     tell(len(outputs) + 1, len(outputs) + 1)
     return architecture
 

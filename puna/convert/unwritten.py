@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from puna.errors import BadModelFile, quoted
 from puna.gguf.reader import DEFAULT_ALIGNMENT
 from puna.gguf.translation.target import Made, Span, Target
 
-__all__ = ["Floats", "Unwritten", "Widen", "widen_floats"]
+__all__ = ["Floats", "Unwritten", "Widen", "outline", "widen_floats"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -45,6 +46,9 @@ class Unwritten:
         self._widen = widen
         self._piece_bytes = piece_bytes
         self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        if os.fstat(self._descriptor).st_size != target.source.file_size:
+            os.close(self._descriptor)
+            raise BadModelFile("the model's file became another one while it was opened")
         self._kept: tuple[tuple[int, int], bytes] = (-1, 0), b""
         end = self._starts[-1] + self._made[-1].info.n_bytes if self._made else len(self._head)
         self.size = end + -end % DEFAULT_ALIGNMENT
@@ -60,6 +64,11 @@ class Unwritten:
     def close(self) -> None:
         """Nothing can be read any more."""
         os.close(self._descriptor)
+
+    @property
+    def head(self) -> bytes:
+        """Everything before the data."""
+        return self._head
 
     def read_into(self, view: memoryview, at: int) -> int:
         """Fill `view` with what begins at `at`; how many bytes of it, fewer only at the end.
@@ -166,6 +175,21 @@ def _unpair(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     values = np.stack([blocks[:, 1:] & 15, blocks[:, 1:] >> 4], 2).reshape(len(blocks), -1)
     half = values.shape[1] // 2
     return np.hstack([blocks[:, :1], values[:, :half] | values[:, half:] << 4])
+
+
+@contextmanager
+def outline(target: Target, source: Path, beside: Path) -> Iterator[Path]:
+    """A file with all that a target says and zeros for its tensors, which take no room, for as long
+    as it is asked what kind of model that is. Raises BadModelFile, OSError.
+    """
+    path = beside.with_name(f"{beside.name}.outline")
+    try:
+        with Unwritten(target, source, widen_floats) as whole, path.open("wb") as file:
+            file.write(whole.head)
+            file.truncate(whole.size)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def widen_floats(data: bytes, type_name: str) -> Floats:

@@ -17,6 +17,7 @@ from puna.convert.check import logits_of
 from puna.convert.conversion import Conversion, Said, convert
 from puna.errors import ConvertError
 from tests.fakes.checkpoints import llama_weights, make_checkpoint, write_safetensors
+from tests.fakes.monoliths import read_gguf, write_copy
 
 TOKENS = list(range(10, 30))
 RANK, ALPHA = 4, 8.0
@@ -110,6 +111,18 @@ def test_an_adapter_computes_what_merged_weights_do(
     got = logits_of(base, TOKENS, target)
     assert np.abs(wanted - plain).max() > 1
     assert np.abs(got - wanted).max() < 1e-3 * np.abs(wanted).max()
+
+
+def test_an_adapter_fits_a_model_whose_encoder_is_in_the_file(base: Path, tmp_path: Path) -> None:
+    keys, weights = read_gguf(base)
+    eye = {"v.blk.0.attn_q.weight": np.zeros((4, 4), np.float32)}
+    whole = write_copy(tmp_path / "whole.gguf", keys, weights | eye)
+    folder = write_adapter(tmp_path / "adapter")
+    for path in (base, whole):
+        run("adapter", folder, tmp_path / f"of-{path.name}", path)
+    of_base, of_whole = (tmp_path / f"of-{path.name}" for path in (base, whole))
+    assert of_whole.read_bytes() == of_base.read_bytes()
+    assert not [each for each in tmp_path.iterdir() if each.suffix == ".outline"]
 
 
 def test_layers_whose_weights_are_the_other_way_round(base: Path, tmp_path: Path) -> None:

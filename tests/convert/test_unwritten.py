@@ -91,16 +91,18 @@ def test_values_are_those_of_the_type(kind: str) -> None:
     np.testing.assert_allclose(widen(packed.tobytes(), kind), expected, rtol=1e-6)
 
 
-def test_a_file_that_becomes_shorter_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
+    """Before it is opened, and while it is read."""
     path = make_tiny_llama(tmp_path / "m.gguf", more={"v.blk.0": np.zeros(4, np.float32)})
     header = read_header(path)
-    with path.open("r+b") as file:
-        file.truncate(header.file_size // 2)
-    with (
-        pytest.raises(BadModelFile, match="became shorter"),
-        Unwritten(Draft(Source(header, path)).finish(), path, widen) as file,
-    ):
-        list(file.pieces())
+    target = Draft(Source(header, path)).finish()
+    with Unwritten(target, path, widen) as file:
+        with path.open("r+b") as other:
+            other.truncate(header.file_size // 2)
+        with pytest.raises(BadModelFile, match="became shorter"):
+            list(file.pieces())
+    with pytest.raises(BadModelFile, match="became another one"):
+        Unwritten(target, path, widen)
 
 
 def test_a_text_model_that_lacks_a_tensor_is_told_by_the_engine(tmp_path: Path) -> None:
