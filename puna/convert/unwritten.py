@@ -150,7 +150,10 @@ class Unwritten:
         widened = [
             self._widen(part, span.type_name) for part, span in zip(raw, made.spans, strict=True)
         ]
-        return (np.concatenate(widened) + np.float32(made.addend)).astype("<f4").tobytes()
+        values = np.concatenate(widened) + np.float32(made.addend)
+        if made.sides:
+            values = _resample(values, *made.sides)
+        return values.astype("<f4").tobytes()
 
     def _span(self, span: Span, made: Made) -> bytes:
         n_rows = span.n_bytes // span.row_bytes if span.row_bytes else 1
@@ -165,6 +168,18 @@ class Unwritten:
             return bytes(raw)
         rows = np.frombuffer(raw, np.uint8).reshape(n_rows, span.step, row_bytes)[:, 0]
         return (_unpair(rows) if span.is_paired else rows).tobytes()
+
+
+def _resample(values: Floats, n_from: int, n_to: int) -> Floats:
+    """Bilinear, corner on corner: a grid of `n_from` squared rows becomes one of `n_to` squared."""
+    grid = values.reshape(n_from, n_from, -1)
+    places = np.linspace(0, n_from - 1, n_to)
+    low = np.floor(places).astype(int)
+    high = np.minimum(low + 1, n_from - 1)
+    share = (places - low).astype(np.float32)[:, None, None]
+    for _ in range(2):  # rows, then columns
+        grid = (grid[low] * (1 - share) + grid[high] * share).swapaxes(0, 1)
+    return grid.reshape(-1)
 
 
 def _unpair(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -37,6 +37,7 @@ def drafted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Target]:
         Tensor("halves", (2, 3), 1, data=HALVES),
         Tensor("more", (2, 1), data=struct.pack("<2f", 10, 11)),
         Tensor("grown", (1, 6), 1, data=HALVES),
+        Tensor("grid", (1, 16), data=struct.pack("<16f", *range(16))),
     )
     write_gguf(path, {"general.architecture": "llama", "llama.block_count": 1}, tensors)
     draft = Draft(Source(read_header(path), path))
@@ -44,6 +45,7 @@ def drafted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Target]:
     draft.join("joined", ("halves", "more"))
     draft.widen("grown", addend=1)
     draft.add("nothing", (2,), "F32")
+    draft.resample("grid", 1, 4, 3)
     return path, draft.finish()
 
 
@@ -64,6 +66,7 @@ def test_tensors_are_moved_put_together_and_widened(
         "grown": [[2], [3], [4], [5], [6], [7]],
         "joined": [[1, 2], [3, 4], [5, 6], [10, 11]],
         "nothing": [0, 0],
+        "grid": [[0], [1.5], [3], [6], [7.5], [9], [12], [13.5], [15]],
     }
 
 

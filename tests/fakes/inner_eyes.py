@@ -63,6 +63,8 @@ def put_inside(path: Path, text: Path, eye: InnerEye, own: Path) -> Path:
     weights = {name: each for name, each in weights.items() if name[:2] not in {"v.", "a."}}
     for name in eye.halves:
         seeing[name] = seeing[name].astype("f2")
+    if eye.kind == "nemotron_v2_vl":
+        seeing["v.patch_embd.weight"] = seeing["v.patch_embd.weight"].reshape(WIDTH, -1)
     for pattern, name in eye.renames.items():
         seeing = {re.sub(pattern, name, old): each for old, each in seeing.items()}
     architecture = keys["general.architecture"]
@@ -233,7 +235,49 @@ _OCR_SIZES = {
 }
 _FIXED = ("projection_dim", "image_mean", "image_std")
 
+_RADIO: Shapes = {
+    "v.patch_embd.weight": _PATCHES,
+    "v.position_embd.weight": (16, WIDTH),
+    "v.class_embd": (2, WIDTH),
+    "mm.model.mlp.0.weight": (4 * WIDTH,),
+    "mm.model.mlp.1.weight": (40, 4 * WIDTH),
+    "mm.model.mlp.3.weight": (EMBD, 40),
+    **_blocks(
+        {
+            **{f"attn_{part}.weight": (WIDTH, WIDTH) for part in ("q", "k", "v", "out")},
+            **{f"attn_{part}.bias": (WIDTH,) for part in ("q", "k", "v", "out")},
+            **{f"ln{n}.{kind}": (WIDTH,) for n in (1, 2) for kind in ("weight", "bias")},
+            "ffn_up.weight": (FFN, WIDTH),
+            "ffn_up.bias": (FFN,),
+            "ffn_down.weight": (WIDTH, FFN),
+            "ffn_down.bias": (WIDTH,),
+        }
+    ),
+}
+_RADIO_SIZES = _sizes(
+    attention__layer_norm_epsilon=1e-6,
+    projection_dim=EMBD,
+    projector__scale_factor=2,
+    image_mean=_CLIP_MEAN,
+    image_std=_CLIP_STD,
+)
+
 EYES: Mapping[str, InnerEye] = {
+    "nemotron-omni": InnerEye(
+        "nemotron_v2_vl",
+        "gelu",
+        _RADIO_SIZES,
+        _RADIO,
+        _of(_RADIO_SIZES, "projection_dim"),
+        {
+            r"^v\.position_embd\.weight$": "v.position_embd",
+            r"^v\.class_embd$": "v.cls_embd",
+            r"^mm\.model\.mlp\.0\.": "mm.norm.",
+            r"^mm\.model\.mlp\.1\.": "mm.1.",
+            r"^mm\.model\.mlp\.3\.": "mm.2.",
+        },
+        ("v.patch_embd.weight", "v.position_embd.weight", "v.class_embd"),
+    ),
     "glm-ocr": InnerEye(
         "glm4v",
         "silu",

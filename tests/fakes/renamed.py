@@ -227,6 +227,21 @@ _HYBRID: Shapes = {
 }
 
 
+_MAMBA_2: Shapes = {
+    **{f"blk.{block}.attn_norm.weight": (EMBD,) for block in range(3)},
+    "blk.0.ssm_in.weight": (2 * _VALUES + 2 * _KEYS + _RANK, EMBD),
+    "blk.0.ssm_conv1d.weight": (_VALUES + 2 * _KEYS, 4),
+    "blk.0.ssm_dt.bias": (_RANK,),
+    "blk.0.ssm_a": (_RANK, 1),
+    "blk.0.ssm_d": (_RANK, 1),
+    "blk.0.ssm_norm.weight": (_GROUPS, _VALUES // _GROUPS),
+    "blk.0.ssm_out.weight": (EMBD, _VALUES),
+    **{f"blk.1.{name}": shape for name, shape in _attention().items()},
+    "blk.2.ffn_up.weight": (FFN, EMBD),
+    "blk.2.ffn_down.weight": (EMBD, FFN),
+}
+
+
 def _hybrid(keys: Keys, weights: Weights) -> None:
     """With a layer that guesses further tokens, which is left out."""
     keys["qwen35.attention.head_count_kv"] = [0, 1]
@@ -402,6 +417,24 @@ RENAMED: Mapping[str, Renamed] = {
             "deepseek2-ocr.expert_shared_count",
             "deepseek2-ocr.attention.layer_norm_rms_epsilon",
         ),
+    ),
+    "nemotron-omni": Renamed(
+        "nemotron_h_omni",
+        "nemotron_h",
+        {
+            **_common(
+                attention__layer_norm_epsilon=1e-5,
+                ssm__conv_kernel=4,
+                ssm__inner_size=_VALUES,
+                ssm__state_size=_STATE,
+                ssm__time_step_rank=_RANK,
+                ssm__group_count=_GROUPS,
+            ),
+            "block_count": 3,
+            "attention.head_count_kv": [0, 1, 0],
+            "feed_forward_length": [0, 0, FFN],
+        },
+        _ends() | _MAMBA_2,
     ),
     "llama-3.2-vision": Renamed(
         "mllama",

@@ -205,6 +205,18 @@ class Draft:
                 info = shaped(name, made.info.shape, "F32")
                 self.tensors[name] = replace(made, info=info, addend=addend)
 
+    def reshape(self, name: str, shape: Sequence[int]) -> None:
+        """Tell another shape of as many elements."""
+        made = self.need(name)
+        if math.prod(shape) != made.info.n_elements:
+            raise BadModelFile(f"tensor {quoted(name)} does not hold {list(shape)} elements")
+        self.tensors[name] = replace(made, info=shaped(name, shape, made.info.type_name))
+
+    def resample(self, name: str, width: int, n_from: int, n_to: int) -> None:
+        """Make of a square of rows a smaller one, as F32, whose corners are those of the other."""
+        info = shaped(name, (width, n_to * n_to), "F32")
+        self.tensors[name] = replace(self.need(name), info=info, sides=(n_from, n_to))
+
     def add(
         self, name: str, shape: Sequence[int], type_name: str, spans: Iterable[Span] = ()
     ) -> None:

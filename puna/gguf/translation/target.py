@@ -70,17 +70,21 @@ class Made:
     """A tensor: `spans` one after the other, zeros where there are none.
 
     Where its type is not theirs it is F32 and they are widened; `addend` is added to each value.
+    With `sides` the values are rows of a square grid of one side, of which one of the other side
+    is made.
     """
 
     info: TensorInfo
     spans: tuple[Span, ...]
     addend: float = 0.0
+    sides: tuple[int, int] | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether its values are those of the source, in the same type."""
         types = {span.type_name for span in self.spans}
-        return bool(self.spans) and types == {self.info.type_name} and not self.addend
+        is_same = types == {self.info.type_name} and not self.addend
+        return bool(self.spans) and is_same and self.sides is None
 
 
 @dataclass(frozen=True, slots=True)
