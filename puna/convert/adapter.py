@@ -36,6 +36,9 @@ _NEVER = re.compile(
 )
 """Weights that the engine multiplies by without looking for an adapter."""
 
+_NEVER_IN_ATTENTION = frozenset({"kimi-linear"})
+"""Architectures where it does so with all weights of attention."""
+
 _SETTINGS = "adapter_config.json"
 
 
@@ -169,6 +172,7 @@ def _product(module: str, pair: Mapping[str, Tensor], settings: _Settings) -> Te
 def _factors(planned: Iterable[Output], header: Header) -> Iterable[Output]:
     """Two tensors for each product, which must have the shape of the base's weight."""
     shapes = {tensor.name: tensor.shape for tensor in header.tensors}
+    architecture = str(header.metadata.get("general.architecture", ""))
     for output in planned:
         product = output.tensor
         if not isinstance(product, Factors):
@@ -180,7 +184,8 @@ def _factors(planned: Iterable[Output], header: Header) -> Iterable[Output]:
             raise product.bad(
                 f"is for a weight of {list(product.shape)}, the model's is {list(shape[::-1])}"
             )
-        if len(shape) != 2 or _NEVER.search(output.name):
+        deaf = architecture in _NEVER_IN_ATTENTION and ".attn_" in output.name
+        if len(shape) != 2 or deaf or _NEVER.search(output.name):
             raise product.bad(f"the engine lays no adapter over {output.name}")
         yield replace(output, name=f"{output.name}.lora_a", tensor=product.a, kind="F32")
         yield replace(output, name=f"{output.name}.lora_b", tensor=product.b, kind="F32")

@@ -12,8 +12,10 @@ _CONTEXT = 4096  # it says nothing of its own
 
 
 def _n_kv_heads(config: Config) -> int:
-    """It says how many heads share a key; what it calls key heads is something else."""
-    return max(config.n_heads // max(config.whole("n_shared_head", 8), 1), 1)
+    """It says how many heads share a key; what it calls key heads beside that is something else."""
+    if not config.has("n_shared_head"):
+        return config.n_kv_heads
+    return max(config.n_heads // max(config.whole("n_shared_head"), 1), 1)
 
 
 def _keys(config: Config) -> Keys:
