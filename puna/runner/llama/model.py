@@ -315,7 +315,9 @@ def _load(paths: Sequence[str], params: Any) -> Any:
 
 def _load_translated(translation: Translation, path: Path, params: Any) -> Any:
     """The same for a file of the reference's own form. Raises BadModelFile, StartFailed."""
-    log.info("%s is given to the engine in the engine's own form", path.name)
+    log.info(
+        "%s is given to the engine in the engine's own form: it is read, not mapped", path.name
+    )
     try:
         with Unwritten(translation.text, path, widen) as file:
             return load_stream(file, params)
