@@ -192,6 +192,13 @@ NEW: Mapping[str, tuple[str, dict[str, Value], tuple[Tensor, ...], list[str], di
             "qwen35moe.rope.dimension_sections": (11, 11, 10, 0),
         },
     ),
+    "Laguna": (
+        "laguna",
+        {"laguna.rope.swa.dimension_count": 64, "laguna.rope.swa.freq_base": 1e4},
+        (Tensor("blk.0.attn_g.weight"),),
+        ["blk.0.attn_gate.weight [4]"],
+        {"laguna.rope.dimension_count_swa": 64, "laguna.rope.freq_base_swa": 1e4},
+    ),
     "an early file of Mixtral": (
         "llama",
         {"llama.expert_count": 2},

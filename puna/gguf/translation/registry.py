@@ -94,6 +94,7 @@ _FAMILIES: Mapping[str, tuple[_Family, ...]] = {
     "glm4moelite": (_Family(_always, texts.glm4_lite),),
     "glmocr": (_Family(_always, glmocr.text, glmocr.eye),),
     "gptoss": (_Family(_always, gptoss.text),),
+    "laguna": (_Family(texts.is_old_laguna, texts.laguna),),
     "lfm2": (_Family(lfm2.is_foreign, lfm2.text, lfm2.eye),),
     "llama": (_Family(texts.has_split_experts, texts.mixtral),),
     "llama4": (_Family(llama4.is_foreign, llama4.text, llama4.eye),),

@@ -21,7 +21,9 @@ __all__ = [
     "has_old_vocabulary",
     "has_split_experts",
     "is_embedding_gemma",
+    "is_old_laguna",
     "is_old_nemotron",
+    "laguna",
     "mixtral",
     "nemotron",
     "nemotron_omni",
@@ -34,6 +36,7 @@ _PRE, _TOKENS = "tokenizer.ggml.pre", "tokenizer.ggml.tokens"
 _TYPES, _CHARSMAP = "tokenizer.ggml.token_type", "tokenizer.ggml.precompiled_charsmap"
 _BYTE, _BYTE_TOKEN = 6, re.compile("<0x[0-9A-F]{2}>")
 _GEMMA = "gemma-embedding"
+_LAGUNA_KEYS = ("dimension_count", "freq_base")
 
 
 def olmo3(source: Source) -> Draft:
@@ -202,4 +205,19 @@ def mixtral(source: Source) -> Draft:
             names = [f"blk.{block}.ffn_{part}.{number}.weight" for number in range(n_experts)]
             if names[:1] and names[0] in draft.tensors:
                 draft.stack(f"blk.{block}.ffn_{part}_exps.weight", names)
+    return draft
+
+
+def is_old_laguna(source: Source) -> bool:
+    """Whether the gates of attention, or the keys of layers with windows, have other names."""
+    has_keys = any(source.keys.find(f"rope.swa.{name}") is not None for name in _LAGUNA_KEYS)
+    return has_keys or any(name.endswith(".attn_g.weight") for name in source.tensors)
+
+
+def laguna(source: Source) -> Draft:
+    """Laguna."""
+    draft = Draft(source)
+    for name in _LAGUNA_KEYS:
+        draft.copy_key(f"laguna.rope.swa.{name}", f"laguna.rope.{name}_swa")
+    draft.rename(r"\.attn_g\.weight$", ".attn_gate.weight")
     return draft
