@@ -150,3 +150,10 @@ def test_what_factors_cannot_follow_is_refused() -> None:
 def test_factors_in_the_weights_are_told() -> None:
     with pytest.raises(ConvertError, match="adapters of falcon-h1 cannot be converted"):
         base_family(saying({"general.architecture": "falcon-h1"}))
+
+
+def test_of_families_with_one_architecture_the_one_that_turns_rows_is_taken() -> None:
+    """Others only stand before a text model of any family."""
+    for architecture, rotates in {"llama": True, "qwen2": False, "qwen3": False}.items():
+        header = saying({"general.architecture": architecture, f"{architecture}.block_count": 2})
+        assert base_family(header).unrotate == rotates
