@@ -284,7 +284,7 @@ class Cells:
         self._numbers.append(scratch)
 
     def _kept_tokens(self, sequence: int) -> list[int]:
-        """What of a held sequence can be saved: images are not."""
+        """What of a held sequence can be saved: images and recordings are not."""
         tokens, spans = self._tree.tokens(sequence), self._spans.get(sequence, ())
         length = n_text(spans, len(tokens))
         if length < len(tokens) and self._memory is not Memory.FULL:
@@ -350,5 +350,5 @@ class Cells:
 
 
 def _saveable(tokens: Sequence[int], spans: Sequence[Span]) -> Sequence[int]:
-    """The beginning of a prompt that may have been saved: none of its images are."""
+    """The beginning of a prompt that may have been saved: nothing seen or heard is."""
     return tokens[: n_text(spans, len(tokens) - 1)]

@@ -240,7 +240,7 @@ class FakeEngine:
         return bytes(tokens).decode(errors="replace")
 
     async def measure(self, images: Sequence[bytes]) -> list[int]:
-        """As many as an image has bytes."""
+        """As many as a file has bytes."""
         return [len(image) for image in images]
 
     async def close(self) -> None:

@@ -16,12 +16,12 @@ from puna.runner.running import Running
 
 __all__ = ["Eyes", "Glimpse"]
 
-_BESIDE = 128  # tokens of an image in one decode, while others wait for their next words
+_BESIDE = 128  # tokens of a medium in one decode, while others wait for their next words
 
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """`count` tokens of an image, the first of them the image's token `start`."""
+    """`count` tokens of an image or a recording, the first of them its token `start`."""
 
     generation: Running
     media: Media
@@ -31,7 +31,7 @@ class Glimpse:
 
 
 class Eyes:
-    """The images of all generations of a loop. Not thread-safe: it belongs to the loop."""
+    """The media of all generations of a loop. Not thread-safe: it belongs to the loop."""
 
     def __init__(self, encoder: Encoder, context: Context, cells: Cells) -> None:
         self._encoder = encoder
@@ -39,18 +39,18 @@ class Eyes:
         self._cells = cells
 
     def begin(self, each: Running) -> None:
-        """Have encoded what of its images the cells do not have."""
+        """Have encoded what of its media the cells do not have."""
         for media in each.media:
             if media.start >= each.n_cached and media.vectors is None and not media.is_asked:
                 self._encoder.ask(each.id, media)
 
     def end(self, each: Running) -> None:
-        """Its images are not needed any more."""
+        """Its media are not needed any more."""
         if any(media.is_asked for media in each.media):
             self._encoder.forget(each.id)
 
     def take(self, seen: Seen, present: Iterable[Running]) -> tuple[Running, EngineError] | None:
-        """Give an image that was encoded to its generation, if that is still present; returns what
+        """Give what was encoded to its generation, if that is still present; returns what
         failed."""
         seen.media.is_asked = False
         for each in present:
@@ -60,7 +60,7 @@ class Eyes:
         return None
 
     def next(self, running: Sequence[Running]) -> Glimpse | None:
-        """What is to be computed now, None where no image is due and encoded."""
+        """What is to be computed now, None where nothing is due and encoded."""
         for each in running:
             media = each.due if each.media else None
             if media is not None and media.vectors is not None:

@@ -76,7 +76,7 @@ class Loop:
         self._speculation = None if memory is Memory.STATE else speculation
         self._eyes = Eyes(encoder, context, self._cells) if encoder else None
         self.is_blind = False
-        """Whether nothing could be decoded: all wait for the encoder of images, or for who does."""
+        """Whether nothing could be decoded: all wait for the encoder, or for who does."""
         self._suspects: set[int] = set()
         """Who had part in a decode that failed, and has not been decoded alone yet."""
         self._undrawn: list[_Part] = []
@@ -132,7 +132,7 @@ class Loop:
             self._speaking.tell()
 
     def see(self, seen: Seen) -> None:
-        """Take in what the encoder made of an image. Unknown ids are fine."""
+        """Take in what the encoder made of an image or a recording. Unknown ids are fine."""
         if self._eyes is not None:
             failed = self._eyes.take(seen, (*self._running, *self._waiting))
             if failed is not None:
@@ -258,7 +258,7 @@ class Loop:
         self._suspects |= {each.id for each in failed}  # beside those whose turn has not come
 
     def _look(self, eyes: Eyes) -> bool:
-        """Decode some of an image whose turn it is; False when there is none."""
+        """Decode some of an image or a recording whose turn it is; False when there is none."""
         glimpse = eyes.next(self._running)
         if glimpse is None:
             return False

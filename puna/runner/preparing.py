@@ -1,9 +1,12 @@
-"""An order before the engine's thread gets it: its tokens, media, grammar and sampler are made."""
+"""An order before the engine's thread gets it: its tokens, media, grammar and sampler are made.
+Media are measured here, too.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from puna.errors import BadRequest, EngineError, PunaError
 from puna.runner.llama.grammar import Grammars
@@ -35,13 +38,13 @@ class Preparation:
     def prepare(self, id: int, order: Generation) -> Running:
         """The order, ready to be admitted. Raises PunaError: what nobody expected becomes an
         EngineError, which ends this order and nobody else's."""
-        try:
+        with _answered("the request could not be prepared"):
             return self._prepare(id, order)
-        except PunaError:
-            raise
-        except Exception as error:
-            log.exception("an order could not be prepared")
-            raise EngineError(f"the request could not be prepared: {error!r}") from error
+
+    def measure(self, files: Sequence[bytes]) -> list[int]:
+        """How many tokens each image or recording has; errors as of `prepare`."""
+        with _answered("the files could not be measured"):
+            return self._senses().measure(files)
 
     def _prepare(self, id: int, order: Generation) -> Running:
         n_ctx = min(order.n_ctx, self._n_ctx)
@@ -81,3 +84,15 @@ class Preparation:
         else:
             tokens = self._model.tokenize_prompt(order.prompt)
         return SensedPrompt(tokens, ())
+
+
+@contextmanager
+def _answered(complaint: str) -> Iterator[None]:
+    """What nobody expected becomes an error that a client is told."""
+    try:
+        yield
+    except PunaError:
+        raise
+    except Exception as error:
+        log.exception(complaint)
+        raise EngineError(f"{complaint}: {error!r}") from error

@@ -58,7 +58,8 @@ class Running:
     visible: Mapping[int, bytes] = field(default_factory=dict)
     """Control tokens that are part of the answer's text, and how they are written."""
     media: tuple[Media, ...] = ()
-    """Its images, whose tokens are negative. Without any, positions are tokens counted."""
+    """Its images and recordings, whose tokens are negative. Without any, positions are tokens
+    counted."""
     spans: tuple[Span, ...] = ()
     """Where those are."""
     truncated: bool = False
@@ -107,7 +108,7 @@ class Running:
 
     @property
     def readable(self) -> int:
-        """Those of them that are tokens, up to the next image."""
+        """Those of them that are tokens, up to the next image or recording."""
         if not self.media:
             return self.pending
         ahead = (each.start for each in self.media if each.end > self.n_cached)
@@ -115,7 +116,8 @@ class Running:
 
     @property
     def due(self) -> Media | None:
-        """The image that is to be computed next, all tokens before it being in the KV cache."""
+        """The image or recording that is computed next, all tokens before it being in the KV
+        cache."""
         found = next((each for each in self.media if each.end > self.n_cached), None)
         return found if found is not None and found.start <= self.n_cached else None
 

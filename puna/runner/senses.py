@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from puna.api.media import kind_of_sound
@@ -45,14 +45,17 @@ class Senses:
         self._n_whole = n_whole
 
     def measure(self, files: Sequence[bytes]) -> list[int]:
-        """How many tokens each image or recording has, with the marks around it.
+        """How many tokens each image or recording has, with the marks around it. One is decoded at
+        a time, so that they may be longer together than those of a prompt.
 
-        Raises BadRequest.
+        Raises Unsupported, BadRequest.
         """
+        sounds = [(number, data) for number, data in enumerate(files) if kind_of_sound(data)]
+        heard = self._hear(sounds, together=False)
         lengths = []
         for number, data in enumerate(files):
             if kind_of_sound(data):
-                medium: _Image | Recording = self._hear([(number, data)])[number]
+                medium: _Image | Recording = next(heard)
             else:
                 medium = _Image(data, *read_pixels(data, number))
             lengths.append(len(self._place([medium], with_bos=False, start=0).tokens))
@@ -88,7 +91,9 @@ class Senses:
         """Text, images and recordings in their order. Raises BadRequest when one has no place."""
         tags = _tags(prompt, len(files))
         sounds = [(number, data) for number, data in enumerate(files) if kind_of_sound(data)]
-        heard: dict[int, _Image | Recording] = {**self._hear(sounds)}
+        numbers = [number for number, _ in sounds]
+        recordings = self._hear(sounds, together=True)
+        heard: dict[int, _Image | Recording] = dict(zip(numbers, recordings, strict=True))
         seen = [number for number in range(len(files)) if number not in heard]
         pixels = read_all([(number, files[number]) for number in seen])
         media = heard | {
@@ -101,20 +106,20 @@ class Senses:
             done = tag.end()
         return [part for part in [*parts, prompt[done:]] if part]
 
-    def _hear(self, sounds: Sequence[tuple[int, bytes]]) -> dict[int, Recording]:
-        """Recordings by their numbers. Raises Unsupported, BadRequest."""
+    def _hear(self, sounds: Sequence[tuple[int, bytes]], *, together: bool) -> Iterator[Recording]:
+        """Recordings with their numbers, all `together` or each when it is asked for. Raises
+        Unsupported, BadRequest.
+        """
         if not sounds:
-            return {}
-        from puna.runner.sounds import read_all_sounds  # noqa: PLC0415 - 40 ms, and few models hear
+            return
+        from puna.runner import sounds as reader  # noqa: PLC0415 - 40 ms, and few models hear
 
         rate = self._projector.sample_rate
         if not rate:
             raise Unsupported("this model sees, but cannot hear recordings")
-        made = read_all_sounds(sounds, rate)
-        return {
-            number: Recording(samples, hashlib.sha256(data).hexdigest())
-            for (number, data), samples in zip(sounds, made, strict=True)
-        }
+        made = reader.read_all_sounds(sounds, rate) if together else reader.read_each(sounds, rate)
+        for (_, data), samples in zip(sounds, made, strict=True):
+            yield Recording(samples, hashlib.sha256(data).hexdigest())
 
     def _place(
         self, parts: Sequence[str | _Image | Recording], *, with_bos: bool, start: int
@@ -134,8 +139,9 @@ class Senses:
     def _check_wholes(self, media: Sequence[Media]) -> None:
         for each in media:
             if each.chunk.is_whole and each.chunk.count > self._n_whole:
+                what = "an image" if each.chunk.is_image else "a recording"
                 raise BadRequest(
-                    f"an image has {each.chunk.count} tokens that the model must see at once: "
+                    f"{what} has {each.chunk.count} tokens that the model must take in at once: "
                     f"num_batch {self._n_whole} is too small"
                 )
 

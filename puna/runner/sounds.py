@@ -5,7 +5,7 @@ is kept of one than the cap on its length allows, whatever its header says.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from puna.api.media import kind_of_sound
 from puna.errors import BadRequest
 from puna.runner.llama.projector import Samples
 
-__all__ = ["MOST_DECODED", "MOST_SECONDS", "Samples", "read_all_sounds", "read_sound"]
+__all__ = ["MOST_DECODED", "MOST_SECONDS", "Samples", "read_all_sounds", "read_each", "read_sound"]
 
 MOST_SECONDS = 1800  # of all recordings of a request: of speech, more than any context holds
 MOST_DECODED = 512 * 1024 * 1024  # numbers of all channels: 30 minutes of the best two, and more
@@ -28,16 +28,25 @@ _FORMATS = {"wav": {"WAV", "WAVEX", "RF64"}, "mp3": {"MP3"}, "flac": {"FLAC"}, "
 
 
 def read_all_sounds(files: Sequence[tuple[int, bytes]], rate: int) -> list[Samples]:
-    """A request's recordings; see `read_sound`. Each has its number in the request."""
+    """A request's recordings; see `read_each`. Together they are at most `MOST_SECONDS` long."""
     made: list[Samples] = []
-    work = _Work(MOST_DECODED)
-    for number, data in files:
-        made.append(_read(data, number, rate, work))
+    for samples in read_each(files, rate):
+        made.append(samples)
         if sum(map(len, made)) > MOST_SECONDS * rate:
             raise BadRequest(
                 f"the recordings of a request are longer than {MOST_SECONDS} seconds together"
             )
     return made
+
+
+def read_each(
+    files: Iterable[tuple[int, bytes]], rate: int, most: int = MOST_DECODED
+) -> Iterator[Samples]:
+    """Recordings, each when it is asked for; see `read_sound`. Each has its number in the request;
+    `most` numbers are decoded, of all of them."""
+    work = _Work(most)
+    for number, data in files:
+        yield _read(data, number, rate, work)
 
 
 def read_sound(data: bytes, number: int, rate: int, most: int = MOST_DECODED) -> Samples:

@@ -277,10 +277,8 @@ class Worker:
         return self._senses
 
     def _measure(self, id: int, images: tuple[bytes, ...]) -> None:
-        senses = self._seeing()
-
         def measure() -> None:
-            self._wire.send(Tokens(id, tuple(senses.measure(images))))
+            self._wire.send(Tokens(id, tuple(self._preparation.measure(images))))
 
         self._measuring.submit(self._answer, id, measure)
 

@@ -351,7 +351,7 @@ def _stored_messages(entry: Entry) -> list[Message]:
 
 
 async def _measure(lease: Lease, images: Sequence[MediaData]) -> list[int]:
-    """How many tokens each image has."""
+    """How many tokens each image or recording has."""
     return await lease.engine.measure(images) if images else []
 
 

@@ -46,7 +46,8 @@ def render_prompt(
     bos: str = "",
     eos: str = "",
 ) -> str:
-    """The text of a prompt, with tags where images are. It may take a while: call it in a thread.
+    """The text of a prompt, with tags where images and recordings are. It may take a while: call it
+    in a thread.
 
     `template` is the request's own. Raises TemplateError when the template cannot be used, or
     fails, and for a renderer that nobody knows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import NoReturn
 
 import gguf
 import numpy as np
@@ -17,9 +18,9 @@ from puna.gguf.reader import read_header
 from puna.gguf.translation.draft import Draft, Source
 from puna.gguf.translation.target import Target
 from puna.runner.llama.floats import widen
-from puna.runner.llama.library import LOG
+from puna.runner.llama.library import LOG, lib
 from puna.runner.llama.model import Model
-from puna.runner.llama.stream import written
+from puna.runner.llama.stream import load_stream, written
 from puna.runner.protocol import LoadPlan
 from tests.fakes.ggufs import Tensor, make_tiny_llama, write_gguf
 from tests.fakes.monoliths import read_gguf, write_copy
@@ -106,6 +107,22 @@ def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
             list(file.pieces())
     with pytest.raises(BadModelFile, match="became another one"):
         Unwritten(target, path, widen)
+
+
+def test_an_error_that_nobody_expected_ends_the_load(tmp_path: Path) -> None:
+    """It comes amid the C library, which would go on with what it has."""
+    path = make_tiny_llama(tmp_path / "m.gguf")
+    draft = Draft(Source(read_header(path), path))
+    draft.widen("output_norm.weight", addend=1)
+
+    def fail(data: bytes, type_name: str) -> NoReturn:
+        raise KeyError(type_name)
+
+    with (
+        Unwritten(draft.finish(), path, fail) as file,
+        pytest.raises(KeyError, match="F32"),
+    ):
+        load_stream(file, lib.llama_model_default_params())
 
 
 def test_a_text_model_that_lacks_a_tensor_is_told_by_the_engine(tmp_path: Path) -> None:

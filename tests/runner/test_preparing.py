@@ -16,7 +16,7 @@ from tests.fakes.ggufs import make_tiny_llama
 ORDER = Generation(prompt="Once", images=(b"a picture",), n_ctx=64)
 ERRORS: dict[str, tuple[Exception, type[PunaError], str]] = {
     "its own fault": (BadRequest("it cannot see"), BadRequest, "it cannot see"),
-    "a fault of ours": (KeyError("pixels"), EngineError, "could not be prepared: KeyError('pixels"),
+    "a fault of ours": (KeyError("pixels"), EngineError, "KeyError('pixels"),
 }
 
 
@@ -38,8 +38,11 @@ def test_one_that_fails_has_an_error_for_its_client(
     preparation = Preparation(model, 64, seeing)
     with pytest.raises(PunaError) as failed:
         preparation.prepare(1, ORDER)
-    assert type(failed.value) is kind
-    assert message in str(failed.value)
+    with pytest.raises(PunaError) as unmeasured:
+        preparation.measure([b"a picture"])
+    for told in (failed.value, unmeasured.value):
+        assert type(told) is kind
+        assert message in str(told)
 
 
 def test_an_order_has_its_tokens_and_limits(model: Model) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puna.errors import BadRequest
-from puna.runner.sounds import MOST_SECONDS, read_all_sounds, read_sound
+from puna.runner.sounds import MOST_SECONDS, read_all_sounds, read_each, read_sound
 from tests.fakes.ears import RATE, make_sound, tone
 
 FILES: dict[str, bytes] = {
@@ -123,6 +123,14 @@ def test_all_recordings_of_a_request_have_a_cap() -> None:
     assert len(read_all_sounds([(0, long), (1, long)], 1_000)) == 2
     with pytest.raises(BadRequest, match="longer than 1800 seconds together"):
         read_all_sounds([(0, long), (1, long), (4, make_sound())], 1_000)
+
+
+def test_those_that_are_only_measured_share_the_work() -> None:
+    """They may be longer together than in a prompt, but no request has them decoded without end."""
+    files = [(number, make_sound()) for number in range(3)]
+    assert [len(each) for each in read_each(files, RATE, most=3 * RATE)] == 3 * [RATE]
+    with pytest.raises(BadRequest, match="recording 2 is too large"):
+        list(read_each(files, RATE, most=3 * RATE - 1))
 
 
 @settings(max_examples=60, deadline=None)

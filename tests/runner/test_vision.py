@@ -289,7 +289,9 @@ def test_a_whole_image_needs_a_batch_that_holds_it(tmp_path: Path) -> None:
     plan = Seer(model, eye, 400).plan(n_batch=128)
 
     async def use(engine: ProcessEngine) -> None:
-        with pytest.raises(BadRequest, match="400 tokens that the model must see at once"):
+        with pytest.raises(
+            BadRequest, match="an image has 400 tokens that the model must take in at once"
+        ):
             await answer(engine, show(QUESTION, ONE))
         assert (await answer(engine, show("the dog")))[0]
 

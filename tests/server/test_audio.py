@@ -157,6 +157,15 @@ def test_refusals(name: str) -> None:
     assert text in error["message"]
 
 
+def test_how_long_noise_is_is_not_looked_for_to_its_end() -> None:
+    """Its bytes could each begin a frame: looking at all would take the server's processor."""
+    noise = b"\xff\xfb\x90\x00" + b"\xff" * 1_000_000
+    reply, hearer = ask(form(noise, response_format="srt"))
+    assert (reply.status, hearer.orders) == (400, [])
+    assert "the recording cannot be read: no header is found" in reply.json["error"]["message"]
+    assert ask(form(noise))[0].status == 200  # then the model's own reader looks at it
+
+
 @pytest.mark.parametrize("path", [*WRITES, SPEAKS])
 def test_the_whole_form_is_read_first(path: str) -> None:
     async def scene() -> None:

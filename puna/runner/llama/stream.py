@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from puna.convert.unwritten import Unwritten
-from puna.errors import PunaError
 from puna.runner.llama.library import lib
 
 __all__ = ["load_stream", "written"]
@@ -50,14 +49,14 @@ class _Cursor:
     def __init__(self, file: Unwritten) -> None:
         self._file = file
         self._at = 0
-        self.error: PunaError | OSError | None = None
+        self.error: Exception | None = None
 
     def read(self, _: object, address: int, n_bytes: int) -> int:
         """Called by the C library; -1 for an error."""
         view = memoryview((ctypes.c_char * n_bytes).from_address(address)).cast("B")
         try:
             done = self._file.read_into(view, self._at)
-        except (PunaError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - ctypes would report it and read on
             self.error = self.error or error
             return -1
         self._at += done

@@ -39,6 +39,7 @@ _Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
 
 _TEXT = b"text/plain; charset=utf-8"
 _LONGEST_LANGUAGE = 64  # characters
+_MOST_READS = 200_000  # of a recording's header: files with hours of sound need some thousands
 _WANTED: dict[Task, str] = {
     "transcribe": "the words that are spoken in it, exactly as they are said and in the language "
     "in which they are said",
@@ -169,10 +170,23 @@ def _seconds(data: bytes) -> float:
     from tinytag import TinyTag, TinyTagException  # noqa: PLC0415 - rarely needed
 
     try:
-        duration = TinyTag.get(file_obj=io.BytesIO(data), tags=False).duration
+        duration = TinyTag.get(file_obj=_Header(data), tags=False).duration
     except (TinyTagException, ArithmeticError, LookupError, ValueError) as error:
         raise BadRequest(f"the recording cannot be read: {error}") from None
     return round(max(0.0, duration or 0.0), 3)
+
+
+class _Header(io.BytesIO):
+    """A file that is read so often and no more: what looks for a frame in noise goes on, byte by
+    byte, for as long as there is noise."""
+
+    _left = _MOST_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("no header is found in it")
+        return super().read(size)
 
 
 def transcript_wire(order: TranscriptOrder) -> Wire[Event]:
