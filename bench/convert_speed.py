@@ -105,7 +105,7 @@ def converted(folder: Path, target: Path) -> tuple[float, int]:
     order = {"kind": "model", "source": str(folder), "target": str(target), "type": "F16"}
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "puna.convert.converter"],
+        [sys.executable, "-m", "puna.convert.converter", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -52,8 +52,8 @@ def carry_out(order: Order, teller: _Teller) -> Said:
 
 
 def main() -> None:
-    """Do what stdin orders."""
-    die_with_parent()
+    """Do what stdin orders, for the process of the given number."""
+    die_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which ends us
     teller = _Teller()
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)

@@ -163,8 +163,8 @@ def _translate(order: Order) -> None:
 
 
 def main() -> None:
-    """Do what stdin orders."""
-    die_with_parent()
+    """Do what stdin orders, for the process of the given number."""
+    die_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which ends us
     teller = Teller()
     teller.listen()

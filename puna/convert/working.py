@@ -57,6 +57,7 @@ async def work_in_child(
             sys.executable,
             "-m",
             module,
+            str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=words,

@@ -1,9 +1,12 @@
-"""What is told of a child that ends before its work does."""
+"""What is told of a child that ends before its work does, and of a parent that does."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -35,3 +38,13 @@ def test_a_child_that_ends_is_told_with_its_cause(end: End, expected: str) -> No
     with pytest.raises(ConverterFailed) as caught:
         asyncio.run(work())
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("module", ["puna.convert.converter", "puna.convert.quantizer"])
+def test_a_child_whose_parent_went_before_it_could_ask_to_go_with_it(module: str) -> None:
+    gone = os.getppid()
+    done = subprocess.run(
+        [sys.executable, "-m", module, str(gone)], input=b"{}", capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode().strip() == "the process that started this one is gone"

@@ -214,7 +214,7 @@ def test_a_server_killed_while_it_converts_leaves_no_half_model(start: Start, fo
         until(lambda: bool(processes(server.home, "puna.convert.converter")), "the child starts")
         [pid] = processes(server.home, "puna.convert.converter")
         server.end(signal.SIGKILL)
-        until(lambda: not is_running(pid), "the converter follows its server", 5)
+        until(lambda: not is_running(pid), "the converter follows its server")
     again = start(OLLAMA_MODELS=str(server.store))
     assert again.get("/api/tags").json["models"] == []
     assert again.post("/api/create", **order, stream=False).json == {"status": "success"}

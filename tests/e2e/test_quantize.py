@@ -39,7 +39,7 @@ def test_a_server_killed_while_it_quantises_leaves_no_half_model(
         until(lambda: bool(quantisers(server)), "the quantiser starts")
         [pid] = quantisers(server)
         server.end(signal.SIGKILL)
-        until(lambda: not is_running(pid), "the quantiser follows its server", 5)
+        until(lambda: not is_running(pid), "the quantiser follows its server")
     again = start(OLLAMA_MODELS=str(server.store))
     assert again.get("/api/tags").json["models"] == []
     assert again.post("/api/create", **order, stream=False).json == {"status": "success"}

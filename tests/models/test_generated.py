@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,14 +162,22 @@ MESSAGES = st.lists(
 ).map(tuple)
 
 
-@given(WRITABLE, PARAMS, MESSAGES)
+@pytest.fixture(scope="module")
+def blob(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("blobs") / "w"
+    path.write_bytes(b"GGUF")
+    return path
+
+
+@given(system=WRITABLE, params=PARAMS, messages=MESSAGES)
 def test_generated_modelfiles_read_back(
-    system: str, params: dict[str, Json], messages: tuple[Message, ...]
+    blob: Path, system: str, params: dict[str, Json], messages: tuple[Message, ...]
 ) -> None:
-    text = modelfile_text(model(system=system, params=params, messages=messages))
+    stored = model(system=system, params=params, messages=messages)
+    text = modelfile_text(replace(stored, weights=Weights(Digest.of(b"w"), blob, 4)))
     plan = make_create_plan(parse_modelfile(text), Path("/"))
     assert plan.system == system
     assert plan.parameters == params
     assert plan.template == ""
     assert plan.messages == tuple((m["role"], m["content"]) for m in messages)
-    assert plan.from_ == "/store/blobs/w"
+    assert plan.files == (blob,)
