@@ -114,7 +114,7 @@ class Worker:
         return Speculation(Drafting(drafter) if drafter else None)
 
     def _projector(self, n_threads: int) -> Projector | None:
-        """The projector, None where the model cannot see; texts it understands all the same.
+        """The projector, None where the model takes only texts, whatever it could take.
 
         Raises OutOfMemory.
         """
@@ -124,7 +124,7 @@ class Worker:
         try:
             return Projector(self._plan.projector, self._model, n_threads, on_card=on_card)
         except (StartFailed, BadModelFile, OSError) as error:
-            log.warning("the model cannot see: %s", error)
+            log.warning("the model takes only texts: %s", error)
             self._why_blind = str(error)
             return None
 
@@ -273,7 +273,7 @@ class Worker:
 
     def _seeing(self) -> Senses:
         if self._senses is None:
-            raise BadRequest(f"this model cannot see: {self._why_blind}")
+            raise BadRequest(f"this model cannot see or hear: {self._why_blind}")
         return self._senses
 
     def _measure(self, id: int, images: tuple[bytes, ...]) -> None:

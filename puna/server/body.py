@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from starlette.requests import Request
 
@@ -10,7 +10,7 @@ from puna.errors import Cancelled, TooLarge
 from puna.server.bodies import ACCOUNT, Account
 from puna.server.encodings import decompress
 
-__all__ = ["JSON_LIMIT", "check_length", "drain", "read_body", "read_chunks"]
+__all__ = ["JSON_LIMIT", "drain", "read_body", "read_chunks", "read_counted"]
 
 JSON_LIMIT = 256 * 1024 * 1024
 """Bytes of a JSON body. The reference knows no limit; images travel inside, so ours is wide."""
@@ -22,40 +22,44 @@ async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:
     Raises TooLarge above `limit` bytes, TooManyBodies, Cancelled when the client goes away,
     BadRequest for what cannot be decompressed.
     """
-    check_length(request, limit)
-    account: Account = request.scope[ACCOUNT]
-    parts: list[bytes] = []
-    size = 0
-    async for part in read_chunks(request):
-        size += len(part)
-        if size > limit:
-            raise TooLarge(limit)
-        account.add(len(part))
-        parts.append(part)
+    parts = [part async for part in read_counted(request, limit)]
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     encoding = request.headers.get("content-encoding", "")
     if not encoding:
         return body
     whole = await decompress(body, encoding, limit)
+    account: Account = request.scope[ACCOUNT]
     account.add(len(whole) - len(body))
     return whole
 
 
 async def drain(request: Request, limit: int) -> None:
     """Read the whole body and keep nothing of it. Raises TooLarge, Cancelled."""
-    check_length(request, limit)
+    async for _ in _read_capped(request, limit):
+        pass
+
+
+async def read_counted(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body as it arrives, counted among all bodies that the server holds.
+
+    Raises TooLarge above `limit` bytes, TooManyBodies, Cancelled when the client goes away.
+    """
+    account: Account = request.scope[ACCOUNT]
+    async for part in _read_capped(request, limit):
+        account.add(len(part))
+        yield part
+
+
+async def _read_capped(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        raise TooLarge(limit)
     size = 0
     async for part in read_chunks(request):
         size += len(part)
         if size > limit:
             raise TooLarge(limit)
-
-
-def check_length(request: Request, limit: int) -> None:
-    """Raises TooLarge where the client says that it sends more than `limit` bytes."""
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-        raise TooLarge(limit)
+        yield part
 
 
 async def read_chunks(request: Request) -> AsyncIterator[bytes]:

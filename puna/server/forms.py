@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from puna.errors import BadRequest, TooLarge
-from puna.server.bodies import ACCOUNT, Account
-from puna.server.body import check_length, read_chunks
+from puna.errors import BadRequest
+from puna.server.body import read_counted
 
 __all__ = ["Form", "read_form"]
 
@@ -38,8 +36,7 @@ async def read_form(request: Request, limit: int) -> Form:
     Raises BadRequest for what is no such form, TooLarge above `limit` bytes, TooManyBodies,
     Cancelled when the client goes away.
     """
-    check_length(request, limit)
-    chunks = _chunks(request, limit)
+    chunks = read_counted(request, limit)
     try:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "multipart/form-data":
@@ -64,14 +61,3 @@ async def read_form(request: Request, limit: int) -> Form:
         )
     finally:
         await parsed.close()
-
-
-async def _chunks(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    account: Account = request.scope[ACCOUNT]
-    size = 0
-    async for part in read_chunks(request):
-        size += len(part)
-        if size > limit:
-            raise TooLarge(limit)
-        account.add(len(part))
-        yield part

@@ -297,6 +297,7 @@ ODD = st.one_of(
     st.lists(st.integers(-(2**31), 2**31 - 1), max_size=5).map(lambda each: Array(5, each)),
     st.lists(st.floats(width=32), max_size=4).map(lambda each: Array(6, each)),
     st.integers(0, 2**64 - 1).map(lambda each: Raw(10, each)),
+    st.floats().map(lambda each: Raw(12, each)),
 )
 NAMES = """
     token_embd.weight per_layer_token_embd.weight blk.0.ffn_gate_exps.weight blk.0.ssm_dt
@@ -344,3 +345,16 @@ def test_whatever_a_file_says_there_is_a_translation_or_an_error(
         found = translated(tmp_path / "m.gguf", keys, tensors)
         for target in filter(None, (found.text, found.eye) if found else ()):
             target.read_head(tmp_path / "m.gguf")
+
+
+def test_an_encoder_whose_parts_are_beyond_numbers_is_told(tmp_path: Path) -> None:
+    odd = Raw(12, 5e-324)  # one over it is infinite
+    keys: dict[str, Value] = {"general.architecture": "llama4"}
+    keys |= {f"llama4.{name}": value for name, value in USUAL.items()}
+    tensors = tuple(Tensor(name, shape, data=bytes(1024)) for name, shape in SQUARE.items())
+    found = translated(
+        tmp_path / "m.gguf", keys | {"llama4.vision.pixel_shuffle_ratio": odd}, tensors
+    )
+    assert found is not None
+    assert found.eye is None
+    assert "pixel_shuffle_ratio of 5e-324 is no part of a side" in found.why_blind

@@ -275,7 +275,7 @@ def test_with_a_projector_that_does_not_fit_a_model_understands_texts(
 
         async def use(engine: ProcessEngine, complaint: str = complaint) -> None:
             assert (await answer(engine, show("the dog")))[0]
-            with pytest.raises(BadRequest, match=f"this model cannot see: .*{complaint}"):
+            with pytest.raises(BadRequest, match=f"this model cannot see or hear: .*{complaint}"):
                 await answer(engine, show(QUESTION, ONE))
             with pytest.raises(BadRequest, match="this model cannot see"):
                 await engine.measure([ONE])

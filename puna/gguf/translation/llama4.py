@@ -8,6 +8,8 @@ from puna.gguf.translation.draft import Draft, Source
 
 __all__ = ["eye", "is_foreign", "text"]
 
+_LEAST_PART = 1 / 64  # of a side
+
 _RENAMES = (
     (r"^v\.vision_adapter\.mlp\.fc([12])\.", r"mm.model.mlp.\1."),
     (r"^mm\.linear_1\.", "mm.model.fc."),
@@ -42,7 +44,7 @@ def eye(source: Source) -> Draft:
     eps = source.real("vision.layer_norm_epsilon", 1e-5)
     draft.put("clip.vision.attention.layer_norm_epsilon", eps)
     ratio = source.real("vision.pixel_shuffle_ratio", 0.5)
-    side = round(1 / ratio) if ratio > 0 else 0
+    side = round(1 / ratio) if ratio >= _LEAST_PART else 0
     if side < 1:
         raise BadModelFile(f"a pixel_shuffle_ratio of {ratio} is no part of a side")
     draft.put("clip.vision.projector.scale_factor", side)

@@ -21,6 +21,7 @@ __all__ = ["Scratch", "engine_build", "read_narrowed", "read_state", "read_widen
 
 _HEAD = struct.Struct("=II")  # a mark, and whose cells they are; the number of streams follows
 _COUNT = struct.Struct("=I")
+_LEAST = _HEAD.size + _COUNT.size
 _KEPT = 1 << 26  # bytes: larger states belong to models whose decodes take longer than new pages
 
 
@@ -61,9 +62,12 @@ def _read(context: Any, sequence: int, room: int, scratch: Scratch | None) -> me
 
 
 def read_widened(context: Any, sequence: int, n_streams: int, scratch: Scratch) -> memoryview:
-    """All cells of a sequence of a context with one stream, as one with `n_streams` reads them."""
+    """All cells of a sequence of a context with one stream, as one with `n_streams` reads them;
+    empty where there are none."""
     room = _COUNT.size * (n_streams - 1)
     state = _read(context, sequence, room, scratch)
+    if len(state) < room + _LEAST:
+        return state[:0]
     state[: _HEAD.size] = state[room : room + _HEAD.size]
     counts = n_streams, *[0] * (n_streams - 1)  # of the streams, and of cells in all but the last
     struct.pack_into(f"={n_streams}I", state, _HEAD.size, *counts)
@@ -71,8 +75,11 @@ def read_widened(context: Any, sequence: int, n_streams: int, scratch: Scratch) 
 
 
 def read_narrowed(context: Any, sequence: int, n_streams: int, scratch: Scratch) -> memoryview:
-    """All cells of a sequence of a context with `n_streams`, as one with one stream reads them."""
+    """All cells of a sequence of a context with `n_streams`, as one with one stream reads them;
+    empty where there are none."""
     state = read_state(context, sequence, scratch)
+    if len(state) < _LEAST + _COUNT.size * (n_streams - 1):
+        return state[:0]
     start = _COUNT.size * sequence
     head = bytes(state[: _HEAD.size])
     state[start : start + _HEAD.size] = head
@@ -81,7 +88,10 @@ def read_narrowed(context: Any, sequence: int, n_streams: int, scratch: Scratch)
 
 
 def write_state(context: Any, sequence: int, state: memoryview) -> bool:
-    """Give a sequence these cells instead of its own; False, and none, when it does not work."""
+    """Give a sequence these cells instead of its own; False, and none, when it does not work, as
+    with a state that is empty."""
+    if not state:
+        return False
     array = np.frombuffer(state, np.uint8)
     read = int(lib.llama_state_seq_set_data(context, _bytes(array), len(array), sequence))
     if read != len(array):
