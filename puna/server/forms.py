@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import UploadFile
@@ -29,6 +30,14 @@ class Form:
         return self.texts.get(name, "").strip()
 
 
+class _Parser(MultiPartParser):
+    is_whole = False
+
+    def on_end(self) -> None:
+        """Called behind the last part."""
+        self.is_whole = True
+
+
 async def read_form(request: Request, limit: int) -> Form:
     """Read a form with at most one file. The body is read to its end, whatever is wrong with it: a
     client that is still sending would not hear the answer.
@@ -41,9 +50,9 @@ async def read_form(request: Request, limit: int) -> Form:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "multipart/form-data":
             raise MultiPartException("the content type is not multipart/form-data")
-        parser = MultiPartParser(
+        parser = _Parser(
             request.headers,
-            chunks,
+            _whole(chunks, lambda: parser.is_whole),
             max_files=1,
             max_fields=_MOST_FIELDS,
             max_part_size=_MOST_FIELD_BYTES,
@@ -61,3 +70,14 @@ async def read_form(request: Request, limit: int) -> Form:
         )
     finally:
         await parsed.close()
+
+
+async def _whole(
+    chunks: AsyncGenerator[bytes, None], is_whole: Callable[[], bool]
+) -> AsyncGenerator[bytes, None]:
+    """The chunks, after which the form must be complete: one that is cut off lacks what was last,
+    without a word of the parser's."""
+    async for chunk in chunks:
+        yield chunk
+    if not is_whole():
+        raise MultiPartException("it is cut off")

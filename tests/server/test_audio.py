@@ -128,6 +128,8 @@ REFUSED: dict[str, tuple[bytes, dict[str, str], str, str | None]] = {
     "nothing": (b"", {}, "failed to parse multipart form: ", None),
     "no boundary": (form(), {"content-type": "multipart/form-data"}, "Missing boundary", None),
     "damaged": (b"--y\r\nhello", FORM, "failed to parse multipart form: ", None),
+    "cut off": (form()[:-8], FORM, "failed to parse multipart form: it is cut off", None),
+    "empty": (b"", FORM, "failed to parse multipart form: it is cut off", None),
     "two files": (form().removesuffix(b"--x--\r\n") + form(), FORM, "Too many files", None),
     "a large field": (form(prompt="x" * 300_000), FORM, "Part exceeded maximum size", None),
     "many fields": (form(**{f"f{n}": "" for n in range(70)}), FORM, "Too many fields", None),
@@ -194,3 +196,8 @@ def test_nothing_speaks() -> None:
     error = reply.json["error"]
     assert (reply.status, error["type"], error["code"]) == (501, "api_error", "not_implemented")
     assert "no models that speak are supported yet" in error["message"]
+
+
+def test_what_stands_behind_a_form_does_not_matter() -> None:
+    for body in (form().removesuffix(b"\r\n"), form() + b"an epilogue"):
+        assert ask(body)[0].json == {"text": TEXT}
