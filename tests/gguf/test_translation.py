@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -347,14 +348,46 @@ def test_whatever_a_file_says_there_is_a_translation_or_an_error(
             target.read_head(tmp_path / "m.gguf")
 
 
-def test_an_encoder_whose_parts_are_beyond_numbers_is_told(tmp_path: Path) -> None:
-    odd = Raw(12, 5e-324)  # one over it is infinite
-    keys: dict[str, Value] = {"general.architecture": "llama4"}
-    keys |= {f"llama4.{name}": value for name, value in USUAL.items()}
+INFINITE = Array(6, [math.inf, 1.0, math.nan])
+BEYOND: dict[str, tuple[str, dict[str, Value], str]] = {
+    "a part of a side": (
+        "llama4",
+        {"llama4.vision.pixel_shuffle_ratio": Raw(12, 5e-324)},  # one over it is infinite
+        "a pixel_shuffle_ratio of 5e-324 is no part of a side",
+    ),
+    "a part of a head": (
+        "glmocr",
+        {
+            "glmocr.rope.partial_rotary_factor": Raw(12, 1e308),
+            "glmocr.attention.key_length": Raw(10, 2**63),
+        },
+        "a partial_rotary_factor of 1e+308 is no part of a head",
+    ),
+    "layers": (
+        "mllama",
+        {"mllama.attention.cross_attention_layers": INFINITE},
+        'key "mllama.attention.cross_attention_layers" is missing',
+    ),
+    "blocks": ("qwen3vl", {"qwen3vl.vision.deepstack_visual_indexes": INFINITE}, ""),
+    "tokens": ("glm4moelite", {"tokenizer.ggml.eos_token_ids": INFINITE}, ""),
+}
+
+
+@pytest.mark.parametrize(("architecture", "odd", "told"), BEYOND.values(), ids=BEYOND)
+def test_numbers_that_are_none_are_told_or_passed_over(
+    tmp_path: Path, architecture: str, odd: dict[str, Value], told: str
+) -> None:
+    keys: dict[str, Value] = {"general.architecture": architecture}
+    keys |= {f"{architecture}.{name}": value for name, value in USUAL.items()} | odd
     tensors = tuple(Tensor(name, shape, data=bytes(1024)) for name, shape in SQUARE.items())
-    found = translated(
-        tmp_path / "m.gguf", keys | {"llama4.vision.pixel_shuffle_ratio": odd}, tensors
-    )
+    assert told in what_is_wrong(tmp_path / "m.gguf", keys, tensors)
+
+
+def what_is_wrong(path: Path, keys: Mapping[str, Value], tensors: tuple[Tensor, ...]) -> str:
+    try:
+        found = translated(path, keys, tensors)
+    except BadModelFile as error:
+        return str(error)
     assert found is not None
-    assert found.eye is None
-    assert "pixel_shuffle_ratio of 5e-324 is no part of a side" in found.why_blind
+    found.text.read_head(path)
+    return found.why_blind

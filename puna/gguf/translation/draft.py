@@ -96,7 +96,7 @@ class Source:
 
 
 def _are_numbers(values: Iterable[object]) -> bool:
-    return all(isinstance(each, int | float) for each in values)
+    return all(isinstance(each, int | float) and math.isfinite(each) for each in values)
 
 
 class Draft:

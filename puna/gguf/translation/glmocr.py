@@ -4,6 +4,7 @@ place of two.
 
 from __future__ import annotations
 
+from puna.errors import BadModelFile
 from puna.gguf.translation.clip import CLIP_PIXELS, begin_eye
 from puna.gguf.translation.draft import Draft, Source
 from puna.gguf.translation.frames import FRAME_NAMES
@@ -26,6 +27,8 @@ def text(source: Source) -> Draft:
     if sections:
         draft.default("glm4.rope.dimension_sections", (*sections, 0, 0, 0, 0)[:4])
     turned = source.real("rope.partial_rotary_factor", 1.0)
+    if not 0 < turned <= 1:
+        raise BadModelFile(f"a partial_rotary_factor of {turned} is no part of a head")
     draft.default("glm4.rope.dimension_count", int(source.need("attention.key_length") * turned))
     draft.put("tokenizer.ggml.pre", "chatglm-bpe")
     draft.rename_all(_TEXT_RENAMES)

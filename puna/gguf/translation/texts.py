@@ -141,7 +141,8 @@ def glm4_lite(source: Source) -> Draft:
     ends = source.header.metadata.get("tokenizer.ggml.eos_token_ids")
     names = ("tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id")
     for name, end in zip(names, ends[1:3] if isinstance(ends, tuple) else (), strict=False):
-        draft.default(name, int(end))
+        if isinstance(end, int):
+            draft.default(name, end)
     return draft
 
 
