@@ -369,6 +369,11 @@ BEYOND: dict[str, tuple[str, dict[str, Value], str]] = {
         'key "mllama.attention.cross_attention_layers" is missing',
     ),
     "blocks": ("qwen3vl", {"qwen3vl.vision.deepstack_visual_indexes": INFINITE}, ""),
+    "a list": (
+        "qwen3vl",
+        {"tokenizer.ggml.tokens": Array(8, ["a"] * 9), "tokenizer.ggml.scores": 5},
+        "",
+    ),
     "tokens": ("glm4moelite", {"tokenizer.ggml.eos_token_ids": INFINITE}, ""),
 }
 

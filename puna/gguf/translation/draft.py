@@ -157,7 +157,8 @@ class Draft:
         if count <= n_rows:
             return
         for name in _TOKENS:
-            if name in self.keys:
+            listed = self.source.header.metadata.get(name)
+            if name in self.keys and isinstance(listed, ArrayInfo | tuple):
                 self.keys[name] = Kept(name, n_rows)
 
     # -- tensors
