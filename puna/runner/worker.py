@@ -105,6 +105,7 @@ class Worker:
         self._was_idle = True
         self._is_prepared = self._context is None
         self._preparation = Preparation(self._model, self._n_ctx, self._seeing)
+        self._measuring = ThreadPoolExecutor(1, "media")
         self._later = Later(self._prepare, self._inbox.put, self._refuse)
         self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "media")
 
@@ -131,7 +132,6 @@ class Worker:
     def _encoder(self, projector: Projector, n_whole: int) -> Encoder:
         """What encodes images and recordings."""
         self._senses = Senses(projector, n_whole)
-        self._measuring = ThreadPoolExecutor(1, "media")
         return Encoder(projector, self._inbox.put)
 
     def info(self) -> EngineInfo:
