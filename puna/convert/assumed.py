@@ -12,6 +12,17 @@ from typing import Any
 
 __all__ = ["assumed"]
 
+_IDEFICS3 = {
+    "hidden_size": 1152,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 16,
+    "image_size": 224,
+    "patch_size": 32,
+    "hidden_act": "gelu_pytorch_tanh",
+    "layer_norm_eps": 1e-6,
+}
+
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "llama": {
@@ -60,16 +71,8 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "num_attention_heads": 16, "image_size": 1024, "patch_size": 16,
             "hidden_act": "gelu", "rope_theta": 1e4,
         },
-        "smolvlm": {
-            "hidden_size": 1152, "intermediate_size": 3072, "num_hidden_layers": 12,
-            "num_attention_heads": 16, "image_size": 224, "patch_size": 32,
-            "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6,
-        },
-        "idefics3": {
-            "hidden_size": 1152, "intermediate_size": 3072, "num_hidden_layers": 12,
-            "num_attention_heads": 16, "image_size": 224, "patch_size": 32,
-            "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6,
-        },
+        "smolvlm": _IDEFICS3,
+        "idefics3": _IDEFICS3,
         "internvl": {
             "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
             "num_attention_heads": 16, "image_size": [448, 448], "patch_size": [14, 14],

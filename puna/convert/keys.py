@@ -18,6 +18,7 @@ from puna.errors import ConvertError
 __all__ = [
     "common_keys",
     "gating",
+    "latent_keys",
     "llama3_factors",
     "local_base",
     "moe_keys",
@@ -144,6 +145,20 @@ def gating(config: Config, default: str) -> int:
     if default not in GATING:
         raise ConvertError(f"config.json: the router's function {default[:40]!r} is not supported")
     return GATING[default]
+
+
+def latent_keys(config: Config, rank: int) -> dict[str, Value | None]:
+    """Of attention whose keys and values come out of one small vector, of `rank` values."""
+    rotated = config.whole("qk_rope_head_dim")
+    return {
+        "attention.q_lora_rank": config.whole("q_lora_rank", 0) or None,
+        "attention.kv_lora_rank": rank,
+        "attention.key_length": rank + rotated,
+        "attention.value_length": rank,
+        "attention.key_length_mla": config.whole("qk_nope_head_dim") + rotated,
+        "attention.value_length_mla": config.whole("v_head_dim"),
+        "rope.dimension_count": rotated,
+    }
 
 
 def moe_keys(config: Config) -> Keys:

@@ -14,7 +14,7 @@ from puna.convert.levels import check_matrix, parse_level
 from puna.convert.quantize import Quantization, find_translation, is_source, quantize
 from puna.convert.working import explain, free_bytes
 from puna.errors import ConvertError, QuantError
-from puna.gguf.describe import describe
+from puna.gguf.describe import describe, describe_header
 from puna.gguf.reader import read_header
 
 __all__ = ["FileOrder", "plan", "quantize_file"]
@@ -47,12 +47,13 @@ def plan(order: FileOrder, *, replace: bool) -> Quantization:
             raise QuantError(f"{order.target} is there already: replace it with --force")
     if not order.target.absolute().parent.is_dir():
         raise QuantError(f"{order.target.parent}: no such folder")
-    found = describe(order.source)
+    header = read_header(order.source)
+    found = describe_header(header)
     if found.kind != "model":
         raise QuantError(f"{order.source} is no model: {found.kind}")
     if not is_source(found.quantization):
         raise QuantError("quantization is only supported for F16, BF16 and F32 models")
-    translation = find_translation(read_header(order.source), order.source)
+    translation = find_translation(header, order.source)
     if translation and translation.eye:
         raise QuantError(
             f"{order.source} holds the encoder of its images, which becomes a file of its own: "

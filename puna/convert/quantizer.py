@@ -26,7 +26,7 @@ from puna.discover.cpu import worker_threads
 from puna.errors import BadModelFile, PunaError
 from puna.gguf.reader import read_header
 from puna.gguf.translation.registry import translation_of
-from puna.gguf.types import FILE_TYPES, TENSOR_TYPES
+from puna.gguf.types import FILE_TYPES, TYPE_NUMBERS
 
 __all__ = ["Teller", "carry_out"]
 
@@ -36,7 +36,6 @@ _ERROR, _CONTINUED = 4, 5  # libllama's levels
 _TENSOR = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
 _FAILED = re.compile(r"^llama_model_quantize: failed to quantize: ")
 _FILE_NUMBERS = {name: number for number, name in FILE_TYPES.items()}
-_TENSOR_NUMBERS = {each.name: number for number, each in TENSOR_TYPES.items()}
 _TEXT_BYTES = 127  # of a value in the engine's structure
 _ROWS_BYTES = 512 << 20  # of a tensor, in memory at once
 
@@ -93,7 +92,7 @@ def _overrides(pairs: Sequence[tuple[str, str]]) -> Any:
     array = (lib.llama_model_tensor_override * (len(pairs) + 1))()
     for entry, (pattern, kind) in zip(array, pairs, strict=False):
         entry.pattern = pattern.encode()
-        entry.type = _TENSOR_NUMBERS[kind]
+        entry.type = TYPE_NUMBERS[kind]
     return array
 
 

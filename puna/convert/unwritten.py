@@ -17,6 +17,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from puna.convert.kinds import STORAGE, as_float32
 from puna.errors import BadModelFile, quoted
 from puna.gguf.reader import DEFAULT_ALIGNMENT
 from puna.gguf.translation.target import Made, Span, Target
@@ -29,6 +30,7 @@ Widen = Callable[[bytes, str], Floats]
 """Makes F32 of the bytes of a tensor type."""
 
 _BLOCK_BYTES = 17  # of MXFP4
+_WIDENED = frozenset({"F32", "F16", "BF16"})
 _FEW_SPANS = 256  # parts of a tensor that are looked through for each read
 _PIECE = 4 << 20  # bytes that are copied at a time
 
@@ -209,14 +211,9 @@ def outline(target: Target, source: Path, beside: Path) -> Iterator[Path]:
 
 def widen_floats(data: bytes, type_name: str) -> Floats:
     """The values that `data` of a type of floats holds. Raises BadModelFile for another type."""
-    match type_name:
-        case "F32":
-            return np.frombuffer(data, "<f4").astype(np.float32)
-        case "F16":
-            return np.frombuffer(data, "<f2").astype(np.float32)
-        case "BF16":
-            return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    raise BadModelFile(f"values of type {type_name} are no floats")
+    if type_name not in _WIDENED:
+        raise BadModelFile(f"values of type {type_name} are no floats")
+    return as_float32(np.frombuffer(data, STORAGE[type_name]), type_name)
 
 
 def _put(view: memoryview, data: bytes) -> int:

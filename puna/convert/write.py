@@ -23,12 +23,11 @@ from puna.convert.kinds import Array, cast, has_bad_values
 from puna.convert.plan import Output
 from puna.convert.tensor import announce
 from puna.errors import BadCheckpoint, ConvertError
-from puna.gguf.types import TENSOR_TYPES
+from puna.gguf.types import TENSOR_TYPES, TYPE_NUMBERS
 
 __all__ = ["TooLarge", "open_file", "write_data"]
 
 ALIGNMENT = 32
-_TYPE_IDS = {kind.name: number for number, kind in TENSOR_TYPES.items()}
 _U8, _U32, _I32, _F32, _BOOL, _STRING, _ARRAY = 0, 4, 5, 6, 7, 8, 9
 _PIECE = 4 << 20
 _UNSYNCED = 128 << 20  # bytes that are written before the disk is told
@@ -48,7 +47,7 @@ def open_file(path: Path, keys: Mapping[str, Value], outputs: Sequence[Output]) 
         shape = output.shape[::-1]
         head += _string(output.name) + struct.pack("<I", len(shape))
         head += struct.pack(f"<{len(shape)}Q", *shape)
-        head += struct.pack("<IQ", _TYPE_IDS[output.kind], at)
+        head += struct.pack("<IQ", TYPE_NUMBERS[output.kind], at)
         at += _padded(size_of(output))
     head += bytes(-len(head) % ALIGNMENT)
     with path.open("wb") as file:
@@ -58,7 +57,7 @@ def open_file(path: Path, keys: Mapping[str, Value], outputs: Sequence[Output]) 
 
 def size_of(output: Output) -> int:
     """Bytes of the tensor in the file."""
-    kind = TENSOR_TYPES[_TYPE_IDS[output.kind]]
+    kind = TENSOR_TYPES[TYPE_NUMBERS[output.kind]]
     return math.prod(output.shape) // kind.block * kind.block_bytes
 
 

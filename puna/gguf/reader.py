@@ -19,7 +19,7 @@ from puna.gguf.cursor import Cursor
 from puna.gguf.tensors import TensorInfo, check_tensors, read_tensors
 from puna.gguf.values import Value, locate_metadata, read_metadata, read_strings
 
-__all__ = ["Header", "is_gguf", "locate_keys", "read_first", "read_header"]
+__all__ = ["Header", "find_header", "is_gguf", "locate_keys", "read_first", "read_header"]
 
 LITTLE, BIG = b"GGUF", b"FUGG"
 OLD_MAGICS = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt", b"algg": "ggla"}
@@ -58,6 +58,14 @@ def read_header(path: Path, *, arrays: bool = False) -> Header:
         raise BadModelFile(f"{path} is not a file")
     with FileIO(path) as file:
         return _read(Cursor(file, os.fstat(file.fileno()).st_size), arrays)
+
+
+def find_header(path: Path) -> Header | None:
+    """What a file says of itself; None where whoever opens it next is to say what is wrong."""
+    try:
+        return read_header(path)
+    except (BadModelFile, OSError):
+        return None
 
 
 def locate_keys(path: Path) -> Mapping[str, range]:

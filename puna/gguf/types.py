@@ -14,6 +14,7 @@ __all__ = [
     "PAIRED_MXFP4",
     "SCALARS",
     "TENSOR_TYPES",
+    "TYPE_NUMBERS",
     "Scalar",
     "TensorType",
     "ValueType",
@@ -107,6 +108,9 @@ TENSOR_TYPES = {
     41: TensorType("Q1_0", 128, 18),
     42: TensorType("Q2_0", 64, 18),
 }
+
+TYPE_NUMBERS = {kind.name: number for number, kind in TENSOR_TYPES.items()}
+"""The numbers of tensor types, by their names."""
 
 PAIRED_MXFP4 = 4
 """MXFP4 whose bytes hold two neighbours each, as `PAIRED_IN` has it in its first files. Elsewhere

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from puna.api.media import kind_of_sound
@@ -50,11 +50,11 @@ class Senses:
 
         Raises Unsupported, BadRequest.
         """
-        sounds = [(number, data) for number, data in enumerate(files) if kind_of_sound(data)]
+        sounds = _sounds(files)
         heard = self._hear(sounds, together=False)
         lengths = []
         for number, data in enumerate(files):
-            if kind_of_sound(data):
+            if number in sounds:
                 medium: _Image | Recording = next(heard)
             else:
                 medium = _Image(data, *read_pixels(data, number))
@@ -90,10 +90,9 @@ class Senses:
     def _parts(self, prompt: str, files: Sequence[bytes]) -> list[str | _Image | Recording]:
         """Text, images and recordings in their order. Raises BadRequest when one has no place."""
         tags = _tags(prompt, len(files))
-        sounds = [(number, data) for number, data in enumerate(files) if kind_of_sound(data)]
-        numbers = [number for number, _ in sounds]
+        sounds = _sounds(files)
         recordings = self._hear(sounds, together=True)
-        heard: dict[int, _Image | Recording] = dict(zip(numbers, recordings, strict=True))
+        heard: dict[int, _Image | Recording] = dict(zip(sounds, recordings, strict=True))
         seen = [number for number in range(len(files)) if number not in heard]
         pixels = read_all([(number, files[number]) for number in seen])
         media = heard | {
@@ -106,8 +105,8 @@ class Senses:
             done = tag.end()
         return [part for part in [*parts, prompt[done:]] if part]
 
-    def _hear(self, sounds: Sequence[tuple[int, bytes]], *, together: bool) -> Iterator[Recording]:
-        """Recordings with their numbers, all `together` or each when it is asked for. Raises
+    def _hear(self, sounds: Mapping[int, bytes], *, together: bool) -> Iterator[Recording]:
+        """Recordings by their numbers, all `together` or each when it is asked for. Raises
         Unsupported, BadRequest.
         """
         if not sounds:
@@ -117,8 +116,9 @@ class Senses:
         rate = self._projector.sample_rate
         if not rate:
             raise Unsupported("this model sees, but cannot hear recordings")
-        made = reader.read_all_sounds(sounds, rate) if together else reader.read_each(sounds, rate)
-        for (_, data), samples in zip(sounds, made, strict=True):
+        files = list(sounds.items())
+        made = reader.read_all_sounds(files, rate) if together else reader.read_each(files, rate)
+        for data, samples in zip(sounds.values(), made, strict=True):
             yield Recording(samples, hashlib.sha256(data).hexdigest())
 
     def _place(
@@ -167,6 +167,11 @@ class _Image:
         """Make both sides shorter."""
         self._pixels = shrink(self._pixels, factor)
         self._is_fewer = self.is_shrunk = True
+
+
+def _sounds(files: Sequence[bytes]) -> dict[int, bytes]:
+    """The recordings among a request's files, by their numbers."""
+    return {number: data for number, data in enumerate(files) if kind_of_sound(data)}
 
 
 def _tags(prompt: str, count: int) -> dict[int, re.Match[str]]:

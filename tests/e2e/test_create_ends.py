@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,10 @@ def child_of(server: Server, kind: str) -> int:
     return pid
 
 
+def has_ended(pid: int) -> bool:
+    return not is_running(pid)
+
+
 def test_a_child_that_is_killed_left_or_limited_leaves_nothing(
     start: Start, tmp_path: Path
 ) -> None:
@@ -71,7 +76,7 @@ def test_a_child_that_is_killed_left_or_limited_leaves_nothing(
         until(nothing_stays, f"what the killed {kind} wrote is gone")
         with server.sent("/api/create", model="new", **order):
             pid = child_of(server, kind)
-        until(lambda pid=pid: not is_running(pid), f"the {kind} ends, as nobody listens")  # type: ignore[misc]
+        until(partial(has_ended, pid), f"the {kind} ends, as nobody listens")
         until(nothing_stays, f"what the {kind} of nobody wrote is gone")
         had = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (LIMIT, had[1]))

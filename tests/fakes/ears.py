@@ -11,7 +11,7 @@ import soundfile
 
 from tests.fakes.ggufs import EMBD
 from tests.fakes.monoliths import read_gguf, write_copy
-from tests.fakes.projectors import Tower
+from tests.fakes.projectors import Tower, tower_block
 from tests.fakes.shapes import Array, Draw, write_model
 
 __all__ = ["EAR_TOKENS", "RATE", "make_both", "make_ear", "make_sound", "tone"]
@@ -70,17 +70,8 @@ def make_ear(path: Path, *, seed: int = 0, n_embd: int = EMBD, tower: Tower = _T
     }
     for layer in range(tower.n_layers):
         block = f"a.blk.{layer}"
-        for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
-            weights[f"{block}.{name}.weight"] = draw.normal(width, width, 0.3)
-            if name != "attn_k":
-                weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
-        for name in ("ln1", "ln2"):
-            weights[f"{block}.{name}.weight"] = np.ones(width, np.float32)
-            weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
-        weights[f"{block}.ffn_up.weight"] = draw.normal(n_ff, width, 0.3)
-        weights[f"{block}.ffn_up.bias"] = np.zeros(n_ff, np.float32)
-        weights[f"{block}.ffn_down.weight"] = draw.normal(width, n_ff, 0.3)
-        weights[f"{block}.ffn_down.bias"] = np.zeros(width, np.float32)
+        weights |= tower_block(draw, block, tower, down=0.3)
+        del weights[f"{block}.attn_k.bias"]
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type("mmproj")
     writer.add_bool("clip.has_audio_encoder", True)

@@ -25,6 +25,7 @@ __all__ = [
     "make_image",
     "make_projector",
     "make_tiny_positions",
+    "tower_block",
 ]
 
 _PATCH = 14  # pixels
@@ -73,6 +74,25 @@ def make_image(
     return out.getvalue()
 
 
+def tower_block(draw: Draw, block: str, tower: Tower, *, down: float) -> dict[str, Array]:
+    """The random weights of an encoder's block whose names begin so; `down` is the deviation of
+    those of its last matrix.
+    """
+    width, n_ff = tower.width, tower.n_ff
+    weights: dict[str, Array] = {}
+    for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
+        weights[f"{block}.{name}.weight"] = draw.normal(width, width, 0.3)
+        weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
+    for name in ("ln1", "ln2"):
+        weights[f"{block}.{name}.weight"] = np.ones(width, np.float32)
+        weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
+    weights[f"{block}.ffn_up.weight"] = draw.normal(n_ff, width, 0.3)
+    weights[f"{block}.ffn_up.bias"] = np.zeros(n_ff, np.float32)
+    weights[f"{block}.ffn_down.weight"] = draw.normal(width, n_ff, down)
+    weights[f"{block}.ffn_down.bias"] = np.zeros(width, np.float32)
+    return weights
+
+
 def make_projector(
     path: Path,
     eye: Eye,
@@ -90,17 +110,7 @@ def make_projector(
     weights: dict[str, Array] = {}
     width, n_ff = tower.width, tower.n_ff
     for layer in range(tower.n_layers):
-        block = f"v.blk.{layer}"
-        for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
-            weights[f"{block}.{name}.weight"] = draw.normal(width, width, 0.3)
-            weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
-        for name in ("ln1", "ln2"):
-            weights[f"{block}.{name}.weight"] = np.ones(width, np.float32)
-            weights[f"{block}.{name}.bias"] = np.zeros(width, np.float32)
-        weights[f"{block}.ffn_up.weight"] = draw.normal(n_ff, width, 0.3)
-        weights[f"{block}.ffn_up.bias"] = np.zeros(n_ff, np.float32)
-        weights[f"{block}.ffn_down.weight"] = draw.normal(width, n_ff, 0.2)
-        weights[f"{block}.ffn_down.bias"] = np.zeros(width, np.float32)
+        weights |= tower_block(draw, f"v.blk.{layer}", tower, down=0.2)
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type("mmproj")
     writer.add_clip_has_vision_encoder(True)

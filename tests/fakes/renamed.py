@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ class Renamed:
     keys: Mapping[str, Any]
     shapes: Shapes
     back: Callable[[Keys, Weights], None] = lambda keys, weights: None
-    renames: Mapping[str, str] = ()  # type: ignore[assignment]
-    tokenizer: Mapping[str, Any] = ()  # type: ignore[assignment]
+    renames: Mapping[str, str] = field(default_factory=dict)
+    tokenizer: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_pair(folder: Path, form: Renamed) -> tuple[Path, Path]:
@@ -52,7 +52,7 @@ def write_pair(folder: Path, form: Renamed) -> tuple[Path, Path]:
     }
     ours = write_copy(folder / "ours.gguf", keys, weights)
     form.back(keys, weights)
-    for pattern, name in dict(form.renames).items():
+    for pattern, name in form.renames.items():
         weights = {re.sub(pattern, name, old): each for old, each in weights.items()}
     named = {
         re.sub(rf"^{re.escape(form.ours)}\.", f"{form.theirs}.", name): value

@@ -7,26 +7,19 @@ from collections.abc import Iterable
 from puna.convert.config import Config
 from puna.convert.families.qwen_vl import packed_experts
 from puna.convert.family import Family, Keys, Named, Value, moved
-from puna.convert.keys import gating, moe_keys
+from puna.convert.keys import gating, latent_keys, moe_keys
 from puna.convert.tensor import Tensor
 
 __all__ = ["FAMILIES", "heads_apart"]
 
 
 def _keys(config: Config) -> Keys:
-    rank, rotated = config.whole("kv_lora_rank", 512), config.whole("qk_rope_head_dim")
     dense = config.n_layers if not config.has("n_routed_experts") else 0
     scale = config.rope.get("mscale_all_dim")
     return {
         **moe_keys(config),
         "attention.head_count_kv": 1,
-        "attention.q_lora_rank": config.whole("q_lora_rank", 0) or None,
-        "attention.kv_lora_rank": rank,
-        "attention.key_length": rank + rotated,
-        "attention.value_length": rank,
-        "attention.key_length_mla": config.whole("qk_nope_head_dim") + rotated,
-        "attention.value_length_mla": config.whole("v_head_dim"),
-        "rope.dimension_count": rotated,
+        **latent_keys(config, config.whole("kv_lora_rank", 512)),
         "expert_feed_forward_length": config.whole("expert_ffn", config.whole("ffn")),
         "expert_shared_count": config.whole("n_shared_experts", 0),
         "leading_dense_block_count": config.whole("first_k_dense_replace", dense),
@@ -57,13 +50,15 @@ def heads_apart(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
     yield name.replace("kv_b_proj", "v_b_proj"), heads.middle(plain, plain + value)
 
 
-_INDEXER = {
-    "indexer.k_norm.weight": "indexer.k_norm.weight",
-    "indexer.k_norm.bias": "indexer.k_norm.bias",
-    "indexer.weights_proj.weight": "indexer.proj.weight",
-    "indexer.wk.weight": "indexer.attn_k.weight",
-    "indexer.wq_b.weight": "indexer.attn_q_b.weight",
-}
+_indexer = moved(
+    {
+        "indexer.k_norm.weight": "indexer.k_norm.weight",
+        "indexer.k_norm.bias": "indexer.k_norm.bias",
+        "indexer.weights_proj.weight": "indexer.proj.weight",
+        "indexer.wk.weight": "indexer.attn_k.weight",
+        "indexer.wq_b.weight": "indexer.attn_q_b.weight",
+    }
+)
 
 
 def _sparse(config: Config) -> Keys:
@@ -85,7 +80,7 @@ def _glm_sparse(config: Config) -> Keys:
 
 def _sparse_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
     for part, values in heads_apart(config, name, tensor):
-        yield from moved(_INDEXER)(config, part, values)
+        yield from _indexer(config, part, values)
 
 
 def _mistral4(config: Config) -> Keys:

@@ -8,7 +8,7 @@ from puna.convert.config import Config
 from puna.convert.families.deepseek import heads_apart
 from puna.convert.families.mamba import decay
 from puna.convert.family import Family, Keys, Named
-from puna.convert.keys import gating, moe_keys
+from puna.convert.keys import gating, latent_keys, moe_keys
 from puna.convert.tensor import Tensor
 
 
@@ -21,18 +21,11 @@ def _attends(config: Config) -> list[bool]:
 
 
 def _keys(config: Config) -> Keys:
-    rank, rotated = config.whole("kv_lora_rank"), config.whole("qk_rope_head_dim")
     linear = config.part("linear_attn_config")
     return {
         **moe_keys(config),
         "attention.head_count_kv": [int(attends) for attends in _attends(config)],
-        "attention.q_lora_rank": config.whole("q_lora_rank", 0) or None,
-        "attention.kv_lora_rank": rank,
-        "attention.key_length": rank + rotated,
-        "attention.value_length": rank,
-        "attention.key_length_mla": config.whole("qk_nope_head_dim") + rotated,
-        "attention.value_length_mla": config.whole("v_head_dim"),
-        "rope.dimension_count": rotated,
+        **latent_keys(config, config.whole("kv_lora_rank")),
         "ssm.conv_kernel": linear.whole(
             "short_conv_kernel_size", config.whole("linear_conv_kernel_dim", 4)
         ),

@@ -14,12 +14,11 @@ from puna.gguf.describe import Keys
 from puna.gguf.reader import Header, read_first
 from puna.gguf.tensors import TensorInfo
 from puna.gguf.translation.target import Kept, Key, Made, Span, Target
-from puna.gguf.types import PAIRED_MXFP4, TENSOR_TYPES
+from puna.gguf.types import PAIRED_MXFP4, TENSOR_TYPES, TYPE_NUMBERS
 from puna.gguf.values import ArrayInfo
 
 __all__ = ["Draft", "Source", "check_parts"]
 
-_BY_NAME = {kind.name: (number, kind) for number, kind in TENSOR_TYPES.items()}
 _FEW = 1024  # tokens
 _MOST_BLOCKS = 1 << 12
 _MOST_PARTS = 1 << 18
@@ -252,7 +251,7 @@ class Draft:
         Raises BadModelFile where blocks of its type would be cut.
         """
         (whole,) = made.spans
-        _, kind = _BY_NAME[made.info.type_name]
+        kind = TENSOR_TYPES[TYPE_NUMBERS[made.info.type_name]]
         if begin + count > made.info.n_elements:
             raise BadModelFile(f"tensor {quoted(made.info.name[:80])} is too small")
         if begin % kind.block or count % kind.block:
@@ -291,10 +290,9 @@ class Draft:
 def _made(tensor: TensorInfo, start: int) -> Made:
     """A tensor as it is in the source, whose data begin at `start`."""
     is_paired = tensor.type_id == PAIRED_MXFP4
-    number, _ = _BY_NAME[tensor.type_name]
     place = start + tensor.offset
     span = Span(place, tensor.n_bytes, tensor.type_name, is_paired=is_paired)
-    return Made(replace(tensor, type_id=number), (span,))
+    return Made(replace(tensor, type_id=TYPE_NUMBERS[tensor.type_name]), (span,))
 
 
 def check_parts(name: str, count: int) -> None:
@@ -305,7 +303,8 @@ def check_parts(name: str, count: int) -> None:
 
 def shaped(name: str, shape: Sequence[int], type_name: str) -> TensorInfo:
     """The description of a tensor. Raises BadModelFile where rows do not hold whole blocks."""
-    number, kind = _BY_NAME[type_name]
+    number = TYPE_NUMBERS[type_name]
+    kind = TENSOR_TYPES[number]
     n_elements = math.prod(shape)
     if (shape[0] if shape else 1) % kind.block:
         raise BadModelFile(

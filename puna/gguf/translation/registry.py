@@ -8,7 +8,7 @@ from pathlib import Path
 
 from puna.errors import BadModelFile, quoted
 from puna.gguf.describe import ENCODER, describe_header
-from puna.gguf.reader import Header, read_header
+from puna.gguf.reader import Header, find_header
 from puna.gguf.split import place_of
 from puna.gguf.translation import (
     deepseekocr,
@@ -158,11 +158,8 @@ def read_translation(path: Path) -> Translation | None:
 
     Raises BadModelFile when a part of the text model is missing.
     """
-    try:
-        header = read_header(path)
-    except (BadModelFile, OSError):
-        return None
-    return translation_of(header, path)
+    header = find_header(path)
+    return translation_of(header, path) if header else None
 
 
 def read_eye(path: Path) -> Target | None:
@@ -171,9 +168,8 @@ def read_eye(path: Path) -> Target | None:
 
     Raises BadModelFile where the encoder cannot be used.
     """
-    try:
-        header = read_header(path)
-    except (BadModelFile, OSError):
+    header = find_header(path)
+    if header is None:
         return None
     translation = translation_of(header, path)
     if translation is not None and translation.eye is None:

@@ -8,13 +8,12 @@ import numpy as np
 
 from puna.convert.unwritten import Floats, widen_floats
 from puna.errors import BadModelFile
-from puna.gguf.types import TENSOR_TYPES
+from puna.gguf.types import TENSOR_TYPES, TYPE_NUMBERS
 from puna.runner.llama.devices import ggml_library
 
 __all__ = ["widen"]
 
 _TO_FLOAT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-_BY_NAME = {kind.name: (number, kind) for number, kind in TENSOR_TYPES.items()}
 
 
 class _Traits(ctypes.Structure):
@@ -34,8 +33,8 @@ def widen(data: bytes, type_name: str) -> Floats:
     """The values that `data` holds. Raises BadModelFile for types of which there are none."""
     if type_name in {"F32", "F16"}:
         return widen_floats(data, type_name)
-    number, kind = _BY_NAME[type_name]
-    traits = _traits(number)
+    number = TYPE_NUMBERS[type_name]
+    kind, traits = TENSOR_TYPES[number], _traits(number)
     if (traits.block, traits.block_bytes) != (kind.block, kind.block_bytes) or not traits.to_float:
         raise BadModelFile(f"values of type {type_name} cannot be read as numbers")
     out = np.empty(len(data) // kind.block_bytes * kind.block, np.float32)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from puna.convert.unwritten import Unwritten
-from puna.errors import BadModelFile, BadRequest, StartFailed
-from puna.gguf.reader import Header, read_header
+from puna.errors import BadRequest, StartFailed
+from puna.gguf.reader import find_header
 from puna.gguf.translation.registry import VERSION, Translation, translation_of
 from puna.runner.llama.devices import device_handles
 from puna.runner.llama.floats import widen
@@ -49,7 +49,7 @@ class Model:
         """
         LOG.forget_errors()
         params, path = _model_params(plan, progress), Path(plan.model)
-        header = _read_header(path)
+        header = find_header(path)
         translation = translation_of(header, path) if header and not plan.parts else None
         told = translation.text.header if translation else header
         set_overrides(params, told.metadata if told else {})
@@ -295,14 +295,6 @@ class Model:
             if count >= 0:
                 return buffer.raw[:count]
             size = -count
-
-
-def _read_header(path: Path) -> Header | None:
-    """What a file says of itself; None where the engine is to say what is wrong with it."""
-    try:
-        return read_header(path)
-    except (BadModelFile, OSError):
-        return None
 
 
 def _load(paths: Sequence[str], params: Any) -> Any:

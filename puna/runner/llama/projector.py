@@ -126,11 +126,12 @@ class Projector:
         self, parts: Sequence[str | Picture | Recording], *, with_bos: bool
     ) -> list[list[int] | Chunk]:
         """Tokens, images and recordings of a prompt, in their order, with the marks around them
-        that the model knows. Raises Unsupported for what the projector is not made for, BadRequest
-        for what it cannot take.
+        that the model knows. Raises Unsupported for images where it does not see, BadRequest for
+        what it cannot take. Recordings have its `sample_rate`, so that there are none without.
         """
         media = [part for part in parts if not isinstance(part, str)]
-        self._check(media)
+        if not self.sees and any(isinstance(each, Picture) for each in media):
+            raise Unsupported("this model hears, but cannot see images")
         made: list[Any] = []
         chunks = _mtmd.mtmd_input_chunks_init()
         try:
@@ -149,12 +150,6 @@ class Projector:
             for bitmap in made:
                 _mtmd.mtmd_bitmap_free(bitmap)
             _mtmd.mtmd_input_chunks_free(chunks)
-
-    def _check(self, media: Sequence[Picture | Recording]) -> None:
-        if not self.sees and any(isinstance(each, Picture) for each in media):
-            raise Unsupported("this model hears, but cannot see images")
-        if not self.sample_rate and any(isinstance(each, Recording) for each in media):
-            raise Unsupported("this model sees, but cannot hear recordings")
 
     def _copy(self, chunks: Any, media: Sequence[Picture | Recording]) -> list[list[int] | Chunk]:
         read: list[list[int] | Chunk] = []

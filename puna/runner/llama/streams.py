@@ -237,10 +237,14 @@ class Streams:
 
     def _free_stream(self, present: set[int]) -> int | None:
         """A stream that nobody of those `present` has; None when whose it is cannot leave."""
-        owners = {guest.stream: each for each, guest in self._guests.items()}
-        stream = next(each for each in range(self._count) if owners.get(each) not in present)
-        other = owners.get(stream)
-        return stream if other is None or self.leave(other) else None
+        held = {guest.stream for each, guest in self._guests.items() if each in present}
+        stream = next(each for each in range(self._count) if each not in held)
+        return stream if self._vacate(stream) else None
+
+    def _vacate(self, stream: int) -> bool:
+        """Let whoever has a stream leave; False when that cannot be."""
+        owner = next((each for each, guest in self._guests.items() if guest.stream == stream), None)
+        return owner is None or self.leave(owner)
 
     def _close_ranks(self, demands: Sequence[Demand]) -> None:
         """Fill gaps between these, once the further runs of the layers that gaps cause have cost as
@@ -260,8 +264,7 @@ class Streams:
     def _change(self, sequence: int, stream: int) -> None:
         """Let a sequence go on in another stream."""
         guest = self._guests[sequence]
-        owner = next((each for each, other in self._guests.items() if other.stream == stream), None)
-        if owner is not None and not self.leave(owner):
+        if not self._vacate(stream):
             return
         state = read_state(self.handle, guest.stream, self._scratch)
         lib.llama_memory_seq_rm(self._memory, stream, -1, -1)
