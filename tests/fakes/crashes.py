@@ -8,6 +8,7 @@ with how many points there were, or that the work was killed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -164,6 +165,7 @@ class _Counter:
 
     def __init__(self, point: int) -> None:
         self.count = 0
+        self._numbers = itertools.count(1)
         self._point = point
 
     def trace(self, frame: FrameType, event: str, value: Any) -> Trace | None:
@@ -180,8 +182,9 @@ class _Counter:
             self._pass()
 
     def _pass(self) -> None:
-        self.count += 1
-        if self.count == self._point:
+        # Threads pass here at once, and one number must be each one's own.
+        self.count = number = next(self._numbers)
+        if number == self._point:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
