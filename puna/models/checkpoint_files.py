@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from puna.errors import ModelfileError
+from puna.models.hub_cache import bound_of, current_snapshot, is_repository
 
 __all__ = ["adapter_files", "is_checkpoint", "is_gguf_file", "model_files"]
 
@@ -65,11 +66,14 @@ _ADAPTER_KINDS = (
 
 
 def model_files(folder: Path) -> tuple[Path, ...]:
-    """The files of the model in `folder`. Of GGUF files, which describe themselves, only those.
+    """The files of the model in `folder`. Of GGUF files, which describe themselves, only those;
+    of a repository in Hugging Face's cache those of its current snapshot.
 
     Raises ModelfileError where there are no weights, where a file is only a pointer of Git LFS or
     is not what its name says, and for links that lead out of the folder.
     """
+    if is_repository(folder):
+        folder = current_snapshot(folder) or folder
     try:
         return _files(folder, _KINDS)
     except ModelfileError as wrong:
@@ -99,11 +103,10 @@ def _files(folder: Path, kinds: tuple[_Kind, ...]) -> tuple[Path, ...]:
     files = weights if is_gguf else [*weights, *_descriptions(folder)]
     if len(files) > MAX_FILES:
         raise ModelfileError(f"{folder} has {len(files)} files: at most {MAX_FILES} make a model")
-    root = folder.resolve()
+    bound = bound_of(folder)
     for path in files:
-        if not path.resolve().is_relative_to(root):
-            hint = "; download with --local-dir to get files" if ".cache" in path.parts else ""
-            raise ModelfileError(f"insecure path: {path.relative_to(folder)}{hint}")
+        if not path.resolve().is_relative_to(bound):
+            raise ModelfileError(f"insecure path: {path.relative_to(folder)}")
     return tuple(files)
 
 

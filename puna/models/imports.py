@@ -16,12 +16,12 @@ from pathlib import Path
 from puna.errors import BadModelFile, BadRequest, InvalidName
 from puna.gguf.describe import describe_parts
 from puna.gguf.split import MAX_PARTS, parse_part_name
+from puna.models.hub_cache import current_snapshot, is_repository, owner_and_name
 from puna.models.name import Name, split_name
 
 __all__ = ["Find", "Import", "Skip", "find_imports"]
 
 MAX_FILES = 10_000
-HUB_PREFIX = "models--"
 
 _QUANT = re.compile(
     r"(?i)(.+?)[-._]((?:ud-)?(?:i?q\d\w*|tq\d\w*|bf16|f16|fp16|f32|mxfp4\w*|nvfp4))"
@@ -93,10 +93,10 @@ def find_imports(path: Path, typed: str = "") -> Find:
 
 def _files(path: Path) -> Iterator[_File]:
     if not path.is_dir():
-        hub = next((each for each in path.parents if each.name.startswith(HUB_PREFIX)), None)
+        hub = next((each for each in path.parents if is_repository(each)), None)
         for each in _with_parts(path):
             real = each.resolve()  # whoever names a link to a file means the file
-            yield _File(each, real, *(_repository(hub) if hub else _folders(each)))
+            yield _File(each, real, *(owner_and_name(hub) if hub else _folders(each)))
     elif path.parent.name == "snapshots":
         yield from _snapshot(path, path.parent.parent)
     else:
@@ -112,8 +112,8 @@ def _with_parts(path: Path) -> list[Path]:
 
 
 def _below(folder: Path, root: Path) -> Iterator[_File]:
-    if folder.name.startswith(HUB_PREFIX) and (folder / "snapshots").is_dir():
-        current = _current(folder)
+    if is_repository(folder):
+        current = current_snapshot(folder)
         if current is not None:
             yield from _snapshot(current, folder)
         return
@@ -126,29 +126,10 @@ def _below(folder: Path, root: Path) -> Iterator[_File]:
             yield _File(path, root, *_folders(path))
 
 
-def _current(hub: Path) -> Path | None:
-    """The snapshot that `main` stands for, else the latest."""
-    try:
-        revision = (hub / "refs" / "main").read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        revision = ""
-    snapshots = hub / "snapshots"
-    if re.fullmatch(r"[0-9a-f]{7,64}", revision) and (snapshots / revision).is_dir():
-        return snapshots / revision
-    folders = [path for path in snapshots.iterdir() if path.is_dir()]
-    return max(folders, key=lambda path: path.stat().st_mtime, default=None)
-
-
 def _snapshot(folder: Path, hub: Path) -> Iterator[_File]:
     for path in sorted(folder.rglob("*")):
         if path.name.lower().endswith(".gguf") and not path.is_dir():
-            yield _File(path, hub, *_repository(hub))
-
-
-def _repository(hub: Path) -> tuple[str, str]:
-    """Owner and name in `models--<owner>--<name>`."""
-    owner, separator, name = hub.name.removeprefix(HUB_PREFIX).partition("--")
-    return (owner, name) if separator else ("", owner)
+            yield _File(path, hub, *owner_and_name(hub))
 
 
 def _folders(path: Path) -> tuple[str, str]:

@@ -185,3 +185,48 @@ def test_a_link_to_nothing_is_told_and_a_pipe_is_not_opened(tmp_path: Path) -> N
     (folder / "config.json").symlink_to("gone")
     with pytest.raises(ModelfileError, match=r"config\.json cannot be read: No such file"):
         model_files(folder)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository in Hugging Face's cache: its files are links to blobs beside them."""
+    folder = tmp_path / "hub" / "models--org--name"
+    for number, (name, data) in enumerate(
+        {"model.safetensors": WEIGHTS, "config.json": TEXT}.items()
+    ):
+        make(folder, {f"blobs/{number}": data, "refs/main": b"0123abc"})
+        link = folder / "snapshots" / "0123abc" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(f"../../blobs/{number}")
+    return folder
+
+
+@pytest.mark.parametrize("place", ["snapshots/0123abc", "."])
+def test_a_snapshot_of_hugging_faces_cache_is_a_folder_like_others(
+    repository: Path, place: str
+) -> None:
+    found = model_files(repository / place)
+    assert names(repository / "snapshots" / "0123abc", found) == [
+        "model.safetensors",
+        "config.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    "target", ["../../../secret", "/etc/passwd", "../../../models--org--b/blobs/0"]
+)
+def test_links_out_of_the_repository_of_a_snapshot_are_refused(
+    repository: Path, target: str
+) -> None:
+    make(repository.parent, {"secret": TEXT, "models--org--b/blobs/0": TEXT})
+    (repository / "snapshots" / "0123abc" / "tokenizer.json").symlink_to(target)
+    with pytest.raises(ModelfileError, match=r"^insecure path: tokenizer\.json$"):
+        model_files(repository / "snapshots" / "0123abc")
+
+
+def test_a_folder_that_is_only_called_like_the_cache_holds_its_links(tmp_path: Path) -> None:
+    folder = make(tmp_path / "models--a--b" / "other" / "c", {"model.safetensors": WEIGHTS})
+    make(tmp_path, {"models--a--b/blobs/0": TEXT})
+    (folder / "config.json").symlink_to("../../blobs/0")
+    with pytest.raises(ModelfileError, match=r"^insecure path: config\.json$"):
+        model_files(folder)
