@@ -25,6 +25,9 @@ __all__ = [
     "forgets_thinking",
 ]
 
+_IN_TURN = 16
+"""Ends of a chat that are tried in order: each costs as much as making the whole prompt."""
+
 Render = Callable[[list[Message]], Awaitable[str]]
 Count = Callable[[str, Sequence[MediaData]], Awaitable[int]]
 
@@ -103,18 +106,39 @@ async def fit_messages(
 
     Messages go one by one from the front; system messages move to the front and stay, and so does
     the last message, which is rendered even where it does not fit. `count` gives a prompt's tokens,
-    and those of its images. Candidates are tried in order: a shorter chat can have the longer
-    prompt, so no search could skip any.
+    and those of its images. A shorter chat can have the longer prompt, so the first ends are tried
+    in order; of a chat with many more messages than fit, an end is then looked for by halves.
     """
-    for start in range(len(messages) - 1):
-        if start and messages[start - 1].role == "system":
-            continue  # it moved nowhere: this candidate is the one just tried
+
+    async def made(start: int) -> FittedPrompt:
         kept = _from(messages, start)
-        prompt, images = await render(kept), media_of(kept)
-        if await count(prompt, images) <= limit:
-            return FittedPrompt(prompt, start > 0, tuple(images))
-    kept = _from(messages, max(len(messages) - 1, 0))
-    return FittedPrompt(await render(kept), len(kept) < len(messages), tuple(media_of(kept)))
+        return FittedPrompt(await render(kept), len(kept) < len(messages), tuple(media_of(kept)))
+
+    async def fits(prompt: FittedPrompt) -> bool:
+        return await count(prompt.text, prompt.images) <= limit
+
+    last = len(messages) - 1
+    whole = await made(0)
+    if last < 1 or await fits(whole):
+        return whole
+    # behind a system message nothing has moved: that is the end just tried
+    starts = [0, *(at for at in range(1, last) if messages[at - 1].role != "system")]
+    found = await made(last) if len(starts) > _IN_TURN else None
+    if found is not None and not await fits(found):
+        return found
+    too_long, fitting, step = 0, len(starts), 1  # places in `starts`; behind them is the last
+    while too_long + 1 < fitting:
+        if fitting < len(starts):
+            place = (too_long + fitting) // 2
+        else:
+            step = 1 if too_long < _IN_TURN else 2 * step
+            place = min(too_long + step, fitting - 1)
+        prompt = await made(starts[place])
+        if await fits(prompt):
+            fitting, found = place, prompt
+        else:
+            too_long = place
+    return found or await made(last)
 
 
 def _from(messages: Sequence[Message], start: int) -> list[Message]:

@@ -233,6 +233,10 @@ class FakeEngine:
         """The bytes of a text."""
         return list(text.encode())
 
+    async def count(self, text: str) -> int:
+        """How many bytes that is."""
+        return len(text.encode())
+
     async def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of bytes. Raises BadRequest for numbers that are none."""
         if any(not 0 <= token < 256 for token in tokens):

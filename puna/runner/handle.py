@@ -226,18 +226,21 @@ class ProcessEngine:
 
     async def tokenize(self, text: str, *, special: bool = True) -> list[int]:
         """See protocol.Engine."""
-        with self._inbox() as (id, inbox):
-            self._send(Tokenize(id, text, special))
-            answer = await inbox.get()
+        answer = await self._ask(lambda id: Tokenize(id, text, special))
         if isinstance(answer, Tokens):
             return list(answer.tokens)
         raise as_error(answer)
 
+    async def count(self, text: str) -> int:
+        """See protocol.Engine."""
+        answer = await self._ask(lambda id: Tokenize(id, text, special=True, counts=True))
+        if isinstance(answer, Tokens):
+            return sum(answer.tokens)
+        raise as_error(answer)
+
     async def detokenize(self, tokens: Sequence[int]) -> str:
         """See protocol.Engine."""
-        with self._inbox() as (id, inbox):
-            self._send(Detokenize(id, tuple(tokens)))
-            answer = await inbox.get()
+        answer = await self._ask(lambda id: Detokenize(id, tuple(tokens)))
         if isinstance(answer, Text):
             return answer.text
         raise as_error(answer)
@@ -252,9 +255,7 @@ class ProcessEngine:
             if known[digest] < 0
         }
         if wanted:
-            with self._inbox() as (id, inbox):
-                self._send(Measure(id, tuple(wanted.values())))
-                answer = await inbox.get()
+            answer = await self._ask(lambda id: Measure(id, tuple(wanted.values())))
             if not isinstance(answer, Tokens):
                 raise as_error(answer)
             if len(self._measured) > _MEASURED:
@@ -297,6 +298,17 @@ class ProcessEngine:
         finally:
             self._inboxes.pop(id, None)
             self._unanswered.discard(id)
+
+    async def _ask(self, question: Callable[[int], ToRunner]) -> Answer:
+        """Ask something that has one answer; for who leaves it need not be found."""
+        with self._inbox() as (id, inbox):
+            self._send(question(id))
+            try:
+                return await inbox.get()
+            except asyncio.CancelledError:
+                if self._alive:
+                    self._send(Cancel(id))
+                raise
 
     def _send(self, message: ToRunner) -> None:
         self._link.send(message)

@@ -287,6 +287,9 @@ class Engine(Protocol):
     async def tokenize(self, text: str, *, special: bool = True) -> list[int]:
         """Token ids of a text, without BOS; `special` reads control tokens written as text."""
 
+    async def count(self, text: str) -> int:
+        """How many tokens that would be."""
+
     async def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of token ids, control tokens included. Raises BadRequest for unknown ids."""
 

@@ -91,11 +91,12 @@ class Finish(Struct, tag="finish", frozen=True):
 
 
 class Tokenize(Struct, tag="tokenize", frozen=True):
-    """Ask for token ids, without BOS."""
+    """Ask for token ids, without BOS, or with `counts` only for how many there are."""
 
     id: int
     text: str
     special: bool
+    counts: bool = False
 
 
 class Detokenize(Struct, tag="detokenize", frozen=True):
@@ -194,7 +195,7 @@ class Embedded(Struct, tag="embedded", frozen=True):
 
 
 class Tokens(Struct, tag="tokens", frozen=True):
-    """Answer to Tokenize; numbers of tokens to Measure."""
+    """Answer to Tokenize, where it counts one number; numbers of tokens to Measure."""
 
     id: int
     tokens: tuple[int, ...]

@@ -24,7 +24,7 @@ from puna.runner.channel import Channel
 from puna.runner.draft_model import open_drafter
 from puna.runner.drafting import Drafting
 from puna.runner.embedding import Embedder, Job, read_texts
-from puna.runner.later import Later, has_grammar
+from puna.runner.later import Later, has_grammar, has_long_text
 from puna.runner.llama.context import Context
 from puna.runner.llama.library import INFO, LEVELS, LOG, lib
 from puna.runner.llama.model import Model
@@ -34,7 +34,7 @@ from puna.runner.llama.state import engine_build
 from puna.runner.loop import Loop
 from puna.runner.media import Encoder, Seen
 from puna.runner.preparing import Preparation
-from puna.runner.protocol import Embedding, EngineInfo, Generation, LoadPlan, WarmPlan
+from puna.runner.protocol import EngineInfo, Generation, LoadPlan, WarmPlan
 from puna.runner.running import Running
 from puna.runner.senses import Senses
 from puna.runner.speculate import Speculation
@@ -68,6 +68,8 @@ _QUIET_SECONDS = 1.0  # without requests, after which there is time for what wil
 
 
 _Arrived = Running | Seen | Job | Cancel | Finish | Close
+_Asked = Admit | Embed | Tokenize
+_Read = Running | Job | Tokens
 
 
 class Worker:
@@ -106,8 +108,9 @@ class Worker:
         self._is_prepared = self._context is None
         self._preparation = Preparation(self._model, self._n_ctx, self._seeing)
         self._measuring = ThreadPoolExecutor(1, "media")
-        self._later = Later(self._prepare, self._inbox.put, self._refuse)
-        self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, "media")
+        self._later = Later(self._prepare, self._inbox.put, self._refuse, _drop)
+        self._later_seen = Later(self._prepare, self._inbox.put, self._refuse, _drop, "media")
+        self._later_long = Later(self._read, self._give, self._refuse, _drop, "long texts")
 
     def _speculation(self, n_threads: int) -> Speculation:
         report = _reporter(self._wire)
@@ -227,19 +230,16 @@ class Worker:
                     self._later_seen.take(id, order)
                 case Admit(id=id, order=order) if has_grammar(order):
                     self._later.take(id, order)
-                case Admit(id=id, order=order):
-                    self._answer(id, partial(self._admit, id, order))
-                case Embed(id=id, order=order):
-                    self._answer(id, partial(self._embed, id, order))
+                case Admit(id=id) | Embed(id=id) | Tokenize(id=id) if has_long_text(message):
+                    self._later_long.take(id, message)
+                case Admit(id=id) | Embed(id=id) | Tokenize(id=id):
+                    self._answer(id, partial(self._read_and_give, id, message))
                 case Cancel(id=id):
-                    self._later.cancel(id)
-                    self._later_seen.cancel(id)
+                    for later in (self._later, self._later_seen, self._later_long):
+                        later.cancel(id)
                     self._inbox.put(message)
                 case Close() | Finish():
                     self._inbox.put(message)
-                case Tokenize(id=id, text=text, special=special):
-                    tokens = self._model.tokenize(text, add_special=False, parse_special=special)
-                    self._wire.send(Tokens(id, tuple(tokens)))
                 case Measure(id=id, images=images):
                     self._answer(id, partial(self._measure, id, images))
                 case Detokenize(id=id, tokens=ids):
@@ -260,11 +260,25 @@ class Worker:
     def _detokenize(self, id: int, tokens: tuple[int, ...]) -> None:
         self._wire.send(Text(id, self._model.detokenize(tokens)))
 
-    def _embed(self, id: int, order: Embedding) -> None:
-        self._inbox.put(Job(id, order, read_texts(self._model, order)))
+    def _read_and_give(self, id: int, message: _Asked) -> None:
+        self._give(self._read(id, message))
 
-    def _admit(self, id: int, order: Generation) -> None:
-        self._inbox.put(self._prepare(id, order))
+    def _read(self, id: int, message: _Asked) -> _Read:
+        """Cut the texts of a request into tokens."""
+        match message:
+            case Admit(order=order):
+                return self._prepare(id, order)
+            case Embed(order=order):
+                return Job(id, order, read_texts(self._model, order))
+            case Tokenize(text=text, special=special, counts=counts):
+                tokens = self._model.tokenize(text, add_special=False, parse_special=special)
+                return Tokens(id, (len(tokens),) if counts else tuple(tokens))
+
+    def _give(self, read: _Read) -> None:
+        if isinstance(read, Tokens):
+            self._wire.send(read)
+        else:
+            self._inbox.put(read)
 
     def _prepare(self, id: int, order: Generation) -> Running:
         if self._loop is None:
@@ -281,6 +295,12 @@ class Worker:
             self._wire.send(Tokens(id, tuple(self._preparation.measure(images))))
 
         self._measuring.submit(self._answer, id, measure)
+
+
+def _drop(read: _Read) -> None:
+    """What nobody wants any more."""
+    if isinstance(read, Running):
+        read.sampler.close()
 
 
 def _generating(model: Model, plan: LoadPlan, n_threads: int) -> Context | None:

@@ -67,6 +67,8 @@ __all__ = ["Inference"]
 
 log = logging.getLogger(__name__)
 
+_LONGEST_TOKEN = 1024  # characters: no vocabulary has a token that stands for more
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -127,7 +129,7 @@ class Inference:
             info = lease.engine.info
             text, _, images = await self._chat_prompt(job, order, lease, fits=False)
             has_bos = bool(info.bos) and text.startswith(info.bos)
-            count = len(await lease.engine.tokenize(text)) + (info.adds_bos and not has_bos)
+            count = await lease.engine.count(text) + (info.adds_bos and not has_bos)
             return count + sum(await _measure(lease, images))
 
     def _chat_job(self, order: ChatRequest, entry: Entry, started: float) -> _Job:
@@ -297,13 +299,16 @@ class Inference:
 
         if not fits or job.order.truncate is False or len(messages) <= 1:
             return FittedPrompt(await text_of(messages), images=tuple(images))
+        most = job.n_ctx(lease)
         sizes = dict(zip(map(id, images), await _measure(lease, images), strict=True))
 
         async def length_of(text: str, kept: Sequence[MediaData]) -> int:
             shown = sum(sizes[id(image)] for image in kept)
-            return shown + len(await lease.engine.tokenize(text))
+            if len(text) > most * _LONGEST_TOKEN:
+                return most + 1
+            return shown + await lease.engine.count(text)
 
-        return await fit_messages(messages, text_of, length_of, job.n_ctx(lease))
+        return await fit_messages(messages, text_of, length_of, most)
 
 
 def _generation(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puna.api.fields import MediaData
@@ -109,6 +109,35 @@ def test_first_fit_as_the_spec_has_it(drawn: list[tuple[str, int]], limit: int) 
     made = asyncio.run(fit_messages(messages, render, count, limit))
     assert made.text == by_the_book(messages, limit, sizes)
     assert made.is_cut == (len(made.text.split()) < len(messages))
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.tuples(st.sampled_from("usat"), st.integers(0, 9)), min_size=40, max_size=200),
+    st.integers(0, 900),
+)
+def test_a_long_chat_is_cut_by_the_same_rule(drawn: list[tuple[str, int]], limit: int) -> None:
+    sizes = {f"{role}{at}": size for at, (role, size) in enumerate(drawn)}
+    messages = chat(" ".join(sizes))
+    asked = 0
+
+    async def render(kept: list[Message]) -> str:
+        nonlocal asked
+        asked += 1
+        return words(kept)
+
+    async def count(prompt: str, images: Sequence[MediaData]) -> int:
+        return sum(sizes[word] for word in prompt.split())
+
+    made = asyncio.run(fit_messages(messages, render, count, limit))
+    assert made.text == by_the_book(messages, limit, sizes)
+    assert asked <= 16 + 2 * 8, "the prompt is not made once for each message"
+
+
+def test_a_last_message_that_is_too_long_is_found_out_at_once() -> None:
+    engine = Engine()
+    engine.fit(" ".join(f"u{at}" for at in range(1000)), 0)
+    assert len(engine.rendered) == 2
 
 
 CHATS = {

@@ -345,8 +345,24 @@ def test_tokens_and_text(tiny: Path) -> None:
     async def use(engine: ProcessEngine) -> None:
         tokens = await engine.tokenize("Once upon a time")
         assert (await engine.detokenize(tokens)).strip() == "Once upon a time"
+        assert await engine.count("Once upon a time") == len(tokens)
         with pytest.raises(BadRequest, match="vocabulary"):
             await engine.detokenize([10**6])
+
+    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+
+
+def test_nobody_waits_for_another_s_long_text(tiny: Path) -> None:
+    async def use(engine: ProcessEngine) -> None:
+        text = "hello " * 200_000
+        async with asyncio.TaskGroup() as group:
+            long = group.create_task(engine.count(text))
+            left = group.create_task(engine.count(text))
+            await asyncio.sleep(0)
+            assert (await answer(engine, order("Once", 2)))[1].eval_tokens == 2
+            assert not long.done()
+            left.cancel()
+        assert long.result() > 200_000
 
     with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
 
