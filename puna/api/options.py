@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,9 @@ MAX_BIASES = 1024
 MAX_BIAS = 100.0
 """This much against a token forbids it."""
 MAX_BIASED_TEXT = 256  # characters
+MAX_STOPS = 256
+MAX_STOP_TEXT = 8192
+"""Characters of all stop words together: each token's text is compared with all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ def merge_options(*sources: Mapping[str, Any]) -> tuple[Options, tuple[str, ...]
     """Lay option maps over the defaults, later ones winning key by key.
 
     Nulls and unknown names are ignored; the unknown names are returned for the log.
-    Raises InvalidOption for a value of the wrong type, BadRequest for a bias out of range.
+    Raises InvalidOption for a value of the wrong type, BadRequest for a bias out of range and for
+    more stop words than an answer can be searched for.
     """
     values: dict[str, Any] = {}
     unknown: list[str] = []
@@ -107,10 +111,18 @@ def _typed(name: str, value: Any) -> Any:
         case "array" if isinstance(value, list | tuple):
             if not all(isinstance(item, str) for item in value):
                 raise InvalidOption(f'option "{name}" must be of an array of strings')
-            return tuple(value)
+            return _stops(value)
         case "object" if isinstance(value, Mapping):
             return _biases(value)
     raise InvalidOption(f'option "{name}" must be of type {kind}')
+
+
+def _stops(value: Sequence[str]) -> tuple[str, ...]:
+    if len(value) > MAX_STOPS or sum(map(len, value)) > MAX_STOP_TEXT:
+        raise BadRequest(
+            f'option "stop" takes at most {MAX_STOPS} texts, of {MAX_STOP_TEXT} characters in all'
+        )
+    return tuple(value)
 
 
 def _biases(value: Mapping[str, Any]) -> tuple[Bias, ...]:

@@ -25,11 +25,13 @@ from puna.service.turn import Stopwatch
 from puna.service.work import Work, leased
 from puna.threads import give_way
 
-__all__ = ["Embed", "Embedded", "Vector", "normalize", "read_inputs", "shorten"]
+__all__ = ["Embed", "Embedded", "Vector", "check_size", "normalize", "read_inputs", "shorten"]
 
 Vector: TypeAlias = "array[float]"
 """Numbers of 32 bits."""
 
+MOST_NUMBERS = 2**25
+"""In all vectors of one answer: 128 MiB here, and several times as much as JSON."""
 NOT_A_NUMBER = "embedding contains NaN or Inf values"
 _LEAST_NORM = 1e-12
 _AT_ONCE = 64  # vectors to work on before others get a turn
@@ -73,7 +75,7 @@ class Embed:
             raise ModelNotFound(order.model)
         parse_reference(order.model)
         inputs = read_inputs(order.input)
-        async with self._model(order, started, is_empty=not inputs) as use:
+        async with self._model(order, started, len(inputs)) as use:
             if not inputs:
                 return Embedded([])
             texts = await _texts(use.lease, inputs)
@@ -98,7 +100,7 @@ class Embed:
         """The vector of a prompt as the model gives it; without a prompt, load the model."""
         started = self._clock.now()
         priority = check_priority(order.priority)
-        async with self._model(order, started, is_empty=not order.prompt) as use:
+        async with self._model(order, started, int(bool(order.prompt))) as use:
             if not order.prompt:
                 return array("f")
             asked = Embedding(
@@ -128,14 +130,15 @@ class Embed:
 
     @asynccontextmanager
     async def _model(
-        self, order: EmbedRequest | EmbeddingsRequest, started: float, *, is_empty: bool
+        self, order: EmbedRequest | EmbeddingsRequest, started: float, n_inputs: int
     ) -> AsyncIterator[_Use]:
         """Wait for the model. Any kind will do: one that generates can make vectors as well."""
         entry = await self._find(order.model)
+        check_size(n_inputs, entry.footprint.n_embd if entry.footprint else 0)
         options = make_options(entry, order.options)
         plan = plan_load(entry, options, self._settings)
         need = make_need(entry, plan, order)
-        does: Operation = "load" if is_empty else "embed"
+        does: Operation = "embed" if n_inputs else "load"
         async with leased(self._scheduler, self._clock, need, does, started) as (lease, work):
             loaded = lease.engine.info.n_ctx
             yield _Use(lease, min(options.num_ctx or loaded, loaded), work)
@@ -162,6 +165,15 @@ def read_inputs(value: Any) -> tuple[str | Tokens, ...]:
         case list() if all(isinstance(each, str | Tokens) for each in value):
             return tuple(value)
     raise BadRequest("invalid input type")
+
+
+def check_size(n_inputs: int, width: int) -> None:
+    """Raises BadRequest where so many vectors of `width` numbers are more than an answer holds."""
+    if n_inputs * width > MOST_NUMBERS:
+        raise BadRequest(
+            f"too many inputs: {n_inputs} vectors of {width} numbers each are more than an answer "
+            f"may hold; send at most {MOST_NUMBERS // width} at a time"
+        )
 
 
 def normalize(vector: Vector) -> Vector:

@@ -115,6 +115,20 @@ def test_biases_out_of_range_are_told(biases: dict[str, object], complaint: str)
     assert caught.value.status == 400
 
 
+BAD_STOPS: dict[str, list[str]] = {
+    "too many": [str(n) for n in range(257)],
+    "too long": ["a" * 8193],
+    "too long in all": ["a" * 4097, "b" * 4096],
+}
+
+
+@pytest.mark.parametrize("stops", BAD_STOPS.values(), ids=BAD_STOPS)
+def test_more_stop_words_than_every_token_can_be_compared_with(stops: list[str]) -> None:
+    with pytest.raises(BadRequest, match="at most 256 texts, of 8192 characters in all") as caught:
+        merge_options({"stop": stops})
+    assert caught.value.status == 400
+
+
 RETIRED = ("numa", "penalize_newline", "tfs_z", "low_vram", "f16_kv", "use_mlock")
 
 

@@ -89,6 +89,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "bad Lark": ({"grammar": "start: ("}, "grammar refused"),
     "GBNF nested too deep": ({"grammar": "root ::= " + "(" * 9000}, "nested too deep"),
     "Lark nested too deep": ({"grammar": "start: " + "(" * 9000}, "too deep"),
+    "a line that is no rule": ({"grammar": "a" * 60_000}, "grammar refused: Expected ::="),
     "too many rules": ({"grammar": DEEP + "b: c\nc: d\n"}, "more than 500 rules"),
     "a long grammar": ({"grammar": 'root ::= "' + "a" * 70_000 + '"'}, "longer than 65536"),
     "a bad regex": ({"regex": "a("}, "regex refused"),

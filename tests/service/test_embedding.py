@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from puna.errors import BadRequest, EngineDied
 from puna.runner.fake import Hold
-from puna.service.embedding import normalize, read_inputs, shorten
+from puna.service.embedding import check_size, normalize, read_inputs, shorten
 from tests.service.world import World, complaint, play, tiny
 
 BERT = tiny(arch="bert", bert__pooling_type=1, n_ctx=512)
@@ -74,6 +74,13 @@ def test_inputs(value: Any, texts: tuple[str, ...] | None) -> None:
             read_inputs(value)
     else:
         assert read_inputs(value) == texts
+
+
+def test_an_answer_holds_so_many_numbers_and_no_more() -> None:
+    check_size(32768, 1024)
+    check_size(10**9, 0)  # a file that does not say how wide it is
+    with pytest.raises(BadRequest, match=r"32769 vectors of 1024 .* at most 32768 at a time"):
+        check_size(32769, 1024)
 
 
 def test_vectors_come_in_order_with_their_figures(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ _MOST_REFERENCES = 1000
 _FUEL = 50_000  # a tenth of a second
 _FUEL_PER_CHARACTER = 3
 
-_RULE = re.compile(r"^[ \t]*[!?]*[\w.-]+[^\n:]*:", re.MULTILINE)
+_RULE = re.compile(r"^[ \t]*+[!?]*+[\w.-]++[^\n:]*+:", re.MULTILINE)  # never goes back in a line
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
 _ASCII, _SURROGATES, _END = 0x80, range(0xD800, 0xE000), 0x110000
 
