@@ -67,7 +67,7 @@ class Pull:
             yield Progress(status="success")
             return
         if self._registries.is_hub(name):
-            steps = await self._from_hub(session, insecure=order.insecure)
+            steps = await self._from_hub(session)
         else:
             steps = self.install(session, await _manifest(session))
         async with aclosing(steps) as progresses:
@@ -75,13 +75,13 @@ class Pull:
                 yield progress
         yield Progress(status="success")
 
-    async def _from_hub(self, session: Session, *, insecure: bool) -> _Steps:
+    async def _from_hub(self, session: Session) -> _Steps:
         """What the Hub has; where it is closed to those without a token, what its registry has for
         our key.
         """
         name = session.name
         try:
-            plan = await self._hub.plan(name, insecure=insecure)
+            plan = await self._hub.plan(name, insecure=not session.registry.verify)
         except Denied as closed:
             if self._registries.knows_us_by_key(name):
                 with contextlib.suppress(RegistryError, BadManifest):

@@ -14,6 +14,17 @@ from puna.models.name import Name, split_name
 __all__ = ["LOOPBACK", "Origin", "Registry", "origin_of", "parse_registry", "redirected"]
 
 PORTS = {"http": 80, "https": 443}
+PUBLIC = frozenset(
+    {
+        "registry.ollama.ai",
+        "ollama.com",
+        "hf.co",
+        "huggingface.co",
+        "registry-1.docker.io",
+        "ghcr.io",
+    }
+)
+"""Registries that everybody reaches by https: some programs ask for all models with `insecure`."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -64,11 +75,13 @@ class Registry:
 def parse_registry(text: str, insecure: bool) -> Registry:
     """The registry of a written model name.
 
-    `insecure` means plain http, or, where https is written, certificates that nobody checks.
-    Raises BadRequest for http without it and for other schemes.
+    `insecure` means plain http, or, where https is written, certificates that nobody checks; for
+    public registries nothing unless the scheme is written. Raises BadRequest for http without it
+    and for other schemes.
     """
     scheme = split_name(text).scheme.lower()
     host = Name.parse(text).host
+    insecure = insecure and (bool(scheme) or host.lower() not in PUBLIC)
     if scheme not in {"", *PORTS}:
         raise BadRequest(f"unsupported protocol scheme: {scheme}")
     if scheme == "http" and not insecure:
