@@ -1,19 +1,24 @@
-"""The listening socket: bound before anything else starts, so a busy port is one clear line."""
+"""The listening socket: bound before anything else starts, so a busy port is one clear line. And
+how many clients there is room for.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import resource
 import socket
+from contextlib import suppress
 
 from puna.config import Host
 from puna.errors import PunaError
 from puna.server.checks import IPAddress
 
-__all__ = ["address_of", "bind", "is_local", "is_loopback"]
+__all__ = ["address_of", "bind", "is_local", "is_loopback", "raise_open_files"]
 
 _EVERYWHERE = {"", "0.0.0.0", "::"}
 _BACKLOG = 2048
+_OPEN_FILES = 65_536
 
 
 def bind(host: Host) -> socket.socket:
@@ -71,3 +76,15 @@ def is_local(address: IPAddress) -> bool:
         except OSError:
             return False
     return True
+
+
+def raise_open_files() -> None:
+    """Let this process have as many open files as the system allows it: every client is one.
+
+    What a shell begins with, often 1,024, is for programs that look through all of them.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -22,7 +22,7 @@ from puna.server.checks import HostRules, parse_origins
 from puna.server.compose import open_services
 from puna.server.drain import Drain
 from puna.server.keys import Keys
-from puna.server.listen import address_of, bind, is_local, is_loopback
+from puna.server.listen import address_of, bind, is_local, is_loopback, raise_open_files
 from puna.server.protocol import bounded
 from puna.server.services import Services
 from puna.server.traces import open_tracer
@@ -50,6 +50,7 @@ def serve(settings: Settings, open_services: OpenServices = open_services) -> No
     Raises PunaError when the address cannot be had or a setting is unusable.
     """
     setup_logging(settings.log_level, form=settings.log_format)
+    raise_open_files()
     with bind(settings.host) as listener:
         _announce(settings, listener)
         make_loop = uvicorn.Config(_no_app, log_config=None).get_loop_factory()  # uvloop if it can

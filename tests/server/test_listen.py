@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import resource
 import socket
 
 import pytest
 
 from puna.config import Host, parse_host
 from puna.errors import PunaError
-from puna.server.listen import address_of, bind, is_local, is_loopback
+from puna.server.listen import address_of, bind, is_local, is_loopback, raise_open_files
 
 
 def test_a_busy_port_is_told_as_the_reference_tells_it() -> None:
@@ -46,3 +47,16 @@ def test_addresses_of_this_machine() -> None:
     assert not is_local(ipaddress.ip_address("192.0.2.1"))
     assert not is_local(ipaddress.ip_address("2001:db8::1"))
     assert not is_local(ipaddress.ip_address("224.0.0.1"))
+
+
+def test_as_many_files_may_be_open_as_the_system_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 900), hard))
+    try:
+        raise_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, 65_536), hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        raise_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard), "never lowered"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
