@@ -396,7 +396,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
 
 
 def user_environment() -> dict[str, str]:
-    """This process's environment, for a program that the user runs through us."""
+    """This process's environment: for a program that the user runs through us, and for what it
+    says of the terminal."""
     return dict(os.environ)  # noqa: TID251 - the one place
 
 

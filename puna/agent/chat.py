@@ -29,7 +29,7 @@ from puna.repl.loop import entries
 from puna.repl.reader import Extras, make_reader
 from puna.repl.session import Session
 from puna.term.answer import GREY, RESET
-from puna.term.present import is_at_terminal
+from puna.term.present import has_colours, is_at_terminal
 
 __all__ = ["answer_once", "run_agent"]
 
@@ -76,7 +76,7 @@ def tell(kind: str, text: str) -> None:
             shown += f"\n  [{more} more lines, Ctrl+O shows all]"
     elif kind == "call":
         shown = f"\n* {shown}"
-    if sys.stderr.isatty():
+    if has_colours(sys.stderr):
         shown = f"{GREY}{shown}{RESET}"
     sys.stderr.write(shown + "\n")
     sys.stderr.flush()

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from puna.client.replies import Metrics, Piece, ToolCall
 from puna.fmt import SECOND, format_duration
+from puna.term.present import has_colours, moves_cursor
 from puna.term.progress import DEFAULT_COLUMNS, Progress, Spinner
 from puna.term.safe import safe_text
 from puna.term.wrap import Wrapper
@@ -59,6 +60,9 @@ class Printer:
         self._out = out
         self._style = style
         self._live = out.isatty()
+        self._grey, self._bold, self._plain = ("", "", "")
+        if has_colours(out):
+            self._grey, self._bold, self._plain = GREY, BOLD, RESET
         self._wrapper = self._make_wrapper()
         self._is_thinking = False
         self.content = ""
@@ -66,7 +70,7 @@ class Printer:
         self.tool_calls: tuple[ToolCall, ...] = ()
 
     def _make_wrapper(self) -> Wrapper | None:
-        if not (self._live and self._style.wrap):
+        if not (moves_cursor(self._out) and self._style.wrap):
             return None
         return Wrapper(shutil.get_terminal_size((DEFAULT_COLUMNS, 24)).columns)
 
@@ -92,7 +96,7 @@ class Printer:
         self.tool_calls += piece.tool_calls
         if piece.tool_calls and not self._style.has_tools:
             calls = "\n".join(map(describe_call, piece.tool_calls))
-            self._out.write(f"{GREY}{BOLD}{self._safe(calls)}{RESET}" if self._live else calls)
+            self._out.write(f"{self._grey}{self._bold}{self._safe(calls)}{self._plain}")
         self._out.flush()
 
     def end_thoughts(self) -> None:
@@ -103,18 +107,16 @@ class Printer:
         if self._style.folds_thinking:
             if self._live and not self._style.hide_thinking:
                 count = max(1, len(self.thinking) // CHARACTERS_A_TOKEN)
-                self._out.write(f"{GREY}Thought ({count} tokens){RESET}\n\n")
+                self._out.write(f"{self._grey}Thought ({count} tokens){self._plain}\n\n")
             return
         start = "" if self.thinking.endswith("\n") else "\n"
-        colour, plain = (GREY + BOLD, RESET) if self._live else ("", "")
-        self._out.write(f"{start}{colour}...done thinking.\n\n{plain}")
+        self._out.write(f"{start}{self._grey}{self._bold}...done thinking.\n\n{self._plain}")
         self._wrapper = self._make_wrapper()
 
     def _put_thought(self, text: str) -> None:
         if not self._is_thinking:
             self._is_thinking = True
-            title = "Thinking...\n"
-            self._out.write(f"{GREY}{BOLD}{title}{RESET}{GREY}" if self._live else title)
+            self._out.write(f"{self._grey}{self._bold}Thinking...\n{self._plain}{self._grey}")
         self._write(text)
 
     def _write(self, text: str) -> None:
@@ -126,8 +128,8 @@ class Printer:
 
     def reset_colour(self) -> None:
         """Leave no colour behind if the thoughts were cut off."""
-        if self._is_thinking and self._live and not self._style.folds_thinking:
-            self._out.write(RESET)
+        if self._is_thinking and not self._style.folds_thinking:
+            self._out.write(self._plain)
 
 
 def describe_call(call: ToolCall) -> str:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Protocol, TextIO
 
 from puna.fmt import SECOND, format_duration, human_bytes
+from puna.term.present import moves_cursor
 from puna.term.width import cut_text, text_width
 
 __all__ = ["Bar", "Progress", "Spinner", "make_frame"]
@@ -155,7 +156,7 @@ class Progress:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._live = out.isatty()
+        self._live = moves_cursor(out)
         self._states: list[State] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from puna.client.replies import Metrics, Piece, ToolCall
 from puna.term.answer import Printer, Style, summary
 from tests.term.test_progress import Terminal
@@ -38,6 +40,22 @@ def test_thoughts_are_grey_on_a_terminal() -> None:
         "\x1b[38;5;245m\x1b[1mThinking...\n\x1b[0m\x1b[38;5;245mhm\n"
         "\x1b[38;5;245m\x1b[1m...done thinking.\n\n\x1b[0m4"
     )
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_there_are_no_colours_where_none_are_wanted_or_known(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    call = ToolCall("add", {})
+    pieces = (Piece(thinking="hm"), Piece(content="4"), Piece(tool_calls=(call,)))
+    assert "\x1b" not in written(Terminal(), Style(), *pieces)
+
+
+def test_a_dumb_terminal_wraps_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    text = "word " * 40
+    assert written(Terminal(), Style(), Piece(content=text)) == text
 
 
 def test_hidden_thoughts_are_kept_but_not_shown() -> None:

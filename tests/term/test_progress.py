@@ -157,3 +157,11 @@ def test_long_lines_are_whole_in_the_last_frame_only() -> None:
 @pytest.mark.parametrize(("text", "cut"), [("abcd", "abc"), ("ab日", "ab"), ("a日", "a日")])
 def test_texts_are_cut_between_characters(text: str, cut: str) -> None:
     assert cut_text(text, 3) == cut
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    out = Terminal()
+    with Progress(out) as progress:
+        progress.add(Spinner("pulling manifest"))
+    assert out.getvalue() == "pulling manifest\n"
