@@ -9,10 +9,12 @@ from tests.convert.parity.case import WINDOW, Case, case
 
 __all__ = ["NEWER"]
 
+_FOUR = ["full_attention", *["sliding_attention"] * 3]
+_WIDTHS: Mapping[str, Any] = {"num_experts_per_tok": 2, "moe_intermediate_size": 48}
+_EXPERTS: Mapping[str, Any] = {"num_experts": 4, **_WIDTHS}
 _SHARED: Mapping[str, Any] = {
     "n_routed_experts": 4,
-    "num_experts_per_tok": 2,
-    "moe_intermediate_size": 48,
+    **_WIDTHS,
     "n_shared_experts": 1,
     "n_group": 1,
     "topk_group": 1,
@@ -22,6 +24,9 @@ _GRANITE: Mapping[str, Any] = {
     "embedding_multiplier": 1.5,
     "residual_multiplier": 0.5,
     "logits_scaling": 2.0,
+    "num_hidden_layers": 4,
+    "sliding_window": WINDOW,
+    "layer_types": _FOUR,
 }
 _MLA: Mapping[str, Any] = {
     **_SHARED,
@@ -33,8 +38,13 @@ _MLA: Mapping[str, Any] = {
     "v_head_dim": 16,
     "first_k_dense_replace": 1,
 }
+_YARN: Mapping[str, float] = {"factor": 4.0, "beta_fast": 32.0, "beta_slow": 1.0}
 _INDEX: Mapping[str, Any] = {"index_topk": 24, "index_head_dim": 128, "index_n_heads": 16}
-_FOUR = ["full_attention", *["sliding_attention"] * 3]
+
+
+def _rope(theta: float, kind: str = "default", **rest: float) -> dict[str, Any]:
+    return {"rope_type": kind, "rope_theta": theta, **rest}
+
 
 NEWER: Mapping[str, Case] = {
     "laguna": case(
@@ -47,18 +57,12 @@ NEWER: Mapping[str, Case] = {
         sliding_window=WINDOW,
         layer_types=["full_attention", *["sliding_attention"] * 3, "full_attention"],
         mlp_layer_types=["dense", *["sparse"] * 4],
-        num_experts=4,
-        num_experts_per_tok=2,
-        moe_intermediate_size=48,
+        **_EXPERTS,
         shared_expert_intermediate_size=80,
         moe_routed_scaling_factor=2.5,
         rope_parameters={
-            "full_attention": {
-                "rope_type": "default",
-                "rope_theta": 500000.0,
-                "partial_rotary_factor": 0.5,
-            },
-            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+            "full_attention": _rope(500000.0, partial_rotary_factor=0.5),
+            "sliding_attention": _rope(10000.0),
         },
     ),
     "afmoe": case(
@@ -69,10 +73,8 @@ NEWER: Mapping[str, Case] = {
         mup_enabled=True,
         sliding_window=WINDOW,
         num_dense_layers=1,
-        num_experts=4,
-        num_experts_per_tok=2,
+        **_EXPERTS,
         num_shared_experts=2,
-        moe_intermediate_size=48,
         route_scale=2.5,
     ),
     "solar-open": case("solar_open", "SolarOpenForCausalLM", head_dim=16, **_SHARED),
@@ -83,37 +85,22 @@ NEWER: Mapping[str, Case] = {
         head_dim=16,
         sliding_window=WINDOW,
         layer_types=_FOUR,
-        num_experts=4,
-        num_experts_per_tok=2,
-        moe_intermediate_size=48,
+        **_EXPERTS,
         rope_parameters={
-            "full_attention": {
-                "rope_type": "yarn",
-                "rope_theta": 10000.0,
-                "factor": 4.0,
-                "beta_fast": 32.0,
-                "beta_slow": 1.0,
-                "original_max_position_embeddings": 64,
-            },
-            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+            "full_attention": _rope(10000.0, "yarn", **_YARN, original_max_position_embeddings=64),
+            "sliding_attention": _rope(10000.0),
         },
     ),
     "granite-swa": case(
         "granite_swa",
         "GraniteSWAForCausalLM",
         **_GRANITE,
-        num_hidden_layers=4,
-        sliding_window=WINDOW,
-        layer_types=_FOUR,
         layer_rope_theta=[0.0, 10000.0, 10000.0, 10000.0],
     ),
     "granite-swa with experts": case(
         "granitemoe_swa",
         "GraniteMoeSWAForCausalLM",
         **_GRANITE,
-        num_hidden_layers=4,
-        sliding_window=WINDOW,
-        layer_types=_FOUR,
         num_local_experts=4,
         num_experts_per_tok=2,
         shared_intermediate_size=80,
@@ -145,14 +132,14 @@ NEWER: Mapping[str, Case] = {
     "apertus": case(
         "apertus",
         "ApertusForCausalLM",
-        rope_parameters={
-            "rope_type": "llama3",
-            "rope_theta": 12000000.0,
-            "factor": 8.0,
-            "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0,
-            "original_max_position_embeddings": 32,
-        },
+        rope_parameters=_rope(
+            12000000.0,
+            "llama3",
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_position_embeddings=32,
+        ),
     ),
     "deepseek3.2": case("deepseek_v32", "DeepseekV32ForCausalLM", **_MLA, **_INDEX),
     "glm-dsa": case(
@@ -166,26 +153,22 @@ NEWER: Mapping[str, Case] = {
         "mistral4",
         "Mistral4ForCausalLM",
         **_MLA,
-        rope_parameters={
-            "rope_type": "yarn",
-            "rope_theta": 10000.0,
-            "factor": 4.0,
-            "beta_fast": 32.0,
-            "beta_slow": 1.0,
-            "mscale": 1.0,
-            "mscale_all_dim": 1.0,
-            "original_max_position_embeddings": 32,
-            "llama_4_scaling_beta": 0.1,
-        },
+        rope_parameters=_rope(
+            10000.0,
+            "yarn",
+            **_YARN,
+            mscale=1.0,
+            mscale_all_dim=1.0,
+            original_max_position_embeddings=32,
+            llama_4_scaling_beta=0.1,
+        ),
     ),
     "hunyuan3": case(
         "hy_v3",
         "HYV3ForCausalLM",
         head_dim=16,
-        num_experts=4,
-        num_experts_per_tok=2,
+        **_EXPERTS,
         num_shared_experts=1,
-        moe_intermediate_size=48,
     ),
     "mimo2": case(
         "mimo_v2_flash",
@@ -195,19 +178,10 @@ NEWER: Mapping[str, Case] = {
         v_head_dim=16,
         sliding_window=WINDOW,
         n_routed_experts=4,
-        num_experts_per_tok=2,
-        moe_intermediate_size=48,
+        **_WIDTHS,
         rope_parameters={
-            "full_attention": {
-                "rope_type": "default",
-                "rope_theta": 5000000.0,
-                "partial_rotary_factor": 0.334,
-            },
-            "sliding_attention": {
-                "rope_type": "default",
-                "rope_theta": 10000.0,
-                "partial_rotary_factor": 0.334,
-            },
+            "full_attention": _rope(5000000.0, partial_rotary_factor=0.334),
+            "sliding_attention": _rope(10000.0, partial_rotary_factor=0.334),
         },
     ),
     "kimi-linear": case(
