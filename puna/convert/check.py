@@ -18,6 +18,7 @@ import numpy as np
 from llama_cpp import llama_cpp as _bindings
 from llama_cpp import mtmd_cpp as _vision_bindings
 
+from puna.convert.bitmap import Medium, make_bitmap
 from puna.convert.plan import missing_like
 from puna.convert.tensor import Tensor
 from puna.discover.cpu import worker_threads
@@ -42,8 +43,6 @@ _SETTINGS = "hyperparameters"  # what the engine calls the numbers that come fro
 _N_CTX = 64
 _ROW = 16  # tokens in the row that a projector is tried with
 _SAMPLES = 16_000  # of a sound that one is tried with
-
-Medium = np.ndarray[Any, np.dtype[np.uint8]] | np.ndarray[Any, np.dtype[np.float32]]
 
 
 class _Words:
@@ -149,14 +148,7 @@ def vectors_of(
 
 
 def _encode(context: Any, medium: Medium, width: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    raw = np.ascontiguousarray(medium)
-    if raw.ndim == 1:
-        sound = raw.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        bitmap = mtmd.mtmd_bitmap_init_from_audio(len(raw), sound)
-    else:
-        height, length, _ = raw.shape
-        data = raw.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        bitmap = mtmd.mtmd_bitmap_init(length, height, data)
+    bitmap = make_bitmap(medium)
     part = mtmd.mtmd_input_part(text=None, bitmap=bitmap)
     parts = (ctypes.POINTER(mtmd.mtmd_input_part) * 1)(ctypes.pointer(part))
     chunks = mtmd.mtmd_input_chunks_init()

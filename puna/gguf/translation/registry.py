@@ -55,6 +55,12 @@ class Translation:
     why_blind: str = ""
     is_blind: bool = False
 
+    def encoder(self) -> Target:
+        """The encoder inside the file. Raises BadModelFile where there is none to be used."""
+        if self.eye is None:
+            raise BadModelFile(self.why_blind or "the file has no encoder of images")
+        return self.eye
+
 
 @dataclass(frozen=True, slots=True)
 class _Family:
@@ -172,9 +178,7 @@ def read_eye(path: Path) -> Target | None:
     if header is None:
         return None
     translation = translation_of(header, path)
-    if translation is not None and translation.eye is None:
-        raise BadModelFile(translation.why_blind or "the file has no encoder of images")
     if translation is not None:
-        return translation.eye
+        return translation.encoder()
     mended = with_kind(Source(header, path)) if _is_plain(header) else None
     return mended.finish() if mended else None

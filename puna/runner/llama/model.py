@@ -53,7 +53,10 @@ class Model:
         translation = translation_of(header, path) if header and not plan.parts else None
         told = translation.text.header if translation else header
         set_overrides(params, told.metadata if told else {})
-        self._is_translated = translation is not None
+        self.path = path
+        """Its file, of several the first."""
+        self.translation = translation
+        """What the engine got in place of the file, None where that is the file as it is."""
         self._handle = (
             _load_translated(translation, path, params)
             if translation
@@ -108,7 +111,7 @@ class Model:
         translated.
         """
         stretched = f"n_ctx {plan.n_ctx * plan.n_parallel}" if self.is_stretched else ""
-        return stretched + (f" translation {VERSION}" if self._is_translated else "")
+        return stretched + (f" translation {VERSION}" if self.translation else "")
 
     @property
     def is_stretched(self) -> bool:

@@ -1,8 +1,8 @@
 """The projector of a model that sees or hears: from a prompt with images and recordings to tokens,
 and to vectors.
 
-The one door to libmtmd. Its own readers of files are not used: what they do not know they hand to
-a program that reads films.
+The runner's one door to libmtmd. Its own readers of files are not used: what they do not know they
+hand to a program that reads films.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from llama_cpp import mtmd_cpp as _bindings
 
+from puna.convert.bitmap import make_bitmap
 from puna.convert.unwritten import Unwritten
 from puna.errors import BadRequest, EngineError, StartFailed, Unsupported
 from puna.gguf.translation.registry import read_eye
@@ -106,7 +107,7 @@ class Projector:
         LOG.forget_errors()
         self._width = int(lib.llama_model_n_embd_inp(model.handle))
         on_card = on_card and bool(lib.llama_supports_gpu_offload())
-        with LOG.part("projector"), _as_file(Path(path)) as file:
+        with LOG.part("projector"), _as_file(Path(path), model) as file:
             self._handle = _open(file, model, n_threads, on_card=on_card)
             if not self._handle and on_card:
                 on_card = False
@@ -179,9 +180,10 @@ class Projector:
 
 
 @contextmanager
-def _as_file(path: Path) -> Iterator[str]:
+def _as_file(path: Path, model: Model) -> Iterator[str]:
     """A path where libmtmd finds the encoder, meanwhile."""
-    eye = read_eye(path)
+    inside = model.translation if path == model.path else None
+    eye = inside.encoder() if inside else read_eye(path)
     if eye is None:
         yield str(path)
         return
@@ -202,17 +204,7 @@ def _names(media: Sequence[Picture | Recording]) -> str:
 
 
 def _bitmap(medium: Picture | Recording, number: int) -> Any:
-    if isinstance(medium, Picture):
-        height, width, _ = medium.pixels.shape
-        pixels = np.ascontiguousarray(medium.pixels)
-        bitmap = _mtmd.mtmd_bitmap_init(
-            width, height, pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        )
-    else:
-        samples = np.ascontiguousarray(medium.samples, np.float32)
-        bitmap = _mtmd.mtmd_bitmap_init_from_audio(
-            len(samples), samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        )
+    bitmap = make_bitmap(medium.pixels if isinstance(medium, Picture) else medium.samples)
     _mtmd.mtmd_bitmap_set_id(bitmap, str(number).encode())
     return bitmap
 
