@@ -22,13 +22,13 @@ from puna.convert.plan import (
     of_encoder,
     placed,
 )
-from puna.convert.projector import Projector, Vision
+from puna.convert.projector import EncoderConfig, Projector
 from puna.convert.projectors.registry import projectors
 from puna.convert.tensor import Tensor
 from puna.convert.tokenizer.special import Folder
 from puna.errors import BadCheckpoint, MissingTensor
 
-__all__ = ["Eye", "projector_of"]
+__all__ = ["Encoder", "find_encoder"]
 
 ARCHITECTURE = "clip"
 
@@ -53,27 +53,27 @@ _ACTIVATIONS: Mapping[str, Mapping[str, bool]] = {
 }
 
 
-class Eye:
+class Encoder:
     """A projector's family, and a checkpoint's encoder that is of it."""
 
     architecture = ARCHITECTURE
 
-    def __init__(self, projector: Projector, vision: Vision) -> None:
+    def __init__(self, projector: Projector, config: EncoderConfig) -> None:
         self._projector = projector
-        self._vision = vision
+        self._config = config
 
     @property
     def row(self) -> int:
         """The height in pixels of a row of tokens; 0 where it hears."""
         if self._projector.sense == "audio":
             return 0
-        own, whole = self._vision.own, self._vision.whole
+        own, whole = self._config.own, self._config.whole
         merge = own.whole("spatial_merge_size", whole.whole("spatial_merge_size", 1))
         return own.whole("patch_size") * max(merge, 1)
 
     def keys(self, kind: str) -> dict[str, Value]:
         """The file's metadata in its order. Raises BadCheckpoint."""
-        own, sense = self._vision.own, self._projector.sense
+        own, sense = self._config.own, self._projector.sense
         keys: dict[str, Value | None] = {
             "general.architecture": ARCHITECTURE,
             "general.type": "mmproj",
@@ -89,14 +89,14 @@ class Eye:
             f"{sense}.block_count": own.n_layers,
             f"{sense}.attention.head_count": own.n_heads,
             f"{sense}.attention.layer_norm_epsilon": own.real("norm_eps", self._projector.norm_eps),
-            f"{sense}.projection_dim": self._vision.text_width,
-            **self._projector.keys(self._vision),
+            f"{sense}.projection_dim": self._config.text_width,
+            **self._projector.keys(self._config),
         }
         keys |= {f"{ARCHITECTURE}.{key}": value for key, value in clip.items()}
         return {key: value for key, value in keys.items() if value is not None}
 
     def _image_keys(self) -> dict[str, Value]:
-        own, images, pixels = self._vision.own, self._vision.images, self._projector.pixels
+        own, images, pixels = self._config.own, self._config.images, self._projector.pixels
         return {
             **_activation(own),
             "vision.image_size": own.whole("image_size"),
@@ -109,7 +109,7 @@ class Eye:
         """The file's tensors. Raises BadCheckpoint for one that is missing, of a wrong shape, or of
         no use.
         """
-        n_blocks = max(self._vision.own.n_layers, 4)  # also numbers the projector's layers
+        n_blocks = max(self._config.own.n_layers, 4)  # also numbers the projector's layers
         names = tensor_names(ARCHITECTURE, n_blocks)
         owner = f"the projector {self._projector.kind}"
         outputs = placed(
@@ -118,7 +118,7 @@ class Eye:
             lambda name, tensor: _kind(name, tensor, kind),
             owner,
         )
-        wanted = self._projector.shapes(self._vision)
+        wanted = self._projector.shapes(self._config)
         sources = {name: output.tensor for name, output in outputs.items()}
         for name, shape in wanted.items():
             if name not in outputs:
@@ -137,12 +137,12 @@ class Eye:
         for name, tensor in weights.items():
             if of_encoder(name) and is_used(name) and not (drop and drop.search(name)):
                 yield from self._projector.weights(
-                    self._vision, name.removeprefix("model."), tensor
+                    self._config, name.removeprefix("model."), tensor
                 )
-        yield from self._projector.more(self._vision, weights)
+        yield from self._projector.more(self._config, weights)
 
 
-def projector_of(folder: Path, config: Config, weights: Mapping[str, Tensor]) -> Eye | None:
+def find_encoder(folder: Path, config: Config, weights: Mapping[str, Tensor]) -> Encoder | None:
     """What converts the checkpoint's encoder; None where it has none, or one of a kind that is not
     converted. Raises BadCheckpoint.
     """
@@ -155,8 +155,8 @@ def projector_of(folder: Path, config: Config, weights: Mapping[str, Tensor]) ->
         own = _whole(part, str(config.top.get("model_type", "")))
         if projector.suits(own):
             files = Folder.read(folder, config)
-            vision = Vision(config, projector.settings(own), _images(folder), _added(files))
-            return Eye(projector, vision)
+            said = EncoderConfig(config, projector.settings(own), _images(folder), _added(files))
+            return Encoder(projector, said)
     return None
 
 

@@ -18,7 +18,7 @@ from puna.convert.check import check_layout, check_model, check_projector
 from puna.convert.checkpoint import read_config, read_weights
 from puna.convert.config import Config
 from puna.convert.conversion import Order, Written
-from puna.convert.encoder import projector_of
+from puna.convert.encoder import find_encoder
 from puna.convert.families.registry import family_of
 from puna.convert.family import Family, Keys, Value
 from puna.convert.keys import common_keys
@@ -104,11 +104,11 @@ def _files(
     outputs = map_weights(family, config, own, kind)
     keys = model_keys(folder, config, family, outputs, kind, family.read(config, weights))
     yield _File(Path(order.target), "model", family.architecture, keys, outputs)
-    eye = projector_of(folder, config, weights) if order.projector else None
-    if eye:
-        seen = eye.outputs(weights, kind)
-        path, keys = Path(order.projector), eye.keys(kind)
-        yield _File(path, "projector", eye.architecture, keys, seen, eye.row)
+    encoder = find_encoder(folder, config, weights) if order.projector else None
+    if encoder:
+        path, architecture = Path(order.projector), encoder.architecture
+        outputs, keys = encoder.outputs(weights, kind), encoder.keys(kind)
+        yield _File(path, "projector", architecture, keys, outputs, encoder.row)
 
 
 def model_keys(

@@ -15,7 +15,7 @@ from puna.convert.config import Config
 from puna.convert.family import Keys, Named
 from puna.convert.tensor import Tensor
 
-__all__ = ["CLIP_PIXELS", "HALF_PIXELS", "Pixels", "Projector", "Shapes", "Vision"]
+__all__ = ["CLIP_PIXELS", "HALF_PIXELS", "EncoderConfig", "Pixels", "Projector", "Shapes"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Each tensor's shape by its name in GGUF, the slowest dimension first."""
@@ -34,7 +34,7 @@ HALF_PIXELS = Pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
-class Vision:
+class EncoderConfig:
     """What a checkpoint says of its encoder: the whole configuration, the encoder's own part, how
     images are prepared, and the ids of tokens that were added to the vocabulary.
     """
@@ -67,15 +67,15 @@ class Vision:
             raise self.own.bad(key, self.own.get(key), " or ".join(map(str, supported)))
 
 
-def _no_keys(_vision: Vision) -> Keys:
+def _no_keys(_encoder: EncoderConfig) -> Keys:
     return {}
 
 
-def _as_it_is(_vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _as_it_is(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     return ((name, tensor),)
 
 
-def _nothing_more(_vision: Vision, _weights: Mapping[str, Tensor]) -> Iterable[Named]:
+def _nothing_more(_encoder: EncoderConfig, _weights: Mapping[str, Tensor]) -> Iterable[Named]:
     return ()
 
 
@@ -86,18 +86,18 @@ class Projector:
     kind: str
     """libmtmd's name for it."""
 
-    shapes: Callable[[Vision], Shapes]
+    shapes: Callable[[EncoderConfig], Shapes]
     """All tensors that the file has, no more and no less."""
 
-    keys: Callable[[Vision], Keys] = _no_keys
+    keys: Callable[[EncoderConfig], Keys] = _no_keys
     """Beyond the common keys, without `clip.`."""
 
-    weights: Callable[[Vision, str, Tensor], Iterable[Named]] = _as_it_is
+    weights: Callable[[EncoderConfig, str, Tensor], Iterable[Named]] = _as_it_is
     """What becomes of one tensor, under the maker's name without `model.` before it. Names that
     begin with `v.`, `a.` or `mm.` are those of the file.
     """
 
-    more: Callable[[Vision, Mapping[str, Tensor]], Iterable[Named]] = _nothing_more
+    more: Callable[[EncoderConfig, Mapping[str, Tensor]], Iterable[Named]] = _nothing_more
     """Tensors that are made of others of the checkpoint."""
 
     norm_eps: float = 1e-6

@@ -15,7 +15,7 @@ import pytest
 from puna.convert.checkpoint import read_config, read_weights
 from puna.convert.config import Config
 from puna.convert.conversion import Conversion, Written
-from puna.convert.encoder import projector_of
+from puna.convert.encoder import find_encoder
 from puna.convert.family import Value
 from puna.convert.projector import CLIP_PIXELS
 from puna.errors import BadCheckpoint, ConvertError
@@ -169,10 +169,10 @@ def look(name: str, folder: Path, **changes: Any) -> dict[str, Value]:
     told = {**sighted.config, "vision_config": own, **changes}
     source = replace(sighted, config=told).write(folder)
     weights = read_weights(source)
-    eye = projector_of(source, read_config(source), weights)
-    assert eye
-    eye.outputs(weights, "F16")
-    return eye.keys("F16")
+    encoder = find_encoder(source, read_config(source), weights)
+    assert encoder
+    encoder.outputs(weights, "F16")
+    return encoder.keys("F16")
 
 
 @pytest.mark.parametrize(
@@ -271,10 +271,10 @@ def test_without_its_token_between_rows_pixtral_is_refused(tmp_path: Path) -> No
     source = CHECKPOINTS["mistral3"].write(tmp_path)
     write_tokenizer(source)
     weights = read_weights(source)
-    eye = projector_of(source, read_config(source), weights)
-    assert eye
+    encoder = find_encoder(source, read_config(source), weights)
+    assert encoder
     with pytest.raises(BadCheckpoint, match=r"has no added token \[IMG_BREAK\]"):
-        eye.outputs(weights, "F16")
+        encoder.outputs(weights, "F16")
 
 
 def test_how_images_are_prepared_is_taken_from_either_file(tmp_path: Path) -> None:

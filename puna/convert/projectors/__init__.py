@@ -1,3 +1,3 @@
-"""Families of projectors, one file each: what a checkpoint's vision encoder is called in GGUF. See
+"""Families of projectors, one file each: what a checkpoint's encoder is called in GGUF. See
 registry.py.
 """

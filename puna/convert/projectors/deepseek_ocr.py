@@ -9,7 +9,7 @@ from typing import Any
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import Projector, Shapes, Vision
+from puna.convert.projector import EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, linear, norm
 from puna.convert.tensor import Tensor
 
@@ -42,12 +42,12 @@ def _settings(own: Config) -> Config:
     return Config({**clip, **fixed, _SAM: _numbers(own, _SAM)})
 
 
-def _sam(vision: Vision) -> Config:
-    return vision.own.part(_SAM)
+def _sam(encoder: EncoderConfig) -> Config:
+    return encoder.own.part(_SAM)
 
 
-def _keys(vision: Vision) -> Keys:
-    sam = _sam(vision)
+def _keys(encoder: EncoderConfig) -> Keys:
+    sam = _sam(encoder)
     looking = tuple(sam.items("global_attn_indexes"))
     n_blocks = sam.n_layers
     if looking != tuple(block for block in _LOOK_EVERYWHERE if block < n_blocks):
@@ -56,31 +56,31 @@ def _keys(vision: Vision) -> Keys:
         "use_gelu": True,
         "vision.window_size": _WINDOW,
         "vision.preproc_min_tiles": 2,
-        "vision.preproc_max_tiles": _TILES[vision.whole.architecture],
+        "vision.preproc_max_tiles": _TILES[encoder.whole.architecture],
         "vision.sam.block_count": n_blocks,
         "vision.sam.embedding_length": sam.whole("width"),
         "vision.sam.head_count": sam.n_heads,
     }
 
 
-def _shapes(vision: Vision) -> Shapes:
-    width, text = vision.width, vision.text_width
-    channels = [n for n in _sam(vision).items("downsample_channels") if type(n) is int]
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    width, text = encoder.width, encoder.text_width
+    channels = [n for n in _sam(encoder).items("downsample_channels") if type(n) is int]
     if len(channels) != 2:
-        raise vision.own.bad("downsample_channels", channels, "two numbers")
+        raise encoder.own.bad("downsample_channels", channels, "two numbers")
     first, last = channels
     return {
-        **_sam_shapes(_sam(vision)),
-        "v.sam.neck.0.weight": (_NECK, _sam(vision).whole("width"), 1, 1),
+        **_sam_shapes(_sam(encoder)),
+        "v.sam.neck.0.weight": (_NECK, _sam(encoder).whole("width"), 1, 1),
         **norm("v.sam.neck.1", _NECK),
         "v.sam.neck.2.weight": (_NECK, _NECK, 3, 3),
         **norm("v.sam.neck.3", _NECK),
         "v.sam.net_2.weight": (first, _NECK, 3, 3),
         "v.sam.net_3.weight": (last, first, 3, 3),
         "v.class_embd": (width,),
-        "v.position_embd.weight": (vision.n_patches**2 + 1, width),
+        "v.position_embd.weight": (encoder.n_patches**2 + 1, width),
         **norm("v.pre_ln", width),
-        **block_shapes(vision, fused=True),
+        **block_shapes(encoder, fused=True),
         **linear("mm.model.fc", text, width + last),
         "v.image_newline": (text,),
         "v.view_seperator": (1, text),
@@ -108,7 +108,7 @@ def _sam_shapes(sam: Config) -> Shapes:
     return shapes
 
 
-def _weights(_vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     if name == "view_seperator":
         tensor = tensor.reshaped(1, -1)
     elif name.endswith(("pos_embed", "rel_pos_h", "rel_pos_w")):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from puna.convert.family import Keys, Named
-from puna.convert.projector import Projector, Shapes, Vision
+from puna.convert.projector import EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, norm, patch_shapes
 from puna.convert.projectors.towers import nested
 from puna.convert.tensor import Tensor
@@ -15,34 +15,34 @@ _USUAL_SIDE = 4
 """Patches along a side of what is averaged, unless the file says another number."""
 
 
-def _side(vision: Vision) -> int:
+def _side(encoder: EncoderConfig) -> int:
     """Patches along a side of what becomes one token."""
-    tokens = vision.whole.whole("mm_tokens_per_image", 256)
+    tokens = encoder.whole.whole("mm_tokens_per_image", 256)
     along = math.isqrt(tokens)
-    if not along or along**2 != tokens or vision.n_patches % along:
-        square = f"a square that parts {vision.n_patches} patches a side"
-        raise vision.whole.bad("mm_tokens_per_image", tokens, square)
-    return vision.n_patches // along
+    if not along or along**2 != tokens or encoder.n_patches % along:
+        square = f"a square that parts {encoder.n_patches} patches a side"
+        raise encoder.whole.bad("mm_tokens_per_image", tokens, square)
+    return encoder.n_patches // along
 
 
-def _keys(vision: Vision) -> Keys:
-    side = _side(vision)
+def _keys(encoder: EncoderConfig) -> Keys:
+    side = _side(encoder)
     return {"vision.projector.scale_factor": None if side == _USUAL_SIDE else side}
 
 
-def _shapes(vision: Vision) -> Shapes:
+def _shapes(encoder: EncoderConfig) -> Shapes:
     return {
-        **patch_shapes(vision),
-        "v.patch_embd.bias": (vision.width,),
-        "v.position_embd.weight": (vision.n_patches**2, vision.width),
-        **block_shapes(vision),
-        **norm("v.post_ln", vision.width),
-        "mm.soft_emb_norm.weight": (vision.width,),
-        "mm.input_projection.weight": (vision.width, vision.text_width),
+        **patch_shapes(encoder),
+        "v.patch_embd.bias": (encoder.width,),
+        "v.position_embd.weight": (encoder.n_patches**2, encoder.width),
+        **block_shapes(encoder),
+        **norm("v.post_ln", encoder.width),
+        "mm.soft_emb_norm.weight": (encoder.width,),
+        "mm.input_projection.weight": (encoder.width, encoder.text_width),
     }
 
 
-def _weights(_vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     """The projector's norm counts from one; its matrix stands the other way round, as here."""
     if name.endswith("mm_soft_emb_norm.weight"):
         yield "mm.soft_emb_norm.weight", tensor.plus(1)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import Pixels, Projector, Shapes, Vision
+from puna.convert.projector import EncoderConfig, Pixels, Projector, Shapes
 from puna.convert.projectors.layers import linear, norm, patch_shapes
 from puna.convert.tensor import Tensor
 
@@ -40,16 +40,16 @@ _OUTSIDE = {
 _USUAL_SIDE, _USUAL_BASE = 3, 100.0
 
 
-def _keys(vision: Vision) -> Keys:
-    own = vision.own
+def _keys(encoder: EncoderConfig) -> Keys:
+    own = encoder.own
     side = own.whole("pooling_kernel_size", _USUAL_SIDE)
     if own.n_kv_heads != own.n_heads:
         raise own.bad("n_kv_heads", own.n_kv_heads, "as many as query heads")
-    if own.head_size * own.n_heads != vision.width:
-        raise own.bad("head_dim", own.head_size, f"a part of {vision.width}")
+    if own.head_size * own.n_heads != encoder.width:
+        raise own.bad("head_dim", own.head_size, f"a part of {encoder.width}")
     if own.rope.real("rope_theta", _USUAL_BASE) != _USUAL_BASE:
         raise own.bad("rope_theta", own.rope.get("rope_theta"), "100, which the engine has")
-    vision.refuse("hidden_activation", "gelu_pytorch_tanh")
+    encoder.refuse("hidden_activation", "gelu_pytorch_tanh")
     return {
         "use_gelu": True,
         "vision.attention.layer_norm_epsilon": own.real("rms_eps", 1e-6),
@@ -62,13 +62,13 @@ def _settings(own: Config) -> Config:
     return Config({"image_size": 224, **own.text})
 
 
-def _shapes(vision: Vision) -> Shapes:
-    own, width = vision.own, vision.width
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    own, width = encoder.own, encoder.width
     ffn = own.whole("ffn")
     shapes: dict[str, tuple[int, ...]] = {
-        **patch_shapes(vision),
+        **patch_shapes(encoder),
         "v.position_embd.weight": (2, own.whole("position_embedding_size"), width),
-        "mm.input_projection.weight": (vision.text_width, width),
+        "mm.input_projection.weight": (encoder.text_width, width),
     }
     if own.flag("standardize"):
         shapes |= {"v.std_bias": (width,), "v.std_scale": (width,)}
@@ -88,10 +88,10 @@ def _shapes(vision: Vision) -> Shapes:
     return shapes
 
 
-def _weights(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     """A patch's values come pixel by pixel, where the engine wants colour by colour."""
     if name.endswith("patch_embedder.input_proj.weight"):
-        size = vision.own.whole("patch_size")
+        size = encoder.own.whole("patch_size")
         colours = tensor.reshaped(tensor.shape[0], -1, 3).transposed()
         yield "v.patch_embd.weight", colours.reshaped(tensor.shape[0], 3, size, size)
     elif found := _BLOCK.fullmatch(name):

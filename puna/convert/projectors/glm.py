@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import CLIP_PIXELS, Projector, Shapes, Vision
+from puna.convert.projector import CLIP_PIXELS, EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
 from puna.convert.projectors.qwen_vl import FRAMES, MERGE, frame
 from puna.convert.tensor import Tensor
@@ -16,25 +16,25 @@ from puna.convert.tensor import Tensor
 _MERGER = "merger_intermediate_size"  # ours: the two models say it in different ways
 
 
-def _keys(vision: Vision) -> Keys:
-    vision.refuse("spatial_merge_size", MERGE)
-    vision.refuse("temporal_patch_size", FRAMES)
-    vision.refuse("hidden_act", "silu")
+def _keys(encoder: EncoderConfig) -> Keys:
+    encoder.refuse("spatial_merge_size", MERGE)
+    encoder.refuse("temporal_patch_size", FRAMES)
+    encoder.refuse("hidden_act", "silu")
     return {
         "vision.spatial_merge_size": MERGE,
-        "vision.attention.layer_norm_epsilon": vision.own.real("rms_eps", 1e-5),
+        "vision.attention.layer_norm_epsilon": encoder.own.real("rms_eps", 1e-5),
     }
 
 
-def _around(vision: Vision) -> Shapes:
+def _around(encoder: EncoderConfig) -> Shapes:
     """What is before and after the blocks."""
-    text, inner = vision.own.whole("out_hidden_size"), vision.own.whole(_MERGER)
+    text, inner = encoder.own.whole("out_hidden_size"), encoder.own.whole(_MERGER)
     return {
-        **patch_shapes(vision),
-        **patch_shapes(vision, "v.patch_embd.weight.1"),
-        "v.patch_embd.bias": (vision.width,),
-        **norm("v.post_ln", vision.width, bias=False),
-        "mm.patch_merger.weight": (text, vision.width, MERGE, MERGE),
+        **patch_shapes(encoder),
+        **patch_shapes(encoder, "v.patch_embd.weight.1"),
+        "v.patch_embd.bias": (encoder.width,),
+        **norm("v.post_ln", encoder.width, bias=False),
+        "mm.patch_merger.weight": (text, encoder.width, MERGE, MERGE),
         "mm.patch_merger.bias": (text,),
         **linear("mm.model.fc", text, text, bias=False),
         **norm("mm.post_norm", text),
@@ -44,34 +44,34 @@ def _around(vision: Vision) -> Shapes:
     }
 
 
-def _glm4v(vision: Vision) -> Shapes:
-    bias = vision.own.flag("attention_bias")
+def _glm4v(encoder: EncoderConfig) -> Shapes:
+    bias = encoder.own.flag("attention_bias")
     return {
-        **_around(vision),
-        "v.position_embd.weight": (vision.n_patches**2, vision.width),
-        **norm("v.norm_embd", vision.width, bias=False),
+        **_around(encoder),
+        "v.position_embd.weight": (encoder.n_patches**2, encoder.width),
+        **norm("v.norm_embd", encoder.width, bias=False),
         **block_shapes(
-            vision, attention_bias=bias, ffn_bias=False, norm_bias=False, gate=True, fused=True
+            encoder, attention_bias=bias, ffn_bias=False, norm_bias=False, gate=True, fused=True
         ),
     }
 
 
-def _glm_ocr(vision: Vision) -> Shapes:
-    bias = vision.own.flag("attention_bias", True)
+def _glm_ocr(encoder: EncoderConfig) -> Shapes:
+    bias = encoder.own.flag("attention_bias", True)
     shapes = {
-        **_around(vision),
+        **_around(encoder),
         **block_shapes(
-            vision, attention_bias=bias, ffn_bias=bias, norm_bias=False, gate=True, fused=True
+            encoder, attention_bias=bias, ffn_bias=bias, norm_bias=False, gate=True, fused=True
         ),
     }
-    size = vision.width // max(vision.own.n_heads, 1)
-    for block in range(vision.own.n_layers):
+    size = encoder.width // max(encoder.own.n_heads, 1)
+    for block in range(encoder.own.n_layers):
         for part in "qk":
             shapes |= norm(f"v.blk.{block}.attn_{part}_norm", size, bias=False)
     return shapes
 
 
-def _weights(_vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     if name == "visual.patch_embed.proj.weight":
         yield "v.patch_embd.weight", frame(tensor, 0)
         yield "v.patch_embd.weight.1", frame(tensor, 1)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import Pixels, Projector, Shapes, Vision
+from puna.convert.projector import EncoderConfig, Pixels, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
 from puna.convert.tensor import Tensor, concat
 
@@ -59,57 +59,59 @@ def _settings(own: Config) -> Config:
     return Config(values)
 
 
-def _side(vision: Vision) -> int:
+def _side(encoder: EncoderConfig) -> int:
     """Patches along a side of what becomes one token."""
-    ratio = vision.whole.real("downsample_ratio", 0.5)
+    ratio = encoder.whole.real("downsample_ratio", 0.5)
     side = round(1 / ratio) if ratio > 0 else 0
-    if side < 1 or vision.n_patches % side:
-        raise vision.whole.bad("downsample_ratio", ratio, f"a part of {vision.n_patches}")
+    if side < 1 or encoder.n_patches % side:
+        raise encoder.whole.bad("downsample_ratio", ratio, f"a part of {encoder.n_patches}")
     return side
 
 
-def _keys(vision: Vision) -> Keys:
-    whole = Config(vision.whole.top)
-    if _is_normed(vision) != (vision.width == 3200 and vision.own.n_layers == 45):
-        raise vision.own.bad("use_qk_norm", vision.own.get("use_qk_norm"), "as the engine knows it")
+def _keys(encoder: EncoderConfig) -> Keys:
+    whole = Config(encoder.whole.top)
+    if _is_normed(encoder) != (encoder.width == 3200 and encoder.own.n_layers == 45):
+        raise encoder.own.bad(
+            "use_qk_norm", encoder.own.get("use_qk_norm"), "as the engine knows it"
+        )
     return {
-        "vision.projector.scale_factor": _side(vision),
+        "vision.projector.scale_factor": _side(encoder),
         "vision.preproc_min_tiles": whole.whole("min_dynamic_patch", 0) or None,
         "vision.preproc_max_tiles": whole.whole("max_dynamic_patch", 0) or None,
     }
 
 
-def _is_normed(vision: Vision) -> bool:
+def _is_normed(encoder: EncoderConfig) -> bool:
     """Whether it is the large one, with norms of another kind."""
-    rms = vision.own.text_of("norm_type", "layer_norm") == "rms_norm"
-    return rms or vision.own.flag("use_qk_norm", vision.own.flag("qk_normalization"))
+    rms = encoder.own.text_of("norm_type", "layer_norm") == "rms_norm"
+    return rms or encoder.own.flag("use_qk_norm", encoder.own.flag("qk_normalization"))
 
 
-def _shapes(vision: Vision) -> Shapes:
-    width, text = vision.width, vision.text_width
-    wide = width * _side(vision) ** 2
-    biased = vision.own.flag("attention_bias", vision.own.flag("qkv_bias"))
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    width, text = encoder.width, encoder.text_width
+    wide = width * _side(encoder) ** 2
+    biased = encoder.own.flag("attention_bias", encoder.own.flag("qkv_bias"))
     shapes = {
-        **patch_shapes(vision),
+        **patch_shapes(encoder),
         "v.patch_embd.bias": (width,),
         "v.class_embd": (width,),
-        "v.position_embd.weight": (vision.n_patches**2 + 1, width),
-        **block_shapes(vision, norm_bias=not _is_normed(vision)),
+        "v.position_embd.weight": (encoder.n_patches**2 + 1, width),
+        **block_shapes(encoder, norm_bias=not _is_normed(encoder)),
         **norm("mm.model.mlp.0", wide),
         **linear("mm.model.mlp.1", text, wide),
         **linear("mm.model.mlp.3", text, text),
     }
-    for block in range(vision.own.n_layers):
+    for block in range(encoder.own.n_layers):
         for name in ("ls1", "ls2"):
             shapes[f"v.blk.{block}.{name}.weight"] = (width,)
-        for name in ("attn_q_norm", "attn_k_norm") if _is_normed(vision) else ():
+        for name in ("attn_q_norm", "attn_k_norm") if _is_normed(encoder) else ():
             shapes[f"v.blk.{block}.{name}.weight"] = (width,)
         for name in () if biased else ("attn_q", "attn_k", "attn_v"):
             del shapes[f"v.blk.{block}.{name}.bias"]
     return shapes
 
 
-def _weights(_vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     if found := _BLOCK.fullmatch(name):
         yield from _of_block(f"v.blk.{found[1]}", found[2], tensor)
         return

@@ -4,7 +4,7 @@ linear layers.
 
 from __future__ import annotations
 
-from puna.convert.projector import Shapes, Vision
+from puna.convert.projector import EncoderConfig, Shapes
 
 __all__ = ["block_shapes", "linear", "norm", "patch_shapes"]
 
@@ -22,7 +22,7 @@ def norm(name: str, width: int, *, bias: bool = True) -> Shapes:
 
 
 def block_shapes(
-    vision: Vision,
+    encoder: EncoderConfig,
     *,
     attention_bias: bool = True,
     ffn_bias: bool = True,
@@ -31,9 +31,9 @@ def block_shapes(
     fused: bool = False,
 ) -> Shapes:
     """All blocks of an encoder; `fused`: queries, keys and values are one tensor."""
-    width, ffn = vision.width, vision.own.whole("ffn")
+    width, ffn = encoder.width, encoder.own.whole("ffn")
     shapes: dict[str, tuple[int, ...]] = {}
-    for number in range(vision.own.n_layers):
+    for number in range(encoder.own.n_layers):
         block = f"v.blk.{number}"
         rows = {"attn_qkv": 3 * width} if fused else dict.fromkeys(_ATTENTION, width)
         for name, n_rows in {**rows, "attn_out": width}.items():
@@ -46,7 +46,7 @@ def block_shapes(
     return shapes
 
 
-def patch_shapes(vision: Vision, name: str = "v.patch_embd.weight") -> Shapes:
+def patch_shapes(encoder: EncoderConfig, name: str = "v.patch_embd.weight") -> Shapes:
     """The convolution that makes a patch's pixels one vector."""
-    size = vision.own.whole("patch_size")
-    return {name: (vision.width, 3, size, size)}
+    size = encoder.own.whole("patch_size")
+    return {name: (encoder.width, 3, size, size)}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import Projector, Shapes, Vision
+from puna.convert.projector import EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
 from puna.convert.projectors.towers import nested
 from puna.convert.tensor import Tensor
@@ -17,46 +17,46 @@ from puna.convert.tensor import Tensor
 _LAST = -1
 
 
-def _side(vision: Vision) -> int:
+def _side(encoder: EncoderConfig) -> int:
     """Patches along a side of what becomes one token."""
-    return vision.whole.whole("downsample_factor", 2)
+    return encoder.whole.whole("downsample_factor", 2)
 
 
-def _keys(vision: Vision) -> Keys:
-    layer = vision.whole.get("vision_feature_layer")
+def _keys(encoder: EncoderConfig) -> Keys:
+    layer = encoder.whole.get("vision_feature_layer")
     if layer not in (None, _LAST):
-        raise vision.whole.bad("vision_feature_layer", layer, "the last one")
-    act = vision.whole.text_of("projector_hidden_act", "gelu")
+        raise encoder.whole.bad("vision_feature_layer", layer, "the last one")
+    act = encoder.whole.text_of("projector_hidden_act", "gelu")
     if act != "gelu":
-        raise vision.whole.bad("projector_hidden_act", act, "gelu")
-    return {"vision.projector.scale_factor": _side(vision)}
+        raise encoder.whole.bad("projector_hidden_act", act, "gelu")
+    return {"vision.projector.scale_factor": _side(encoder)}
 
 
-def _shapes(vision: Vision) -> Shapes:
-    width, merged = vision.width, vision.width * _side(vision) ** 2
-    inner = vision.whole.whole("projector_hidden_size", 2560)
-    has_norm = vision.whole.flag("projector_use_layernorm", True)
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    width, merged = encoder.width, encoder.width * _side(encoder) ** 2
+    inner = encoder.whole.whole("projector_hidden_size", 2560)
+    has_norm = encoder.whole.flag("projector_use_layernorm", True)
     return {
-        **patch_shapes(vision),
+        **patch_shapes(encoder),
         "v.patch_embd.bias": (width,),
-        "v.position_embd.weight": (vision.own.whole("num_patches"), width),
-        **block_shapes(vision),
+        "v.position_embd.weight": (encoder.own.whole("num_patches"), width),
+        **block_shapes(encoder),
         **norm("v.post_ln", width),
         **(norm("mm.input_norm", merged) if has_norm else {}),
         **linear("mm.1", inner, merged),
-        **linear("mm.2", vision.text_width, inner),
+        **linear("mm.2", encoder.text_width, inner),
     }
 
 
-def _weights(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     if name.endswith("embeddings.patch_embedding.weight"):
-        tensor = _convolution(vision, tensor)
+        tensor = _convolution(encoder, tensor)
     yield nested(name), tensor
 
 
-def _convolution(vision: Vision, tensor: Tensor) -> Tensor:
+def _convolution(encoder: EncoderConfig, tensor: Tensor) -> Tensor:
     """A matrix over the pixels of a patch, whose colours come last, as the convolution it is."""
-    size = vision.own.whole("patch_size")
+    size = encoder.own.whole("patch_size")
     if len(tensor.shape) != 2 or tensor.shape[1] != 3 * size**2:
         raise tensor.bad(f"shape {list(tensor.shape)} is not that of patches of {size} pixels")
     width = tensor.shape[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import CLIP_PIXELS, HALF_PIXELS, Projector, Shapes, Vision
+from puna.convert.projector import CLIP_PIXELS, HALF_PIXELS, EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
 from puna.convert.projectors.towers import nested
 from puna.convert.tensor import Tensor
@@ -14,66 +14,66 @@ from puna.convert.tensor import Tensor
 _MATRICES = {"linear_1": "mm.0", "linear_2": "mm.2"}
 
 
-def _depths(vision: Vision) -> list[int]:
+def _depths(encoder: EncoderConfig) -> list[int]:
     """After how many blocks the encoder is read; several readings stand side by side."""
-    said = vision.whole.get("vision_feature_layer")
+    said = encoder.whole.get("vision_feature_layer")
     layers = said if isinstance(said, list) and said else [-2 if said is None else said]
-    n_blocks = vision.own.n_layers
+    n_blocks = encoder.own.n_layers
     if any(type(layer) is not int for layer in layers):
-        raise vision.whole.bad("vision_feature_layer", said, "numbers of layers")
+        raise encoder.whole.bad("vision_feature_layer", said, "numbers of layers")
     depths = [layer if layer >= 0 else n_blocks + 1 + layer for layer in layers]
     if depths != sorted(set(depths)) or not 0 <= depths[0] <= depths[-1] <= n_blocks:
-        raise vision.whole.bad("vision_feature_layer", said, f"rising, up to {n_blocks} layers")
+        raise encoder.whole.bad("vision_feature_layer", said, f"rising, up to {n_blocks} layers")
     return depths
 
 
-def _keys(vision: Vision) -> Keys:
+def _keys(encoder: EncoderConfig) -> Keys:
     """The engine reads before the last block, unless it is told something else."""
-    depths = _depths(vision)
-    usual = depths == [vision.own.n_layers - 1]
+    depths = _depths(encoder)
+    usual = depths == [encoder.own.n_layers - 1]
     return {"vision.feature_layer": None if usual else depths}
 
 
-def _projected(vision: Vision) -> Shapes:
-    text = vision.text_width
-    act = vision.whole.text_of("projector_hidden_act", "gelu")
+def _projected(encoder: EncoderConfig) -> Shapes:
+    text = encoder.text_width
+    act = encoder.whole.text_of("projector_hidden_act", "gelu")
     if act != "gelu":
-        raise vision.whole.bad("projector_hidden_act", act, "gelu")
-    width = vision.width * len(_depths(vision))
+        raise encoder.whole.bad("projector_hidden_act", act, "gelu")
+    width = encoder.width * len(_depths(encoder))
     return {**linear("mm.0", text, width), **linear("mm.2", text, text)}
 
 
-def _clip(vision: Vision) -> Shapes:
-    _strategy(vision, "default")
+def _clip(encoder: EncoderConfig) -> Shapes:
+    _strategy(encoder, "default")
     return {
-        **patch_shapes(vision),
-        "v.class_embd": (vision.width,),
-        "v.position_embd.weight": (vision.n_patches**2 + 1, vision.width),
-        **norm("v.pre_ln", vision.width),
-        **block_shapes(vision),
-        **_projected(vision),
+        **patch_shapes(encoder),
+        "v.class_embd": (encoder.width,),
+        "v.position_embd.weight": (encoder.n_patches**2 + 1, encoder.width),
+        **norm("v.pre_ln", encoder.width),
+        **block_shapes(encoder),
+        **_projected(encoder),
     }
 
 
-def _siglip(vision: Vision) -> Shapes:
-    _strategy(vision, "full")
+def _siglip(encoder: EncoderConfig) -> Shapes:
+    _strategy(encoder, "full")
     return {
-        **patch_shapes(vision),
-        "v.patch_embd.bias": (vision.width,),
-        "v.position_embd.weight": (vision.n_patches**2, vision.width),
-        **block_shapes(vision),
-        **_projected(vision),
+        **patch_shapes(encoder),
+        "v.patch_embd.bias": (encoder.width,),
+        "v.position_embd.weight": (encoder.n_patches**2, encoder.width),
+        **block_shapes(encoder),
+        **_projected(encoder),
     }
 
 
-def _strategy(vision: Vision, wanted: str) -> None:
+def _strategy(encoder: EncoderConfig, wanted: str) -> None:
     """The engine leaves out the class's place where there is one, and nothing else."""
-    said = vision.whole.text_of("vision_feature_select_strategy", "default")
+    said = encoder.whole.text_of("vision_feature_select_strategy", "default")
     if said != wanted:
-        raise vision.whole.bad("vision_feature_select_strategy", said, wanted)
+        raise encoder.whole.bad("vision_feature_select_strategy", said, wanted)
 
 
-def _weights(_vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     for theirs, ours in _MATRICES.items():
         name = name.replace(f"multi_modal_projector.{theirs}", ours)
     yield nested(name), tensor

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import Projector, Shapes, Vision
+from puna.convert.projector import EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
 from puna.convert.tensor import Tensor
 
@@ -22,10 +22,10 @@ _PARTS = {
 }
 
 
-def _keys(vision: Vision) -> Keys:
-    if vision.own.whole("spatial_merge_size", _SIDE) != _SIDE:
-        raise vision.own.bad("spatial_merge_size", vision.own.get("spatial_merge_size"), "2")
-    images = vision.images
+def _keys(encoder: EncoderConfig) -> Keys:
+    if encoder.own.whole("spatial_merge_size", _SIDE) != _SIDE:
+        raise encoder.own.bad("spatial_merge_size", encoder.own.get("spatial_merge_size"), "2")
+    images = encoder.images
     size = images.part("size")
     return {
         "vision.image_min_pixels": images.whole("min_pixels", size.whole("shortest_edge", _LEAST)),
@@ -33,21 +33,21 @@ def _keys(vision: Vision) -> Keys:
     }
 
 
-def _shapes(vision: Vision) -> Shapes:
-    width, wide = vision.width, vision.width * _SIDE**2
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    width, wide = encoder.width, encoder.width * _SIDE**2
     return {
-        **patch_shapes(vision),
+        **patch_shapes(encoder),
         "v.patch_embd.bias": (width,),
-        "v.position_embd.weight": (vision.n_patches**2, width),
-        **block_shapes(vision),
+        "v.position_embd.weight": (encoder.n_patches**2, width),
+        **block_shapes(encoder),
         **norm("v.post_ln", width),
         **norm("mm.input_norm", width),
         **linear("mm.1", wide, wide),
-        **linear("mm.2", vision.text_width, wide),
+        **linear("mm.2", encoder.text_width, wide),
     }
 
 
-def _weights(_vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     for theirs, ours in _PARTS.items():
         if name.startswith(theirs):
             name = name.replace(theirs, ours, 1)

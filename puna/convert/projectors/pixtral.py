@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import CLIP_PIXELS, Projector, Shapes, Vision
+from puna.convert.projector import CLIP_PIXELS, EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
 from puna.convert.tensor import Tensor
 from puna.errors import BadCheckpoint
@@ -17,62 +17,62 @@ _BREAK = "[IMG_BREAK]"
 _ROPE_BASE = 10000.0  # the engine knows no other
 
 
-def _merge(vision: Vision) -> int:
+def _merge(encoder: EncoderConfig) -> int:
     """Patches along a side of what becomes one token; 0 where there is no merging."""
-    return vision.whole.whole("spatial_merge_size", 0)
+    return encoder.whole.whole("spatial_merge_size", 0)
 
 
-def _keys(vision: Vision) -> Keys:
-    if vision.own.rope_base != _ROPE_BASE:
-        raise vision.own.bad("rope_theta", vision.own.rope_base, str(_ROPE_BASE))
-    vision.refuse("head_dim", vision.width // vision.own.n_heads)
-    return {"vision.spatial_merge_size": _merge(vision) or None}
+def _keys(encoder: EncoderConfig) -> Keys:
+    if encoder.own.rope_base != _ROPE_BASE:
+        raise encoder.own.bad("rope_theta", encoder.own.rope_base, str(_ROPE_BASE))
+    encoder.refuse("head_dim", encoder.width // encoder.own.n_heads)
+    return {"vision.spatial_merge_size": _merge(encoder) or None}
 
 
-def _shapes(vision: Vision) -> Shapes:
-    text, width, merge = vision.text_width, vision.width, _merge(vision)
-    bias = vision.whole.flag("multimodal_projector_bias", not merge)
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    text, width, merge = encoder.text_width, encoder.width, _merge(encoder)
+    bias = encoder.whole.flag("multimodal_projector_bias", not merge)
     merger: Shapes = {
         "mm.input_norm.weight": (width,),
         "mm.patch_merger.weight": (width, width * merge**2),
     }
     return {
-        **patch_shapes(vision),
+        **patch_shapes(encoder),
         **norm("v.pre_ln", width, bias=False),
-        **block_shapes(vision, attention_bias=False, ffn_bias=False, norm_bias=False, gate=True),
+        **block_shapes(encoder, attention_bias=False, ffn_bias=False, norm_bias=False, gate=True),
         **(merger if merge else {}),
         **linear("mm.1", text, width, bias=bias),
         **linear("mm.2", text, text, bias=bias),
     }
 
 
-def _with_break(vision: Vision) -> Shapes:
-    return {**_shapes(vision), "v.token_embd.img_break": (vision.text_width,)}
+def _with_break(encoder: EncoderConfig) -> Shapes:
+    return {**_shapes(encoder), "v.token_embd.img_break": (encoder.text_width,)}
 
 
-def _weights(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     if name.endswith(("q_proj.weight", "k_proj.weight")):
-        tensor = tensor.unrotated(vision.own.n_heads)
+        tensor = tensor.unrotated(encoder.own.n_heads)
     yield name, tensor
 
 
-def _lighton_keys(vision: Vision) -> Keys:
+def _lighton_keys(encoder: EncoderConfig) -> Keys:
     """Images are made as long as this, and no longer."""
-    longest = vision.images.part("size").whole("longest_edge", vision.own.whole("image_size"))
-    return {**_keys(vision), "vision.preproc_image_size": longest}
+    longest = encoder.images.part("size").whole("longest_edge", encoder.own.whole("image_size"))
+    return {**_keys(encoder), "vision.preproc_image_size": longest}
 
 
-def _lighton(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _lighton(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     name = name.replace("vision_encoder.", "vision_tower.", 1)
     name = name.replace("vision_projection.", "multi_modal_projector.", 1)
-    yield from _weights(vision, name, tensor)
+    yield from _weights(encoder, name, tensor)
 
 
-def _break(vision: Vision, weights: Mapping[str, Tensor]) -> Iterable[Named]:
+def _break(encoder: EncoderConfig, weights: Mapping[str, Tensor]) -> Iterable[Named]:
     """The text model's embedding of the token that ends a row of patches."""
-    if _BREAK not in vision.tokens:
+    if _BREAK not in encoder.tokens:
         raise BadCheckpoint("tokenizer.json", f"has no added token {_BREAK}")
-    row = vision.tokens[_BREAK]
+    row = encoder.tokens[_BREAK]
     for name, tensor in weights.items():
         if name.endswith("embed_tokens.weight"):
             yield "v.token_embd.img_break", tensor.rows(row, row + 1).reshaped(-1)

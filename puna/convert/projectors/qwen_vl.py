@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import CLIP_PIXELS, Projector, Shapes, Vision
+from puna.convert.projector import CLIP_PIXELS, EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import block_shapes, linear, norm, patch_shapes
 from puna.convert.tensor import Tensor
 
@@ -18,45 +18,45 @@ MERGE, FRAMES, _WINDOW = 2, 2, 112  # what the engine computes, and nothing else
 _IMAGE_SIZE = 560  # pixels; a number that must be there, for images of any size
 
 
-def _keys(vision: Vision) -> Keys:
-    vision.refuse("spatial_merge_size", MERGE)
-    vision.refuse("temporal_patch_size", FRAMES)
+def _keys(encoder: EncoderConfig) -> Keys:
+    encoder.refuse("spatial_merge_size", MERGE)
+    encoder.refuse("temporal_patch_size", FRAMES)
     return {"vision.spatial_merge_size": MERGE}
 
 
-def _window_keys(vision: Vision) -> Keys:
+def _window_keys(encoder: EncoderConfig) -> Keys:
     """Every so many blocks one sees the whole image."""
-    vision.refuse("window_size", _WINDOW)
-    whole = list(vision.own.items("fullatt_block_indexes"))
+    encoder.refuse("window_size", _WINDOW)
+    whole = list(encoder.own.items("fullatt_block_indexes"))
     every = whole[0] + 1 if whole and type(whole[0]) is int else 0
-    if every < 1 or whole != list(range(every - 1, vision.own.n_layers, every)):
-        raise vision.own.bad("fullatt_block_indexes", whole or None, "every so many blocks")
-    return {**_keys(vision), "vision.n_wa_pattern": every}
+    if every < 1 or whole != list(range(every - 1, encoder.own.n_layers, every)):
+        raise encoder.own.bad("fullatt_block_indexes", whole or None, "every so many blocks")
+    return {**_keys(encoder), "vision.n_wa_pattern": every}
 
 
-def _around(vision: Vision) -> Shapes:
+def _around(encoder: EncoderConfig) -> Shapes:
     """What is before and after the blocks."""
-    merged = vision.width * MERGE**2
+    merged = encoder.width * MERGE**2
     return {
-        **patch_shapes(vision),
-        **patch_shapes(vision, "v.patch_embd.weight.1"),
+        **patch_shapes(encoder),
+        **patch_shapes(encoder, "v.patch_embd.weight.1"),
         **linear("mm.0", merged, merged),
-        **linear("mm.2", vision.text_width, merged),
+        **linear("mm.2", encoder.text_width, merged),
     }
 
 
-def _qwen2(vision: Vision) -> Shapes:
-    return {**_around(vision), **norm("v.post_ln", vision.width), **block_shapes(vision)}
+def _qwen2(encoder: EncoderConfig) -> Shapes:
+    return {**_around(encoder), **norm("v.post_ln", encoder.width), **block_shapes(encoder)}
 
 
-def _qwen25(vision: Vision) -> Shapes:
-    last = norm("v.post_ln", vision.width, bias=False)
-    return {**_around(vision), **last, **block_shapes(vision, norm_bias=False, gate=True)}
+def _qwen25(encoder: EncoderConfig) -> Shapes:
+    last = norm("v.post_ln", encoder.width, bias=False)
+    return {**_around(encoder), **last, **block_shapes(encoder, norm_bias=False, gate=True)}
 
 
-def _weights(vision: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     if ".attn.qkv." in name:
-        width = vision.width
+        width = encoder.width
         for letter, part in zip("qkv", tensor.split(width, width, width), strict=True):
             yield name.replace(".qkv.", f".{letter}."), part
     elif name.endswith("patch_embed.proj.weight"):

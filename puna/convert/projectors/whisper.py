@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
-from puna.convert.projector import Projector, Shapes, Vision
+from puna.convert.projector import EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import linear, norm
 from puna.convert.tensor import Tensor
 
@@ -27,13 +27,13 @@ def _settings(own: Config) -> Config:
     return Config({_NAMES.get(key, key): value for key, value in own.top.items()})
 
 
-def _keys(audio: Vision) -> Keys:
+def _keys(audio: EncoderConfig) -> Keys:
     audio.refuse("activation_function", "gelu")
     audio.refuse("max_source_positions", _POSITIONS)
     return {"audio.num_mel_bins": audio.own.whole("num_mel_bins")}
 
 
-def _tower(audio: Vision) -> Shapes:
+def _tower(audio: EncoderConfig) -> Shapes:
     width, ffn = audio.width, audio.own.whole("ffn")
     shapes: dict[str, tuple[int, ...]] = {
         "a.conv1d.1.weight": (width, audio.own.whole("num_mel_bins"), _KERNEL),
@@ -54,11 +54,11 @@ def _tower(audio: Vision) -> Shapes:
     return shapes
 
 
-def _qwen2(audio: Vision) -> Shapes:
+def _qwen2(audio: EncoderConfig) -> Shapes:
     return {**_tower(audio), **linear("mm.a.fc", audio.text_width, audio.width)}
 
 
-def _flamingo(audio: Vision) -> Shapes:
+def _flamingo(audio: EncoderConfig) -> Shapes:
     text, whole = audio.text_width, audio.whole
     for key, wanted in (("projector_hidden_act", "gelu"), ("projector_bias", True)):
         if whole.has(key) and whole.get(key) != wanted:
@@ -70,7 +70,7 @@ def _flamingo(audio: Vision) -> Shapes:
     }
 
 
-def _weights(_audio: Vision, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_audio: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     if name in ("audio_tower.conv1.bias", "audio_tower.conv2.bias"):
         tensor = tensor.reshaped(*tensor.shape, 1)
     for theirs, ours in _MATRICES.items():
