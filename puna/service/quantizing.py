@@ -197,7 +197,9 @@ class Quantizing:
 
 
 def described(description: Description, level: str) -> Description:
-    """The description as it is after quantising to a level, if to any."""
+    """The description as it is after quantising to a level, if to any. A file of the reference's
+    own form keeps its architecture's name in it, whatever the engine calls it in the new file.
+    """
     return replace(description, file_type=level, quantization=level) if level else description
 
 

@@ -27,6 +27,7 @@ from tests.fakes.matrices import pack_old_matrix
 from tests.fakes.monoliths import FORMS, write_monolith
 from tests.fakes.projectors import GEMMA, make_projector
 from tests.fakes.pulls import nothing_to_pull
+from tests.fakes.renamed import RENAMED, write_pair
 from tests.fakes.shapes import make_tiny_window
 from tests.service.world import World, complaint, play, tiny
 
@@ -333,3 +334,19 @@ def test_an_encoder_inside_the_weights_becomes_a_projector(tmp_path: Path) -> No
         assert not [each for each in w.library.blobs.folder.iterdir() if each.suffix]
 
     play(tmp_path, scene, gguf=None)
+
+
+def test_the_family_of_a_model_of_the_library_stays_that_of_its_parent(tmp_path: Path) -> None:
+    """As in the reference, whose own files keep their architecture's name: clients know it."""
+    _, theirs = write_pair(tmp_path, RENAMED["olmo3"])
+
+    async def scene(w: World) -> None:
+        await w.install("parent", theirs.read_bytes())
+        await w.create("new", **{"from": "parent", "quantize": "q8_0"})
+        (made,) = w.layers("new")["model"]
+        assert describe(w.library.blobs.path(Digest(made))).architecture == "olmo2"
+        for model in ("parent", "new"):
+            assert w.config(model)["model_family"] == "olmo3"
+            assert w.config(model)["model_families"] == ["olmo3"]
+
+    play(tmp_path, scene, None)
