@@ -9,6 +9,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from puna.api.media import kind_of_sound
 from puna.errors import BadRequest, ContextExceeded, Unsupported
@@ -16,6 +18,9 @@ from puna.runner.llama.projector import Chunk, Picture, Projector, Recording
 from puna.runner.media import Media
 from puna.runner.pixels import Pixels, read_all, read_pixels, shrink
 from puna.runner.running import NO_ROOM
+
+if TYPE_CHECKING:
+    from puna.runner.sounds import Recordings
 
 __all__ = ["SensedPrompt", "Senses"]
 
@@ -111,15 +116,17 @@ class Senses:
         """
         if not sounds:
             return
-        from puna.runner import sounds as reader  # noqa: PLC0415 - 40 ms, and few models hear
+        recordings, files = self._recordings, list(sounds.items())
+        yield from recordings.read_all(files) if together else recordings.read_each(files)
 
-        rate = self._projector.sample_rate
-        if not rate:
+    @cached_property
+    def _recordings(self) -> Recordings:
+        """Raises Unsupported."""
+        from puna.runner.sounds import Recordings  # noqa: PLC0415 - 40 ms, and few models hear
+
+        if not self._projector.sample_rate:
             raise Unsupported("this model sees, but cannot hear recordings")
-        files = list(sounds.items())
-        made = reader.read_all_sounds(files, rate) if together else reader.read_each(files, rate)
-        for data, samples in zip(sounds.values(), made, strict=True):
-            yield Recording(samples, hashlib.sha256(data).hexdigest())
+        return Recordings(self._projector.sample_rate)
 
     def _place(
         self, parts: Sequence[str | _Image | Recording], *, with_bos: bool, start: int

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puna.errors import BadRequest
-from puna.runner.sounds import MOST_SECONDS, read_all_sounds, read_each, read_sound
+from puna.runner.sounds import MOST_SECONDS, Recordings, Samples, read_sound
 from tests.fakes.ears import RATE, make_sound, tone
 
 FILES: dict[str, bytes] = {
@@ -120,17 +120,49 @@ def test_so_is_what_has_many_samples_for_its_seconds() -> None:
 
 def test_all_recordings_of_a_request_have_a_cap() -> None:
     long = _wav(np.zeros(1_000 * MOST_SECONDS // 2, np.float32), 1_000, "PCM_U8")
-    assert len(read_all_sounds([(0, long), (1, long)], 1_000)) == 2
-    with pytest.raises(BadRequest, match="longer than 1800 seconds together"):
-        read_all_sounds([(0, long), (1, long), (4, make_sound())], 1_000)
+    recordings = Recordings(1_000)
+    for _ in range(2):  # also where they are there already
+        assert len(recordings.read_all([(0, long), (1, long)])) == 2
+        with pytest.raises(BadRequest, match="longer than 1800 seconds together"):
+            recordings.read_all([(0, long), (1, long), (4, make_sound())])
 
 
 def test_those_that_are_only_measured_share_the_work() -> None:
     """They may be longer together than in a prompt, but no request has them decoded without end."""
-    files = [(number, make_sound()) for number in range(3)]
-    assert [len(each) for each in read_each(files, RATE, most=3 * RATE)] == 3 * [RATE]
-    with pytest.raises(BadRequest, match="recording 2 is too large"):
-        list(read_each(files, RATE, most=3 * RATE - 1))
+    files = [(number, make_sound(seed=number)) for number in range(3)]
+    recordings = Recordings(RATE)
+    for _ in range(2):  # also where they are there already
+        read = recordings.read_each(files, most=3 * RATE)
+        assert [len(each.samples) for each in read] == 3 * [RATE]
+        with pytest.raises(BadRequest, match="recording 2 is too large"):
+            list(recordings.read_each(files, most=3 * RATE - 1))
+
+
+def test_a_recording_is_decoded_once_while_it_is_in_use() -> None:
+    one, two, three = (make_sound(seed=number) for number in range(3))
+    recordings = Recordings(RATE, kept_bytes=2 * RATE * 4)
+
+    def read(data: bytes) -> Samples:
+        (recording,) = recordings.read_all([(0, data)])
+        assert np.array_equal(recording.samples, read_sound(data, 0, RATE))
+        return recording.samples
+
+    first, second = read(one), read(two)
+    assert read(one) is first
+    third = read(three)  # the one that was not used for longest goes
+    assert read(one) is first
+    assert read(three) is third
+    assert read(two) is not second
+
+
+def test_what_is_longer_than_what_is_kept_sends_nothing_away() -> None:
+    recordings = Recordings(RATE, kept_bytes=RATE * 4)
+    short, long = [(0, make_sound())], [(0, make_sound(2))]
+    (kept,) = recordings.read_all(short)
+    (first,), (second,) = recordings.read_all(long), recordings.read_all(long)
+    assert first.samples is not second.samples
+    assert first.digest == second.digest
+    assert recordings.read_all(short)[0].samples is kept.samples
 
 
 @settings(max_examples=60, deadline=None)
