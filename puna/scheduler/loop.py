@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import NoReturn, assert_never
 
 from puna.discover.hardware import Free, Probe
 from puna.errors import EngineDied, PunaError, StartFailed
 from puna.log import fields
 from puna.metrics import Level, Metrics
-from puna.runner.protocol import Engine, EngineInfo, Launcher, LoadPlan
+from puna.runner.protocol import Engine, Launcher, LoadPlan
 from puna.scheduler.clock import Clock
 from puna.scheduler.decide import DIED, decide
 from puna.scheduler.events import (
@@ -41,25 +40,26 @@ from puna.scheduler.events import (
     UnloadAsked,
 )
 from puna.scheduler.fit import Rules
+from puna.scheduler.lease import Grant, Lease, Ticket, granted
 from puna.scheduler.report import (
     LoadedModel,
     Stats,
     Waiting,
     count,
+    levels,
     loaded_models,
     waiting_orders,
 )
 from puna.scheduler.room import MEMORY, PLACE
 from puna.scheduler.state import SECOND_NS, Limits, Need, Order, RunnerId, State
 
-__all__ = ["Lease", "Scheduler", "Ticket"]
+__all__ = ["Scheduler"]
 
 log = logging.getLogger(__name__)
 
 _GIVEN_BACK = 0.75  # of a runner's memory on cards: then it counts as gone
 _RECOVERY_SECONDS = 5.0
 _RECOVERY_POLL = 0.25
-_LOOK_SECONDS = 0.25  # between two looks at what an order waits for, where a client wants to know
 
 LOAD_ALLOWANCE = 12
 """A whole load may take this many times the stall limit, progress or not.
@@ -67,87 +67,6 @@ LOAD_ALLOWANCE = 12
 The launcher watches progress and gives up on a load that stalls. This is the stop behind it, for a
 launcher that itself never comes back: its place would be lost. At the default limit it is an hour.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The use of a loaded model. Moments in seconds of the scheduler's clock.
-
-    From `loading_from` to `loading_until` it waited for the model to load; where it did not, the
-    two are one.
-    """
-
-    engine: Engine
-    asked_at: float
-    given_at: float
-    loading_from: float
-    loading_until: float
-
-    @property
-    def load_ns(self) -> int:
-        """The time from the request to the ready runner, in nanoseconds."""
-        return int((self.given_at - self.asked_at) * SECOND_NS)
-
-    @property
-    def load_seconds(self) -> float:
-        """What of it went by while the model was loaded."""
-        return self.loading_until - self.loading_from
-
-    @property
-    def queue_seconds(self) -> float:
-        """And what did not."""
-        return self.given_at - self.asked_at - self.load_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    """An admission on its way to the task that waits for it, and when the runner was loaded."""
-
-    runner: RunnerId
-    engine: Engine
-    began_at: float
-    loaded_at: float
-
-
-class Ticket:
-    """A place in the queue."""
-
-    def __init__(
-        self,
-        order: Order,
-        answer: asyncio.Future[_Grant],
-        asked_at: float,
-        clock: Clock,
-        queue: Callable[[], list[Waiting]],
-    ) -> None:
-        self._number = order.number
-        self._answer = answer
-        self._asked_at = asked_at
-        self._clock = clock
-        self._queue = queue
-
-    async def lease(self) -> Lease:
-        """Wait for the model. Raises as Scheduler.lease."""
-        grant = await self._answer
-        asked, now = self._asked_at, self._clock.now()
-        until = min(max(grant.loaded_at, asked), now)
-        return Lease(grant.engine, asked, now, min(max(grant.began_at, asked), until), until)
-
-    async def news(self) -> AsyncIterator[Waiting]:
-        """What the order waits for, at once and whenever that changes; ends when it is answered."""
-        before: tuple[int, str] | None = None
-        while not self._answer.done():
-            for row in self._queue():
-                if row.number == self._number and (row.position, row.reason) != before:
-                    before = row.position, row.reason
-                    yield row
-            await asyncio.wait([self._answer], timeout=_LOOK_SECONDS)
-
-
-def _granted(answer: asyncio.Future[_Grant]) -> _Grant | None:
-    if not answer.done() or answer.cancelled() or answer.exception() is not None:
-        return None
-    return answer.result()
 
 
 class Scheduler:
@@ -191,7 +110,7 @@ class Scheduler:
         self._launcher = launcher
         self._clock = clock
         self._state = State(limits)
-        self._answers: dict[int, asyncio.Future[_Grant]] = {}
+        self._answers: dict[int, asyncio.Future[Grant]] = {}
         self._engines: dict[RunnerId, Engine] = {}
         self._loads: dict[RunnerId, asyncio.Task[None]] = {}
         self._loading: dict[RunnerId, tuple[float, float]] = {}  # when each began, and was ready
@@ -223,18 +142,18 @@ class Scheduler:
         """Ask for a model as `lease` does, and see what it waits for meanwhile."""
         asked_at = self._clock.now()
         order = Order(self._state.last_order + 1, need, int(asked_at * SECOND_NS))
-        answer: asyncio.Future[_Grant] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
         self._answers[order.number] = answer
         try:
             self._feed(Asked(order))
             yield Ticket(order, answer, asked_at, self._clock, self.queue)
         except EngineDied:
-            if (grant := _granted(answer)) is not None:
+            if (grant := granted(answer)) is not None:
                 self._feed(Died(grant.runner))
             raise
         finally:
             del self._answers[order.number]
-            grant = _granted(answer)  # looks at an error that nobody has seen, too
+            grant = granted(answer)  # looks at an error that nobody has seen, too
             over = GaveUp(order.number) if grant is None else Released(grant.runner, order.number)
             self._feed(over)
 
@@ -280,7 +199,7 @@ class Scheduler:
                 log.debug("admitted", extra=fields(model=order.need.name, order=order.number))
                 answer = self._answers[order.number]
                 if not answer.done():
-                    answer.set_result(_Grant(runner, self._engines[runner], *self._loading[runner]))
+                    answer.set_result(Grant(runner, self._engines[runner], *self._loading[runner]))
             case Fail(order, error):
                 log.debug("not admitted", extra=fields(model=order.need.name, why=error))
                 answer = self._answers[order.number]
@@ -352,20 +271,7 @@ class Scheduler:
         return entry.need.name if entry is not None else ""
 
     def _levels(self) -> Iterator[Level]:
-        stats = self.stats()
-        yield Level("waiting_requests", stats.waiting)
-        yield Level("running_requests", stats.running)
-        yield Level("loading_models", stats.loading)
-        yield Level("loaded_models", stats.loaded)
-        by_name: dict[str, list[EngineInfo]] = {}
-        for model in self.loaded():
-            by_name.setdefault(model.name, []).append(model.info)
-        for name, runners in by_name.items():
-            yield Level("model_bytes", sum(info.size for info in runners), name)
-            yield Level("model_video_bytes", sum(info.size_vram for info in runners), name)
-            yield Level("kv_cells", sum(info.n_cells for info in runners), name)
-            yield Level("kv_cells_used", sum(info.cells_used for info in runners), name)
-            yield Level("kv_cells_held", sum(info.cells_held for info in runners), name)
+        return levels(self.stats(), self.loaded())
 
     async def _measure(self) -> None:
         free = Free(None) if self._probe is None else await self._probe.free()

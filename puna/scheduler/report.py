@@ -1,15 +1,16 @@
-"""What the scheduler shows of itself: the list of loaded models and a few counts."""
+"""What the scheduler shows of itself: the loaded models, who waits, and levels for metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from puna.metrics import Level
 from puna.runner.protocol import Engine, EngineInfo, Priority
 from puna.scheduler.state import SECOND_NS, Entry, Order, Phase, RunnerId, State
 
-__all__ = ["LoadedModel", "Stats", "Waiting", "count", "loaded_models", "waiting_orders"]
+__all__ = ["LoadedModel", "Stats", "Waiting", "count", "levels", "loaded_models", "waiting_orders"]
 
 CENTURIES = timedelta(days=292 * 365)
 """How far away clients see "forever": what the reference's nanoseconds can count to."""
@@ -119,3 +120,20 @@ def count(state: State) -> Stats:
         loaded=phases.count(Phase.READY) + phases.count(Phase.DRAINING),
         loading=phases.count(Phase.LOADING),
     )
+
+
+def levels(stats: Stats, models: Iterable[LoadedModel]) -> Iterator[Level]:
+    """The same for metrics, several runners of a model together."""
+    yield Level("waiting_requests", stats.waiting)
+    yield Level("running_requests", stats.running)
+    yield Level("loading_models", stats.loading)
+    yield Level("loaded_models", stats.loaded)
+    by_name: dict[str, list[EngineInfo]] = {}
+    for model in models:
+        by_name.setdefault(model.name, []).append(model.info)
+    for name, runners in by_name.items():
+        yield Level("model_bytes", sum(info.size for info in runners), name)
+        yield Level("model_video_bytes", sum(info.size_vram for info in runners), name)
+        yield Level("kv_cells", sum(info.n_cells for info in runners), name)
+        yield Level("kv_cells_used", sum(info.cells_used for info in runners), name)
+        yield Level("kv_cells_held", sum(info.cells_held for info in runners), name)

@@ -38,7 +38,8 @@ from puna.prompt.naming import renamed_messages, renamed_tools
 from puna.prompt.outline import make_outline
 from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
-from puna.scheduler.loop import Lease, Scheduler
+from puna.scheduler.lease import Lease
+from puna.scheduler.loop import Scheduler
 from puna.scheduler.state import Need
 from puna.service.answers import known_level, make_parser, names_in_prompts
 from puna.service.catalog import Catalog, Entry

@@ -17,7 +17,8 @@ from puna.errors import BadRequest
 from puna.metrics import Operation
 from puna.runner.protocol import Embedding
 from puna.scheduler.clock import Clock
-from puna.scheduler.loop import Lease, Scheduler
+from puna.scheduler.lease import Lease
+from puna.scheduler.loop import Scheduler
 from puna.service.catalog import Catalog
 from puna.service.prepare import check_priority, check_runnable, make_need, make_options, plan_load
 from puna.service.work import Work, leased

@@ -15,7 +15,8 @@ from puna.errors import Busy, Cancelled, PunaError
 from puna.metrics import Metrics, Operation, Outcome
 from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
-from puna.scheduler.loop import Lease, Scheduler, Ticket
+from puna.scheduler.lease import Lease, Ticket
+from puna.scheduler.loop import Scheduler
 from puna.scheduler.state import SECOND_NS, Need
 from puna.tracing import LISTENER, Phase, Story, Value
 
