@@ -1,4 +1,4 @@
-"""Vectors of many inputs in few decodes: how inputs are cut, and which enter the next decode.
+"""Vectors of many inputs in few decodes: which inputs enter the next one, and what it brought.
 
 It runs in the one thread that owns the engine, between the decodes of the loop.
 """
@@ -15,20 +15,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from puna.errors import BadRequest, ContextExceeded, EngineError, PunaError
+from puna.errors import EngineError, PunaError
 from puna.runner.fairness import Had, client_weights
-from puna.runner.llama.model import Model, Pooling
+from puna.runner.inputs import Text, fit_text
+from puna.runner.llama.model import Pooling
 from puna.runner.protocol import Embedding, Embeddings
 from puna.runner.queueing import RISE_NS, weight
 from puna.runner.wire import Embedded, Refused
 
-__all__ = ["Embedder", "Job", "Pooled", "Text", "fit_text", "plan_slice", "read_texts"]
-
-TOO_LONG = "the input length exceeds the context length"
-NO_ROOM = "input after truncation exceeds maximum context length"
-NO_REST = "input exceeds maximum context length and cannot be truncated further"
-EMPTY = "the input is empty, and the model's tokenizer adds nothing to it"
-NO_RANKING = "this model does not support reranking"
+__all__ = ["Embedder", "Job", "Pooled", "plan_slice"]
 
 LEAST = 16  # tokens: an input must get on, however many streams there are
 UNKNOWN = 64  # tokens, before anything was measured
@@ -50,72 +45,6 @@ class Pooled(Protocol):
     def decode(self) -> None: ...
     def vector(self, sequence: int) -> npt.NDArray[np.float32]: ...
     def forget(self, sequences: Sequence[int]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The tokens of an input. Where it is cut, the first `n_head` and the last `n_tail` stay."""
-
-    tokens: list[int]
-    n_head: int
-    n_tail: int
-
-
-def read_texts(model: Model, order: Embedding) -> list[Text]:
-    """Tokenise the inputs. Raises BadRequest for one without tokens, or without a way to rank."""
-    if order.query is None:
-        head, tail = model.frame_input()
-        texts = [
-            Text(model.tokenize(each, add_special=True, parse_special=True), len(head), len(tail))
-            for each in order.inputs
-        ]
-    elif model.pooling is not Pooling.RANK:
-        raise BadRequest(NO_RANKING)
-    elif model.rerank_template is not None:
-        texts = [_fill(model, model.rerank_template, order.query, each) for each in order.inputs]
-    else:
-        texts = _pairs(model, order.query, order.inputs)
-    if not all(text.tokens for text in texts):
-        raise BadRequest(EMPTY)
-    return texts
-
-
-def _pairs(model: Model, query: str, documents: Sequence[str]) -> list[Text]:
-    def tokens_of(text: str) -> list[int]:
-        return model.tokenize(text, add_special=False, parse_special=False)
-
-    before, between, after = model.frame_pair()
-    head = [*before, *tokens_of(query), *between]
-    return [Text([*head, *tokens_of(each), *after], len(head), len(after)) for each in documents]
-
-
-def _fill(model: Model, template: str, query: str, document: str) -> Text:
-    def tokens_of(text: str) -> list[int]:
-        return model.tokenize(text, add_special=False, parse_special=True)
-
-    before, _, after = template.partition("{document}")
-    before, after = before.replace("{query}", query), after.replace("{query}", query)
-    return Text(tokens_of(before + document + after), len(tokens_of(before)), len(tokens_of(after)))
-
-
-def fit_text(text: Text, n_ctx: int, n_batch: int | None, *, truncate: bool) -> list[int]:
-    """The tokens to read of an input: at most `n_ctx`, or `n_batch` where it cannot be split.
-
-    Raises BadRequest when there is no room, or when it is too long and must not be cut.
-    Facts: API spec, section 9.
-    """
-    frame = text.n_head + text.n_tail
-    if n_ctx <= frame:
-        raise ContextExceeded(NO_ROOM)
-    most = n_ctx if n_batch is None else min(n_ctx, n_batch)
-    length = len(text.tokens)
-    if length <= most:
-        return text.tokens
-    if not truncate:
-        raise ContextExceeded(TOO_LONG)
-    if most <= frame:
-        raise ContextExceeded(NO_REST)
-    return text.tokens[: most - text.n_tail] + text.tokens[length - text.n_tail :]
 
 
 def plan_slice(

@@ -23,7 +23,8 @@ from puna.errors import BadModelFile, BadRequest, OutOfMemory, PunaError, StartF
 from puna.runner.channel import Channel
 from puna.runner.draft_model import open_drafter
 from puna.runner.drafting import Drafting
-from puna.runner.embedding import Embedder, Job, read_texts
+from puna.runner.embedding import Embedder, Job
+from puna.runner.inputs import read_texts
 from puna.runner.later import Later, has_grammar, has_long_text
 from puna.runner.llama.context import Context
 from puna.runner.llama.library import INFO, LEVELS, LOG, lib

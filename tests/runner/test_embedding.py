@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puna.errors import BadRequest, StartFailed
-from puna.runner.embedding import LEAST, UNKNOWN, Embedder, Job, Text, fit_text, plan_slice
+from puna.runner.embedding import LEAST, UNKNOWN, Embedder, Job, plan_slice
+from puna.runner.inputs import Text, fit_text
 from puna.runner.llama.model import Pooling
 from puna.runner.protocol import Embedding
 from puna.runner.queueing import RISE_NS
