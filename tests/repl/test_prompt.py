@@ -5,53 +5,15 @@ from __future__ import annotations
 import base64
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
-import pytest
 
 from tests.cli.support import environment
 from tests.cli.terminal import ENTER, PROMPT, Start, leave, terminals
-from tests.fakes.http_server import Json, Reply, ScriptedServer
+from tests.fakes.http_server import Reply, ScriptedServer
 from tests.fakes.projectors import make_image
-
-MODEL: Json = {
-    "capabilities": ["completion"],
-    "details": {"family": "llama", "parameter_size": "7B", "quantization_level": "F16"},
-    "modelfile": "FROM x",
-    "messages": [{"role": "user", "content": "old?"}, {"role": "assistant", "content": "Old!"}],
-}
-ANSWER: list[Json] = [
-    {"message": {"content": "Hello "}},
-    {"message": {"content": "you"}},
-    {"message": {"content": ""}, "done": True, "total_duration": 1_000_000_000},
-]
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as started:
-        started.script.replies |= {
-            "POST /api/show": Reply(MODEL),
-            "POST /api/generate": Reply(lines=[{"done": True}]),
-            "POST /api/chat": Reply(lines=ANSWER),
-        }
-        yield started
-
-
-@pytest.fixture
-def start(server: ScriptedServer, tmp_path: Path) -> Iterator[Start]:
-    with terminals("run", "m", dimensions=(24, 80)) as spawn:
-
-        def started(*args: str, **variables: str) -> pexpect.spawn[str]:
-            child = spawn(args, environment(tmp_path, OLLAMA_HOST=server.url, **variables))
-            child.expect_exact(PROMPT + "old?")
-            child.expect_exact("Old!")
-            child.expect_exact(PROMPT)
-            return child
-
-        yield started
+from tests.repl.scripted import ANSWER, MODEL
 
 
 def test_a_conversation(start: Start, server: ScriptedServer, tmp_path: Path) -> None:
@@ -75,26 +37,6 @@ def test_a_conversation(start: Start, server: ScriptedServer, tmp_path: Path) ->
     history = tmp_path / "puna" / "history"
     assert history.read_text() == "hi\nmore\n/bye\n"
     assert history.stat().st_mode & 0o777 == 0o600
-
-
-def test_several_lines(start: Start, server: ScriptedServer) -> None:
-    child = start()
-    child.send('"""one' + ENTER)
-    child.expect_exact("... ")
-    child.send('two"""' + ENTER)
-    child.expect_exact("Hello you")
-    child.expect_exact(PROMPT)
-    child.send("three\nfour" + ENTER)
-    child.expect_exact("Hello you")
-    child.expect_exact(PROMPT)
-    child.send("\x1b[200~five\rsix\x1b[201~")
-    child.expect_exact("six")
-    child.send(ENTER)
-    child.expect_exact("Hello you")
-    child.expect_exact(PROMPT)
-    leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
-    assert said == ["one\ntwo", "three\nfour", "five\nsix"]
 
 
 def test_ctrl_c_stops_an_answer_and_keeps_the_session(start: Start, server: ScriptedServer) -> None:
@@ -167,20 +109,6 @@ def test_ctrl_c_and_ctrl_d_at_the_prompt(start: Start) -> None:
     assert child.exitstatus == 0
 
 
-def test_ctrl_c_drops_a_line_that_is_half_written(start: Start, server: ScriptedServer) -> None:
-    child = start()
-    child.send("half a line")
-    child.expect_exact("half a line")
-    child.send("\x03")
-    child.expect_exact("Use Ctrl + d or /bye to exit.")
-    child.expect_exact(PROMPT)
-    child.send("whole" + ENTER)
-    child.expect_exact("Hello you")
-    child.expect_exact(PROMPT)
-    leave(child)
-    assert server.requests("/api/chat")[0]["messages"] == [{"role": "user", "content": "whole"}]
-
-
 def test_ctrl_c_while_the_first_model_is_loaded(server: ScriptedServer, tmp_path: Path) -> None:
     server.script.replies["POST /api/generate"] = Reply(lines=[{}], hold=True)
     with terminals("run", "m", dimensions=(24, 80)) as spawn:
@@ -230,76 +158,6 @@ def test_an_error_ends_the_session(start: Start, server: ScriptedServer) -> None
     assert child.exitstatus == 1
 
 
-def test_recall_and_editor(start: Start, server: ScriptedServer, tmp_path: Path) -> None:
-    editor = tmp_path / "my editor"
-    editor.write_text('#!/bin/sh\necho " and more" >> "$2"\n')
-    editor.chmod(0o755)
-    child = start(OLLAMA_EDITOR=str(editor).replace(" ", "\\ ") + " -x")
-    child.send("first" + ENTER)
-    child.expect_exact("Hello you")
-    child.expect_exact(PROMPT)
-    child.send("\x1b[A")  # up
-    child.expect_exact("first")
-    child.send("\x07")  # Ctrl+G
-    child.expect_exact("and more")
-    child.send(ENTER)
-    child.expect_exact("Hello you")
-    child.expect_exact(PROMPT)
-    child.send("/edit second" + ENTER)
-    child.expect_exact(">>> second and more")
-    child.send("!" + ENTER)
-    child.expect_exact("Hello you")
-    child.expect_exact(PROMPT)
-    leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
-    assert said == ["first", "first and more", "second and more!"]
-
-
-COMPLETED: dict[str, tuple[str, str]] = {
-    "a command": ("/cle\t", "Cleared session context"),
-    "a word after it": ("/set form\t json", "Set format to 'json' mode."),
-    "a parameter": ("/set parameter repeat_p\t 1", "Set parameter 'repeat_penalty' to '1'"),
-    "a model": ("/list ti\t", "tiny:latest"),
-    "what several begin with": ("/set no\tformat", "Disabled format."),
-}
-
-
-def test_tab_completes(start: Start, server: ScriptedServer, tmp_path: Path) -> None:
-    server.script.replies["GET /api/tags"] = Reply({"models": [{"name": "tiny:latest"}]})
-    (tmp_path / "a (b).txt").write_text("")
-    child = start()
-    for line, expected in COMPLETED.values():
-        child.send(line)
-        child.send(ENTER)
-        child.expect_exact("\r\n")
-        child.expect_exact(expected)
-        child.expect_exact(PROMPT)
-    for line in (f"read {tmp_path}/a\t", "one\ttwo"):
-        child.send(line + ENTER)
-        child.expect_exact("Hello you")
-        child.expect_exact(PROMPT)
-    leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
-    assert said == [f"read {tmp_path}/a\\ \\(b\\).txt", "one        two"]
-
-
-def test_history_is_searched(start: Start, server: ScriptedServer) -> None:
-    child = start()
-    for line in ("apple", "berry"):
-        child.send(line + ENTER)
-        child.expect_exact("Hello you")
-        child.expect_exact(PROMPT)
-    child.send("\x12app")  # Ctrl+R
-    child.expect_exact("I-search backward")
-    child.send(ENTER)  # takes what was found
-    child.send("\x05 pie" + ENTER)
-    child.expect_exact("Hello you")
-    child.expect_exact(PROMPT)
-    leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
-    assert said == ["apple", "berry", "apple pie"]
-
-
 def test_ctrl_c_while_a_model_is_loaded(start: Start, server: ScriptedServer) -> None:
     child = start()
     server.script.replies["POST /api/show"] = Reply({"capabilities": ["thinking"]})
@@ -314,34 +172,6 @@ def test_ctrl_c_while_a_model_is_loaded(start: Start, server: ScriptedServer) ->
     leave(child)
     [asked] = server.requests("/api/chat")
     assert asked == {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-
-
-KEYS: dict[str, tuple[str, str]] = {
-    "to the beginning and the end": ("bc\x01a\x05d", "abcd"),
-    "home and end": ("bc\x1b[Ha\x1b[Fd", "abcd"),
-    "by a character": ("ad\x02b\x06\x1b[D\x1b[Cc\x7f", "abd"),
-    "by a word": ("one two\x1bbx\x1bfy", "one xtwoy"),
-    "delete before": ("abc\x08\x7f", "a"),
-    "delete at the cursor": ("abc\x01\x1b[3~\x04", "c"),
-    "a word before": ("one two\x1b\x7fx", "one x"),
-    "a word before, too": ("one two\x17x", "one x"),
-    "to the end": ("abc\x01\x06\x0b", "a"),
-    "to the start": ("abc\x15d", "d"),
-    "clear the screen": ("ab\x0cc", "abc"),
-    "a line is joined": ("ab\n\x7fc", "abc"),
-    "the line not sent is kept": ("new\x10\x0e", "new"),
-}
-
-
-def test_keys(start: Start, server: ScriptedServer) -> None:
-    child = start()
-    for keys, _ in KEYS.values():
-        child.send(keys + ENTER)
-        child.expect_exact("Hello you")
-        child.expect_exact(PROMPT)
-    leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
-    assert said == [text for _, text in KEYS.values()]
 
 
 COMMANDS = {
