@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from puna.models.manifest import Layer, encode_manifest
 from puna.models.name import Name
 from puna.service.create import Create
 from tests.models.golden import CONFIG_DIGEST, GGUF, GGUF_DIGEST, MANIFEST_DIGEST
-from tests.service.world import HI, JINJA, World, complaint, play, tiny
+from tests.service.world import HI, World, play, sha, tiny
 
 PARENT = {"temperature": 1, "top_k": 10, "stop": ["USER:", "ASSISTANT:"]}
 SAID = [
@@ -27,10 +26,6 @@ SAID = [
     {"role": "user", "content": "You run tests."},
     {"role": "assistant", "content": "Oh, my god."},
 ]
-
-
-def sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # -- from what is not here
@@ -353,58 +348,6 @@ def test_info(tmp_path: Path, info: dict[str, Any], expected: dict[str, Any]) ->
 # -- over an existing model
 
 
-def test_superseded_layers_go(tmp_path: Path) -> None:
-    async def scene(w: World) -> None:
-        await w.install("a", GGUF, system="shared", template="old", parameters={"top_k": 1})
-        await w.create("b", **{"from": "a"}, template="other", parameters={"top_k": 2})
-        await w.create("a", **{"from": "a"}, template="new", system="mine")
-        names = {path.removeprefix("blobs/sha256-") for path in w.files() if "blobs/" in path}
-        assert sha("old") not in names
-        assert {sha("shared"), sha("other"), sha("new"), sha("mine")} <= names
-
-    play(tmp_path, scene, None)
-
-
-def test_or_stay_where_nothing_is_pruned(tmp_path: Path) -> None:
-    async def scene(w: World) -> None:
-        await w.install("a", GGUF, system="old")
-        await w.create("a", **{"from": "a"}, system="new")
-        assert f"blobs/sha256-{sha('old')}" in w.files()
-
-    play(tmp_path, scene, None, no_prune=True)
-
-
-def test_a_failed_attempt_leaves_the_model_as_it_was(tmp_path: Path) -> None:
-    async def scene(w: World) -> None:
-        before = w.files()
-        await complaint(w.create("m", **{"from": "m"}, system="x", info={"base_name": 5}))
-        assert w.files() == before
-        assert (await w.show(model="m")).template == JINJA
-
-    play(tmp_path, scene)
-
-
-def test_a_damaged_model_is_replaced(tmp_path: Path) -> None:
-    async def scene(w: World) -> None:
-        path = w.root / "manifests/registry.ollama.ai/library/m/latest"
-        path.write_bytes(b"{")
-        await w.install("m", GGUF)
-        assert w.layers() == {"model": [GGUF_DIGEST.hex]}
-
-    play(tmp_path, scene)
-
-
-def test_a_parent_that_lost_a_file(tmp_path: Path) -> None:
-    async def scene(w: World) -> None:
-        (digest,) = w.layers()["model"]
-        w.library.blobs.path(Digest(digest)).unlink()
-        before = w.files()
-        assert (await complaint(w.create("child", **{"from": "m"})))[0] == 500
-        assert w.files() == before
-
-    play(tmp_path, scene)
-
-
 def test_every_layer_of_a_tensor_model_keeps_its_name(tmp_path: Path) -> None:
     """Derived tensor models keep names, format, capabilities and what they require."""
 
@@ -426,60 +369,6 @@ def test_every_layer_of_a_tensor_model_keeps_its_name(tmp_path: Path) -> None:
 
 
 # -- what weights bring with them
-
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + "
-    "message['content'] + '<|im_end|>\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
-
-
-def test_a_well_known_chat_template_brings_its_stop_words(tmp_path: Path) -> None:
-    """Not the reference's own template for it: the file's is used."""
-
-    async def scene(w: World) -> None:
-        digest = await w.upload(tiny(template=CHATML))
-        await w.create("plain", files={"a.gguf": digest})
-        assert w.layers("plain").keys() == {"model", "params"}
-        assert w.layers("plain")["params"][0].startswith("f02dd72bb242")
-        more = {"stop": ["END"], "top_k": 5}
-        await w.create("asked", files={"a.gguf": digest}, parameters=more)
-        assert json.loads(w.blob(w.layers("asked")["params"][0])) == more
-        await w.create("mixed", files={"a.gguf": digest}, parameters={"top_k": 5})
-        found = json.loads(w.blob(w.layers("mixed")["params"][0]))
-        assert found == {"stop": ["<|im_start|>", "<|im_end|>"], "top_k": 5}
-
-    play(tmp_path, scene)
-
-
-STYLES = {
-    "gemma4": ("gemma4", ["<turn|>"]),
-    "laguna": ("laguna", None),
-    "nemotron_h": ("nemotron-3-nano", None),
-    "nemotron_h_moe": ("nemotron-3-nano", None),
-    "llama": (None, None),
-}
-
-
-@pytest.mark.parametrize(("arch", "expected"), STYLES.items(), ids=STYLES)
-def test_some_architectures_name_their_renderer(
-    tmp_path: Path, arch: str, expected: tuple[str | None, list[str] | None]
-) -> None:
-    style, stop = expected
-
-    async def scene(w: World) -> None:
-        await w.install("new", tiny(arch=arch))
-        config = w.config("new")
-        assert (config.get("renderer"), config.get("parser")) == (style, style)
-        params = [json.loads(w.blob(digest)) for digest in w.layers("new").get("params", [])]
-        assert params == ([{"stop": stop}] if stop else [])
-        await w.install("half", tiny(arch=arch), renderer="mine")
-        config = w.config("half")
-        assert (config["renderer"], config.get("parser")) == ("mine", style)
-        await w.install("whole", tiny(arch=arch), renderer="mine", parser="too")
-        assert "params" not in w.layers("whole")
-
-    play(tmp_path, scene)
 
 
 def test_a_draft_is_in_the_config(tmp_path: Path) -> None:

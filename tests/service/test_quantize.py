@@ -40,11 +40,6 @@ def creating(w: World, **fields: Any) -> AsyncGenerator[Progress, None]:
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return make_tiny_llama(tmp_path_factory.mktemp("gguf") / "tiny.gguf").read_bytes()
-
-
-@pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Rows of 256, which blocks of four bits need."""
     path = tmp_path_factory.mktemp("gguf") / "wide.gguf"

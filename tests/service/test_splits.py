@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ from puna.models.name import Name
 from puna.runner.protocol import LoadPlan
 from tests.fakes.ggufs import Raw, make_tiny_llama
 from tests.fakes.splits import make_split_llama
-from tests.service.world import World, complaint, play, tiny
+from tests.service.world import World, complaint, play, sha, tiny
 
 U16 = 2
 
@@ -30,10 +29,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("parts")
     return {path.name: path.read_bytes() for path in make_split_llama(folder)}
-
-
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 async def upload(w: World, files: Mapping[str, bytes]) -> dict[str, str]:

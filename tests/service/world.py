@@ -142,7 +142,7 @@ class World:
 
     async def upload(self, data: bytes, digest: str | None = None) -> str:
         """Upload a blob; returns its digest."""
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}" if digest is None else digest
+        digest = f"sha256:{sha(data)}" if digest is None else digest
         await self.management.upload_blob(digest, chunked(data))
         return digest
 
@@ -227,6 +227,12 @@ def play(
 async def chunked(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
     for at in range(0, len(data), size):
         yield data[at : at + size]
+
+
+def sha(content: str | bytes) -> str:
+    """By which digits a blob of this content is known."""
+    raw = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(raw).hexdigest()
 
 
 async def complaint(work: Awaitable[object]) -> tuple[int, str]:
