@@ -33,7 +33,7 @@ TESTED: dict[str, tuple[str, str]] = {
     "14": ("scheduler/test_decide.py", "test_who_must_go"),
     "15": ("scheduler/test_plans.py", "test_what_forces_a_reload"),
     "16 17 18 19": ("scheduler/test_cases.py", "test_what_reloads"),
-    "20": ("service/test_loading.py", "test_whether_a_full_context_shifts"),
+    "20": ("service/test_plans.py", "test_whether_a_full_context_shifts"),
     "22": (
         "scheduler/test_loop.py",
         "test_a_client_who_leaves_while_waiting_is_forgotten_and_the_load_goes_on",
