@@ -8,32 +8,16 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.convert.config import Config
 from puna.convert.tokenizer.pretokenizer import find_pretokenizer
 from puna.convert.tokenizer.sentencepiece import read_pieces
-from puna.convert.tokenizer.special import Folder
-from puna.convert.tokenizer.vocabulary import tokenizer_keys
-from puna.convert.write import open_file
 from puna.errors import TokenizerError
 from tests.convert.parity.pieces import UNIGRAM, Normalizer, pieces_model
+from tests.convert.tokens import LLAMA_PATTERN, keys_of, tokens_of
 from tests.fakes.checkpoints import write_tokenizer
-
-
-def keys_of(folder: Path, n_rows: int = 0, **config: Any) -> dict[str, Any]:
-    return dict(tokenizer_keys(Folder.read(folder, Config(config)), n_rows))
-
-
-def tokens_of(folder: Path, text: str, *, framed: bool = False) -> list[int]:
-    """What the engine makes of a text with the tokenizer of this folder."""
-    file = folder / "vocabulary.gguf"
-    open_file(file, {"general.architecture": "llama", **keys_of(folder)}, [])
-    engine = llama_cpp.Llama(str(file), vocab_only=True, verbose=False)
-    return list(engine.tokenize(text.encode(), add_bos=framed, special=True))
 
 
 def write_unigram(folder: Path, tokens: list[str], unknown: int, **changes: Any) -> None:
@@ -77,10 +61,6 @@ def test_a_way_of_splitting_that_the_engine_has_not_is_refused(tmp_path: Path) -
         keys_of(tmp_path)
 
 
-_LLAMA = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 _UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 _ENDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _O200K = (
@@ -97,9 +77,9 @@ def bytes_after(*patterns: str) -> list[dict[str, Any]]:
 
 
 SPLITTERS: dict[str, tuple[list[dict[str, Any]], bool, str]] = {
-    "Llama 3's": (bytes_after(_LLAMA), True, "llama-bpe"),
+    "Llama 3's": (bytes_after(LLAMA_PATTERN), True, "llama-bpe"),
     "the same, with ends of lines as they are": (
-        bytes_after(_LLAMA.replace(r"\r", "\r").replace(r"\n", "\n")),
+        bytes_after(LLAMA_PATTERN.replace(r"\r", "\r").replace(r"\n", "\n")),
         False,
         "dbrx",
     ),
@@ -291,99 +271,6 @@ def test_words_stand_between_their_own_cls_and_sep_whatever_their_numbers(tmp_pa
         model={**model, "vocab": {token: number for number, token in enumerate(tokens)}},
     )
     assert tokens_of(tmp_path, "a b", framed=True) == [2, 4, 1, 3]
-
-
-def write_tekken(folder: Path, *more: bytes, **changes: Any) -> None:
-    """Mistral's own file: four special tokens of which two are named, the bytes, and more."""
-    vocab = [bytes([byte]) for byte in range(256)] + list(more)
-    state = {
-        "config": {
-            "pattern": _LLAMA,
-            "default_num_special_tokens": 4,
-            "default_vocab_size": 4 + len(vocab),
-        },
-        "vocab": [{"token_bytes": base64.b64encode(raw).decode()} for raw in (*vocab, b"unused")],
-        "special_tokens": [{"rank": 1, "token_str": "<s>"}, {"rank": 2, "token_str": "</s>"}],
-    }
-    (folder / "tekken.json").write_text(json.dumps(state | changes))
-
-
-def test_mistrals_own_file_is_read_where_there_is_no_other(tmp_path: Path) -> None:
-    write_tekken(tmp_path, b"ab", b" a", b"abc", " é".encode()[:2])
-    keys = keys_of(tmp_path)
-    assert keys["tokenizer.ggml.tokens"][:4] == ["<SPECIAL_0>", "<s>", "</s>", "<SPECIAL_3>"]
-    assert len(keys["tokenizer.ggml.tokens"]) == 264
-    assert keys["tokenizer.ggml.merges"] == ["a b", "Ġ a", "ab c", "Ġ Ã"]
-    assert (keys["tokenizer.ggml.bos_token_id"], keys["tokenizer.ggml.eos_token_id"]) == (1, 2)
-    assert tokens_of(tmp_path, "abc</s> a", framed=True) == [1, 262, 2, 261]
-
-
-BROKEN_TEKKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "no pattern": ({"config": {}}, "no pattern"),
-    "more tokens than there are": (
-        {"config": {"pattern": "x", "default_num_special_tokens": 0, "default_vocab_size": 999}},
-        "fewer tokens than it says",
-    ),
-    "no number of them": (
-        {"config": {"pattern": "x", "default_num_special_tokens": -1}},
-        "is no number of tokens",
-    ),
-    "no bytes": ({"vocab": [{"token_bytes": "?"}] * 256}, "token 0 has no bytes"),
-    "a token twice": ({"vocab": [{"token_bytes": "YQ=="}] * 256}, "token 1 is empty, too long, or"),
-    "a special token beyond them": (
-        {"special_tokens": [{"rank": 4, "token_str": "x"}]},
-        "no number or no text",
-    ),
-}
-
-
-@pytest.mark.parametrize(("changes", "word"), BROKEN_TEKKEN.values(), ids=BROKEN_TEKKEN)
-def test_what_is_wrong_with_mistrals_own_file_is_said(
-    tmp_path: Path, changes: dict[str, Any], word: str
-) -> None:
-    write_tekken(tmp_path, **changes)
-    with pytest.raises(TokenizerError, match=f"tekken.json: .*{word}"):
-        keys_of(tmp_path)
-
-
-def test_berts_lines_are_read_where_there_is_no_tokenizer_json(tmp_path: Path) -> None:
-    lines = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "é", "E", "##e", ""]
-    (tmp_path / "vocab.txt").write_text("\n".join(lines))
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
-    assert "tokenizer.ggml.normalizer.lowercase" in keys_of(tmp_path, model_type="bert")
-    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
-    assert tokens_of(tmp_path, "é Ee e[MASK]", framed=True) == [2, 5, 6, 7, 1, 4, 3]
-
-
-OLDER_BYTES = {
-    "GPT-2's": ("GPT2Tokenizer", "gpt-2", False),
-    "RoBERTa's": ("RobertaTokenizerFast", "gpt-2", True),
-    "Qwen's": ("Qwen2Tokenizer", "qwen2", False),
-}
-
-
-@pytest.mark.parametrize(("kind", "splitter", "framed"), OLDER_BYTES.values(), ids=OLDER_BYTES)
-def test_pairs_of_bytes_in_two_files_split_as_their_class_does(
-    tmp_path: Path, kind: str, splitter: str, framed: bool
-) -> None:
-    write_tokenizer(tmp_path)
-    state = json.loads((tmp_path / "tokenizer.json").read_text())["model"]
-    (tmp_path / "tokenizer.json").unlink()
-    (tmp_path / "vocab.json").write_text(json.dumps(state["vocab"]))
-    (tmp_path / "merges.txt").write_text("#version: 0.2\n" + "\n".join(state["merges"]) + "\n")
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind}))
-    keys = keys_of(tmp_path)
-    assert keys["tokenizer.ggml.pre"] == splitter
-    assert keys["tokenizer.ggml.add_bos_token"] == framed
-    assert tokens_of(tmp_path, "the") == [state["vocab"]["the"]]
-
-
-def test_an_older_tokenizer_of_an_unknown_class_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "vocab.txt").write_text("[UNK]\na")
-    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertJapaneseTokenizer"}')
-    with pytest.raises(TokenizerError, match=r"no tokenizer\.json"):
-        keys_of(tmp_path)
 
 
 TEMPLATES: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, Any]]] = {

@@ -17,7 +17,6 @@ from puna.api.requests import (
     FunctionCall,
     GenerateRequest,
     Message,
-    Tokens,
     ToolCall,
 )
 from puna.errors import BadRequest
@@ -309,44 +308,6 @@ def test_refused_completions(body: dict[str, Any], param: str) -> None:
 def test_a_chat_drops_stop_words_that_are_none() -> None:
     """CP-5."""
     assert chat(stop=[1, "a"]).options["stop"] == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("value", "inputs"),
-    [
-        pytest.param("", [""], id="EM-1"),
-        ("a", ["a"]),
-        (["a", "b"], ["a", "b"]),
-        ([1, 2], [(1, 2)]),
-        ([[1], [2]], [(1,), (2,)]),
-    ],
-)
-def test_inputs(value: object, inputs: list[object]) -> None:
-    body = json.dumps({"input": value, "encoding_format": "BASE64"}).encode()
-    order = embed_order(decode(EmbeddingRequest, body))
-    assert order.input == inputs
-    assert all(isinstance(each, str | Tokens) for each in order.input)
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        pytest.param(
-            {"encoding_format": "hex"},
-            "Invalid value for 'encoding_format' = hex. Supported values: ['float', 'base64'].",
-            id="EM-4",
-        ),
-        ({}, "invalid input"),
-        ({"input": None}, "invalid input"),
-        ({"input": []}, "invalid input"),
-        ({"input": 5}, "invalid input type"),
-        ({"input": ["a", {}]}, "invalid input type"),
-    ],
-)
-def test_refused_inputs(body: dict[str, Any], message: str) -> None:
-    with pytest.raises(BadRequest) as caught:
-        embed_order(decode(EmbeddingRequest, json.dumps(body).encode()))
-    assert str(caught.value) == message
 
 
 KEYS = [
