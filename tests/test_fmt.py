@@ -23,8 +23,6 @@ from puna.fmt import (
 SECOND = 10**9
 HOUR = 3600 * SECOND
 
-# -- durations
-
 WRITTEN = {
     "0s": 0,
     "1ns": 1,
@@ -115,8 +113,6 @@ def test_any_text_is_a_duration_or_refused(text: str) -> None:
     assert abs(nanoseconds) <= 2**63
 
 
-# -- numbers
-
 BYTES = {
     0: "0 B",
     999: "999 B",
@@ -178,8 +174,6 @@ NUMBERS = {
 def test_counts_of_parameters(count: int, text: str) -> None:
     assert human_number(count) == text
 
-
-# -- moments
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = 24 * 3600

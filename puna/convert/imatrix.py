@@ -82,9 +82,6 @@ def _bad(path: Path, reason: str) -> QuantError:
     return QuantError(f"{name} is no importance matrix that can be used: {reason}")
 
 
-# -- GGUF
-
-
 def _read_gguf(path: Path) -> Matrix:
     try:
         header = read_header(path, arrays=True)
@@ -136,10 +133,8 @@ def _values(path: Path, file: BinaryIO, header: Header, tensor: TensorInfo) -> F
     return np.fromfile(file, np.dtype("<f4"), tensor.n_elements).astype(np.float32, copy=False)
 
 
-# -- the older form: counts and texts with their lengths before them
-
-
 def _read_legacy(path: Path, size: int) -> Matrix:
+    """The older form: counts, and texts with their lengths before them."""
     with path.open("rb") as file:
         n_entries = _whole(path, file)
         if not 1 <= n_entries <= MAX_ENTRIES:

@@ -54,9 +54,6 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
         raise BadCheckpoint(path.name, str(wrong)) from None
 
 
-# ---- the form before 1.6
-
-
 def _read_old(file: BinaryIO) -> tuple[dict[str, View], _Find]:
     size = file.seek(0, 2)
     file.seek(0)
@@ -90,9 +87,6 @@ def _keys(value: Any, storages: Mapping[str, Storage]) -> list[str]:
     if len(set(value)) != len(value) or set(value) != storages.keys():
         raise Wrong("has a list of storages that are not those of its tensors")
     return value
-
-
-# ---- the zip file
 
 
 def _read_zip(file: BinaryIO) -> tuple[dict[str, View], _Find]:
@@ -180,9 +174,6 @@ def _program(file: BinaryIO, members: Mapping[str, zipfile.ZipInfo]) -> bytes:
     if "byteorder" in members and content("byteorder", 16) != b"little":
         raise Wrong("its numbers are big-endian")
     return content("data.pkl", MAX_PROGRAM)
-
-
-# ---- the tensors
 
 
 def _tensors(top: Any) -> dict[str, View]:

@@ -88,9 +88,6 @@ def find_imports(path: Path, typed: str = "") -> Find:
     return Find(tuple(_unique(named, skipped)), tuple(skipped))
 
 
-# -- finding
-
-
 def _files(path: Path) -> Iterator[_File]:
     if not path.is_dir():
         hub = next((each for each in path.parents if is_repository(each)), None)
@@ -135,9 +132,6 @@ def _snapshot(folder: Path, hub: Path) -> Iterator[_File]:
 def _folders(path: Path) -> tuple[str, str]:
     """Owner and name of LM Studio's `<owner>/<name>/<file>`."""
     return path.parent.parent.name, path.parent.name
-
-
-# -- joining
 
 
 def _join(files: list[_File], skipped: list[Skip]) -> list[tuple[_File, _Files]]:
@@ -190,9 +184,6 @@ def _kind(parts: list[_File], reals: _Files) -> tuple[str, str]:
     if description.kind not in {"model", "projector"}:
         return "", f"it is no model: {description.kind}"
     return description.kind, ""
-
-
-# -- naming
 
 
 def _suggested(models: list[tuple[_File, _Files]]) -> list[Import]:

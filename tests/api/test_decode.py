@@ -172,9 +172,6 @@ def test_tokens_are_small_whole_numbers(token: object) -> None:
         decode(GenerateRequest, json.dumps({"context": [1, token]}).encode())
 
 
-# -- whatever comes
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @given(body=st.binary())
 def test_any_bytes(kind: type[msgspec.Struct], body: bytes) -> None:

@@ -12,8 +12,6 @@ import numpy as np
 
 __all__ = ["Array", "Raw", "Tensor", "Value", "make_tiny_llama", "pack_gguf", "write_gguf"]
 
-# ---- the raw writer
-
 
 @dataclass(frozen=True)
 class Raw:
@@ -169,8 +167,6 @@ def write_gguf(
     )
     return path
 
-
-# ---- the tiny Llama
 
 WORDS = """
     the and was she saw big red ball park dog cat sun moon tree bird fish song rain snow wind

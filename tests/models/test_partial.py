@@ -126,9 +126,6 @@ def test_more_than_the_disk_holds_is_refused_before_a_byte(blobs: Blobs) -> None
         pass
 
 
-# -- the journal
-
-
 @pytest.fixture
 def journal_path(tmp_path: Path) -> Path:
     return tmp_path / "x-partial.units"

@@ -135,9 +135,6 @@ def test_the_answer_is_the_same_without(pair: Drafted, how: dict[str, Any]) -> N
     assert [each.end.reason for each in guessed] == [each.end.reason for each in plain]
 
 
-# -- in a runner of its own
-
-
 def vocabulary(**changes: Any) -> Vocabulary:
     return dataclasses.replace(make_vocabulary(), **changes)
 

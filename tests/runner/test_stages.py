@@ -173,9 +173,6 @@ def test_penalties_look_back_so_far(engine: RawEngine, last_n: int, *, remembers
     sampler.close()
 
 
-# -- mirostat
-
-
 def test_mirostat_1_is_its_definition(engine: RawEngine) -> None:
     """How many tokens are kept follows from a fit and moves with what was drawn."""
     logits = np.full(engine.model.n_vocab, -40, np.float32)
@@ -257,8 +254,6 @@ def test_cold_mirostat_is_greedy(engine: RawEngine) -> None:
     sampler.close()
 
 
-# -- bias
-
 BIASES: dict[str, tuple[tuple[tuple[int | str, float], ...], int]] = {
     "none": ((), 300),
     "forbidden": (((300, -100.0),), 301),
@@ -310,9 +305,6 @@ REFUSED = {
 def test_values_without_a_meaning_are_refused(engine: RawEngine, sampling: Sampling) -> None:
     with pytest.raises(BadRequest):
         engine.sampler(sampling)
-
-
-# -- log probabilities
 
 
 def test_log_probabilities_are_the_engine_s_own(engine: RawEngine) -> None:

@@ -200,9 +200,6 @@ def test_a_thinking_model_may_think(tmp_path: Path) -> None:
     play(tmp_path, scene, tiny(template=THINKING_JINJA))
 
 
-# -- damage
-
-
 def test_missing_weights(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.generate(prompt="x")  # it is known by now

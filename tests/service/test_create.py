@@ -28,9 +28,6 @@ SAID = [
 ]
 
 
-# -- from what is not here
-
-
 def test_what_is_not_here_is_pulled_first(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         async def pull(order: PullRequest) -> AsyncIterator[Progress]:
@@ -49,9 +46,6 @@ def test_what_is_not_here_is_pulled_first(tmp_path: Path) -> None:
         assert "pulling manifest" not in again
 
     play(tmp_path, scene, None)
-
-
-# -- from files
 
 
 def test_the_golden_model(tmp_path: Path) -> None:
@@ -221,9 +215,6 @@ def test_several_files(tmp_path: Path) -> None:
     play(tmp_path, scene, None)
 
 
-# -- from models
-
-
 @pytest.mark.parametrize("source", ["m", "M:LATEST", "m:local"])
 def test_a_model_of_a_model(tmp_path: Path, source: str) -> None:
     async def scene(w: World) -> None:
@@ -319,9 +310,6 @@ def test_adapters_and_drafts(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-# -- info
-
-
 INFO: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "family": ({"model_family": "f"}, {"model_family": "f", "model_families": ["f"]}),
     "size": ({"parameter_size": "7B"}, {"model_type": "7B"}),
@@ -345,9 +333,6 @@ def test_info(tmp_path: Path, info: dict[str, Any], expected: dict[str, Any]) ->
     play(tmp_path, scene)
 
 
-# -- over an existing model
-
-
 def test_every_layer_of_a_tensor_model_keeps_its_name(tmp_path: Path) -> None:
     """Derived tensor models keep names, format, capabilities and what they require."""
 
@@ -366,9 +351,6 @@ def test_every_layer_of_a_tensor_model_keeps_its_name(tmp_path: Path) -> None:
         assert (config["capabilities"], config["requires"]) == (["vision"], "0.19.0")
 
     play(tmp_path, scene, None)
-
-
-# -- what weights bring with them
 
 
 def test_a_draft_is_in_the_config(tmp_path: Path) -> None:

@@ -127,9 +127,6 @@ def test_a_long_list_is_read_page_by_page(hub: FakeHub, tmp_path: Path, weights:
     play(hub, tmp_path, scene)
 
 
-# -- who may read
-
-
 @pytest.mark.parametrize("access", ["private", "gated"])
 def test_the_token_opens_and_goes_nowhere_else(
     hub: FakeHub, tmp_path: Path, weights: bytes, access: str
@@ -222,9 +219,6 @@ def test_a_closed_repository_may_know_our_key(tmp_path: Path, weights: bytes) ->
 
         play_there(tmp_path, scene, hf_endpoint=server.url)
         play_there(tmp_path / "other", closed, hf_endpoint=server.url, hf_token="hf_bad")
-
-
-# -- what goes wrong
 
 
 WRONG: dict[str, tuple[dict[str, bytes], str]] = {

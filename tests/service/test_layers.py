@@ -202,8 +202,6 @@ def test_a_bad_template_that_is_installed_is_told_when_it_is_used(tmp_path: Path
     play(tmp_path, scene)
 
 
-# -- which template is used
-
 PLAIN_LAYER = "G{{ range .Messages }}{{ .Content }}{{ end }}"
 TOOLS_LAYER = PLAIN_LAYER + "{{ .Tools }}"
 ROUND_LAYER = TOOLS_LAYER + (

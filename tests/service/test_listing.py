@@ -30,9 +30,6 @@ def fields(value: object) -> dict[str, Any]:
     return decoded
 
 
-# -- tags
-
-
 def test_an_empty_store(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         assert (await w.tags(), await w.ps()) == ([], [])
@@ -167,9 +164,6 @@ def test_one_damaged_model_does_not_hide_the_others(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-# -- ps
-
-
 def test_one_row_of_ps(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.chat(messages=HI, keep_alive="10m", options={"num_ctx": 1000})
@@ -214,9 +208,6 @@ def test_last_to_expire_first(tmp_path: Path) -> None:
         assert int(rows[0].expires_at[:4]) > 2300
 
     play(tmp_path, scene)
-
-
-# -- show
 
 
 def test_show_whole(tmp_path: Path) -> None:

@@ -15,8 +15,6 @@ from puna.runner.fake import FakeEngine, Hold
 from tests.fakes.clock import START, settle
 from tests.service.world import HI, World, complaint, ending, first, play, text_of, tiny
 
-# -- replies
-
 
 @pytest.mark.parametrize("keep_alive", [None, 5, -1, "10m"])
 def test_nothing_to_say_loads(tmp_path: Path, keep_alive: object) -> None:
@@ -81,9 +79,6 @@ def test_unloading_waits_for_who_is_served(tmp_path: Path) -> None:
         assert w.launcher.engines[0].closes == 1
 
     play(tmp_path, scene)
-
-
-# -- keep-alive
 
 
 async def rest(w: World) -> float:
@@ -180,9 +175,6 @@ def test_too_many_at_once(tmp_path: Path) -> None:
     play(tmp_path, scene, max_queue=1)
 
 
-# -- what goes wrong in an engine
-
-
 def test_a_load_that_fails(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         w.launcher.will_launch(StartFailed("unknown model architecture"))
@@ -232,9 +224,6 @@ def test_an_error_of_the_engine_goes_on_as_it_is(tmp_path: Path) -> None:
         assert len(w.launcher.engines) == 1
 
     play(tmp_path, scene)
-
-
-# -- clients who leave
 
 
 @pytest.mark.parametrize("route", ["chat", "generate"])

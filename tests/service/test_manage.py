@@ -24,9 +24,6 @@ def manifests(w: World) -> list[str]:
     return [path for path in w.files() if path.startswith("manifests/")]
 
 
-# -- copy
-
-
 def test_a_copy_is_a_second_manifest(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         before = w.files()
@@ -97,9 +94,6 @@ def test_another_case_is_no_other_name(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-# -- delete
-
-
 def test_deleting_the_only_model_leaves_nothing(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         await w.delete(model="m")
@@ -153,9 +147,6 @@ def test_a_loaded_model_goes_on(tmp_path: Path) -> None:
         assert [row.name for row in await w.ps()] == ["m:latest"]
 
     play(tmp_path, scene)
-
-
-# -- blobs
 
 
 @pytest.mark.parametrize(
@@ -262,9 +253,6 @@ def test_the_same_blob_from_two_senders(tmp_path: Path) -> None:
         assert w.files() == {f"blobs/sha256-{DIGEST}": DATA}
 
     play(tmp_path, scene, None)
-
-
-# -- work that must not outlive what it works on
 
 
 def test_a_cancelled_caller_waits_for_the_work_to_end() -> None:

@@ -13,8 +13,6 @@ from tests.fakes.registry_client import OCI, OCI_INDEX, digest_of, pack_model
 from tests.service.pulling import LARGE, LARGE_DIGEST, SMALL, UNIT, WEIGHTS, Puller, play, words
 from tests.service.world import complaint
 
-# -- what is told
-
 
 def test_steps_of_a_new_model(registry: FaultyRegistry, tmp_path: Path) -> None:
     name = registry.add("library/m", SMALL)
@@ -109,8 +107,6 @@ def test_another_case_is_the_same_model(registry: FaultyRegistry, tmp_path: Path
     play(tmp_path, scene)
 
 
-# -- what goes wrong and passes
-
 PASSING = {
     "the body ends early": [Fault("truncate", after=3 * UNIT // 2)],
     "the connection breaks": [Fault("reset", after=UNIT // 3)],
@@ -188,9 +184,6 @@ def test_an_address_that_expires_is_asked_for_again(
         await place.pull(name)
 
     play(tmp_path, scene)
-
-
-# -- what goes wrong for good
 
 
 def manifest_of(media_type: str) -> bytes:
@@ -329,9 +322,6 @@ def test_bad_requests(tmp_path: Path, fields: dict[str, Any], text: str) -> None
     play(tmp_path, scene)
 
 
-# -- what comes with Puna
-
-
 def test_a_model_that_comes_with_puna_needs_no_registry(tmp_path: Path) -> None:
     async def scene(place: Puller) -> None:
         steps = await place.pull("cria", insecure=False)
@@ -339,9 +329,6 @@ def test_a_model_that_comes_with_puna_needs_no_registry(tmp_path: Path) -> None:
         assert [name.short for name in place.library.names()] == ["cria:latest"]
 
     play(tmp_path, scene)
-
-
-# -- indexes
 
 
 def test_an_index_leads_to_a_manifest(registry: FaultyRegistry, tmp_path: Path) -> None:

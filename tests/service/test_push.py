@@ -37,9 +37,6 @@ def sent(registry: FaultyRegistry, method: str, server: str = "registry") -> lis
     return [each for each in registry.seen if each.method == method and each.server == server]
 
 
-# -- what is told, and what is sent
-
-
 @pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
 def test_a_new_model(registry: FaultyRegistry, tmp_path: Path, relative: bool) -> None:
     registry.relative = relative
@@ -169,8 +166,6 @@ def test_parts_may_go_elsewhere(registry: FaultyRegistry, tmp_path: Path) -> Non
     play(tmp_path, scene)
 
 
-# -- what goes wrong and passes
-
 PASSING = {
     "out of order when asked": {"head": [Fault("status"), Fault("reset")]},
     "out of order at the beginning": {"start": [Fault("status", status=502)]},
@@ -278,9 +273,6 @@ def test_two_pushes_share_one_upload(registry: FaultyRegistry, tmp_path: Path) -
         assert set(registry.models) == {"me/m:a", "me/m:b"}
 
     play(tmp_path, scene)
-
-
-# -- what does not pass
 
 
 def test_the_manifest_never_comes_before_its_blobs(

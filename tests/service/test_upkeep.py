@@ -45,9 +45,6 @@ def weights(w: World, model: str = "m") -> Path:
     return w.library.blobs.path(Digest(w.layers(model)["model"][0]))
 
 
-# -- prune
-
-
 def test_what_no_model_needs_goes(tmp_path: Path) -> None:
     async def scene(w: World) -> None:
         before = w.files()
@@ -93,9 +90,6 @@ def test_ages_that_are_none(tmp_path: Path, seconds: float) -> None:
         assert (await complaint(prune(w, older_than=seconds)))[0] == 400
 
     play(tmp_path, scene)
-
-
-# -- verify
 
 
 def test_undamaged_models(tmp_path: Path) -> None:

@@ -83,9 +83,6 @@ def _mistake(meter: Meter, value: object, verb: str, flags: Flags) -> str:
     return f"%!{verb}({type_name(value)}={shown})"
 
 
-# -- scalars
-
-
 def _bool(_: Meter, value: bool, verb: str, flags: Flags, __: int) -> str | None:
     return _pad("true" if value else "false", flags) if verb in "tv" else None
 
@@ -190,9 +187,6 @@ def _pad(text: str, flags: Flags) -> str:
     if flags.minus:
         return text.ljust(flags.width)
     return text.rjust(flags.width, "0" if flags.zero else " ")
-
-
-# -- values with others inside
 
 
 def _inner(

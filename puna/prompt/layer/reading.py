@@ -74,9 +74,6 @@ def _paths(node: Expression | Command) -> Iterator[tuple[str, ...]]:
             yield node.names
 
 
-# -- the response
-
-
 def cut_after_response(nodes: Nodes) -> Nodes:
     """The nodes up to and with the one that prints `.Response`; all, when none does."""
     return _cut(nodes)[0]
@@ -103,9 +100,6 @@ def _cut_node(node: Node) -> tuple[Node, bool]:
                 rest = None if node.otherwise is None else otherwise
                 return dataclasses.replace(node, body=body, otherwise=rest), True
     return node, False
-
-
-# -- thoughts
 
 
 def find_thinking_tags(trees: Mapping[str, Tree]) -> tuple[str, str] | None:
@@ -138,9 +132,6 @@ def _shows_thinking(pipeline: Pipeline) -> bool:
 def _around(nodes: Nodes) -> tuple[str, str]:
     texts = [node.text.strip(SPACE) for node in nodes if isinstance(node, Text)]
     return (texts[0], texts[-1]) if texts else ("", "")
-
-
-# -- tool calls
 
 
 def find_tool_tag(trees: Mapping[str, Tree], main: str = "") -> str:

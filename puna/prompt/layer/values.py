@@ -92,9 +92,6 @@ def _json_of(value: object) -> Json:
     raise CallError("json: unsupported type")
 
 
-# -- messages
-
-
 def make_message(message: Message) -> Struct:
     """A message with the fields that templates may name."""
     fields: dict[str, object] = {
@@ -136,9 +133,6 @@ def _call_value(call: ToolCall) -> Struct:
     )
     whole = Fields({**({"id": call.id} if call.id else {}), "function": json})
     return _Object("api.ToolCall", {"ID": call.id, "Function": function}, whole, prints=False)
-
-
-# -- tools
 
 
 def make_tools(tools: Sequence[Mapping[str, Any]]) -> NamedList | None:
@@ -242,9 +236,6 @@ def typescript_type(value: object) -> str:
     if not isinstance(kinds, list) or not kinds:
         return "any"
     return " | ".join(_TYPESCRIPT.get(str(kind), "any") for kind in kinds)
-
-
-# -- what clients may send in place of anything
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -112,8 +112,6 @@ def test_nothing_of_python_can_be_reached(source: str) -> None:
     assert "object" not in text
 
 
-# -- whatever the text is
-
 WORDS = r"""
     {{ }} {{- -}} ( ) | . $ $x := = , "a" "%d %5s%%" `r` 'c' 1 -2 0x1F 1.5e3 1i true nil .a .b.x .c
     .d .m.Role .m.Shout .nm if else end range with define template block break continue and or not

@@ -52,8 +52,6 @@ def render(source: str, chat: Chat, **more: Any) -> str:
     return LayerTemplate.parse(source).render_chat(said(chat), **more)
 
 
-# -- turns without .Messages
-
 PLAIN_CASES: dict[str, tuple[Chat, str]] = {
     "nothing": ([], ""),
     "one user": ([("user", "a")], "a"),
@@ -129,8 +127,6 @@ CUTS = {
 def test_a_last_answer_is_a_beginning(source: str, prompt: str) -> None:
     assert render(source, [("user", "a"), ("assistant", "b")]) == prompt
 
-
-# -- with .Messages
 
 COLLATED: dict[str, tuple[Chat, str]] = {
     "one role in a row": ([("user", "a"), ("user", "b")], "<user:a\n\nb>"),
@@ -294,8 +290,6 @@ def test_dates() -> None:
     template = Template.parse('{{ currentDate }} {{ yesterdayDate "x" }}', functions=functions)
     assert template.execute(None) == "2024-03-01 2024-02-29"
 
-
-# -- what is wrong with a template
 
 BAD = {
     "{{ .Prompt": "template: :1: unclosed action",
