@@ -55,6 +55,7 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
 
 
 def _read_old(file: BinaryIO) -> tuple[dict[str, View], _Find]:
+    """The form before torch 1.6: pickles one after the other, and the storages behind them."""
     size = file.seek(0, 2)
     file.seek(0)
     program = io.BytesIO(file.read(MAX_PROGRAM))
@@ -90,6 +91,7 @@ def _keys(value: Any, storages: Mapping[str, Storage]) -> list[str]:
 
 
 def _read_zip(file: BinaryIO) -> tuple[dict[str, View], _Find]:
+    """The form since: a zip file with the pickle and a member for each storage."""
     members = _members(file)
     views = _tensors(Machine().run(io.BytesIO(_program(file, members))))
     starts: dict[str, int] = {}
