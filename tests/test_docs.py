@@ -26,6 +26,20 @@ def test_every_room_is_on_the_map() -> None:
     assert set(re.findall(r"^- `(\w+)/`", page, re.M)) == on_disk
 
 
+def test_every_package_is_named_with_its_room() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    for room, line in re.findall(r"^- `(\w+)/` (.*)$", page, re.M):
+        nested = {path.parent.name for path in (ROOT / "puna" / room).glob("*/__init__.py")}
+        assert nested <= set(re.findall(r"`(\w+)/`", line)), room
+
+
+def test_every_module_of_the_ground_is_named() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    (ground,) = re.findall(r"^Ground, below all rooms: (.*?)\n\n", page, re.M | re.S)
+    modules = {path.name for path in (ROOT / "puna").glob("[!_]*.py")}
+    assert set(re.findall(r"`(\w+\.py)`", ground)) == modules
+
+
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[^\w.-]", each)[0] for each in project["dependencies"]}
