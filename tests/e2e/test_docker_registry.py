@@ -111,6 +111,7 @@ def test_what_docker_login_wrote(private: DockerRegistry, tmp_path: Path) -> Non
 
     async def scene(place: Puller) -> None:
         await place.pull(f"{private.address}/library/m")
+        assert len(place.library.names()) == 1
 
     play(tmp_path, scene, docker_config=tmp_path)
 

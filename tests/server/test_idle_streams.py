@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from itertools import groupby
 
 import pytest
 
@@ -46,8 +47,11 @@ def reply(
     return Client(Reply(script.events(), wire, stream=stream, closing=asyncio.Event()))
 
 
-async def until(call: Call, pieces: int) -> None:
-    while len(call.pieces) < pieces:
+async def until(call: Call, *pieces: bytes) -> None:
+    """Wait until these were sent, one right after the other."""
+    while pieces not in {
+        tuple(call.pieces[at : at + len(pieces)]) for at in range(len(call.pieces))
+    }:
         await call.until_sent(len(call.sent) + 1)
 
 
@@ -55,14 +59,14 @@ def test_a_wait_is_filled_before_and_within_an_answer() -> None:
     async def scene() -> None:
         script = Script()
         async with reply(script).open("POST", "/") as call:
-            await until(call, 2)
+            await until(call, IDLE, IDLE)
             script.words.put_nowait(b"a")
-            await until(call, 3)
-            await until(call, 4)
+            await until(call, b"a", IDLE)
             script.words.put_nowait(b"b")
             script.words.put_nowait(None)
         assert (call.status, call.header("content-type")) == (200, "text/event-stream")
-        assert call.pieces == [IDLE, IDLE, b"a", IDLE, b"b"]
+        kinds = [piece for piece, _ in groupby(call.pieces)]  # a busy machine may wait once more
+        assert kinds == [IDLE, b"a", IDLE, b"b"]
         assert call.sent[-1]["more_body"] is False
         assert [message["type"] for message in call.sent].count("http.response.start") == 1
 
@@ -86,7 +90,7 @@ def test_an_error_after_a_wait_is_told_in_the_stream() -> None:
     async def scene() -> None:
         script = Script()
         async with reply(script).open("POST", "/") as call:
-            await until(call, 1)
+            await until(call, IDLE)
             script.words.put_nowait(BadRequest("no"))
         assert call.status == 200
         assert call.pieces[-1].startswith(b'data: {"error":{"message":"no"')
@@ -98,7 +102,7 @@ def test_what_would_have_been_alone_is_a_piece_after_a_wait() -> None:
     async def scene() -> None:
         script = Script()
         async with reply(script).open("POST", "/") as call:
-            await until(call, 1)
+            await until(call, IDLE)
             script.words.put_nowait(b"alone")
             script.words.put_nowait(None)
         assert call.pieces[-1] == b"alone"
@@ -122,7 +126,7 @@ def test_others_wait_in_silence(idle: bytes, stream: bool) -> None:
 def test_who_hangs_up_in_a_wait_ends_everything() -> None:
     async def scene() -> None:
         async with reply(Script()).open("POST", "/") as call:
-            await until(call, 1)
+            await until(call, IDLE)
             call.hang_up()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -182,6 +182,7 @@ def test_an_address_that_expires_is_asked_for_again(
 
     async def scene(place: Puller) -> None:
         await place.pull(name)
+        assert len(registry.requests(LARGE_DIGEST)) > 6, "each link is good for one use"
 
     play(tmp_path, scene)
 

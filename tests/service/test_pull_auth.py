@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from puna.models.name import Name
 from tests.fakes.faulty_registry import Fault, FaultyRegistry
 from tests.fakes.registry_client import pack_model
 from tests.service.pulling import UNIT, Puller, play
@@ -61,6 +62,7 @@ def test_both_names_of_the_token_are_known(
 
     async def scene(place: Puller) -> None:
         await place.pull(name)
+        assert place.library.names() == [Name.parse(name)]
 
     play(tmp_path, scene)
 

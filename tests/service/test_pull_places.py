@@ -12,7 +12,7 @@ import pytest
 from puna.models.name import Name
 from tests.fakes.faulty_registry import Fault, FaultyRegistry
 from tests.fakes.registry_client import digest_of, pack_model
-from tests.service.pulling import UNIT, Puller, play, until
+from tests.service.pulling import UNIT, Puller, noted_units, play, until
 from tests.service.world import complaint
 
 WEIGHTS = bytes(range(256)) * (64 * UNIT // 256)
@@ -49,6 +49,7 @@ def test_loopback_needs_no_proxy(
 
     async def scene(place: Puller) -> None:
         await place.pull(name)
+        assert place.library.names() == [Name.parse(name)]
 
     play(tmp_path, scene)
 
@@ -86,15 +87,14 @@ def test_a_disk_that_fills_up_keeps_what_came(registry: FaultyRegistry, small_di
     registry.faults["blob"] = [Fault("hold", after=4 * UNIT)] * 4
     filler = small_disk / "filler"
 
-    async def fill() -> None:
-        await until(lambda: registry.sent[digest_of(WEIGHTS)] >= 16 * UNIT)
-        await asyncio.sleep(0.2)
+    async def fill(place: Puller) -> None:
+        await until(lambda: len(noted_units(place.library, WEIGHTS)) >= 12)
         with pytest.raises(OSError, match="No space left"):
             filler.write_bytes(bytes(4_000_000))
         registry.gate.set()
 
     async def scene(place: Puller) -> None:
-        filling = asyncio.get_running_loop().create_task(fill())
+        filling = asyncio.get_running_loop().create_task(fill(place))
         _, error = await complaint(place.pull(name))
         await filling
         assert error.startswith(f"no space left on the disk of {place.library.blobs.folder}")
