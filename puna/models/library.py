@@ -70,8 +70,6 @@ class Library:
         self._holds = Holds(root)
         self._lock = StoreLock(root)
 
-    # -- reading
-
     def names(self) -> list[Name]:
         """Every name with a manifest file, whether or not the manifest can be read.
 
@@ -131,8 +129,6 @@ class Library:
             if lent is None:
                 raise ModelNotFound(name.short) from cause
         return _read(lent)
-
-    # -- changing
 
     def write(self, name: Name, manifest: Manifest) -> Name:
         """Install `manifest`, in one step; returns the name as stored.

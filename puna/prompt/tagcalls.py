@@ -149,8 +149,6 @@ class TagCallSplitter:
                 return True
         return False
 
-    # -- calls
-
     def _calls(self) -> list[ToolCall]:
         calls: list[ToolCall] = []
         while True:

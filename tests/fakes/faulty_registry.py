@@ -102,8 +102,6 @@ class _Handler(UploadHandler):
 
     do_HEAD = do_POST = do_PATCH = do_PUT = _do_write
 
-    # -- who asks
-
     def _is_known(self) -> bool:
         token = self.headers.get("authorization", "").removeprefix("Bearer ")
         with self.registry.lock:
@@ -128,8 +126,6 @@ class _Handler(UploadHandler):
             token = f"token-{len(state.tokens)}"
             state.tokens[token] = state.token_uses
         self.send(200, json.dumps({state.token_field: token}).encode())
-
-    # -- what is served
 
     def _manifest(self, name: str) -> None:
         raw = self.registry.models.get(name)
@@ -175,8 +171,6 @@ class _Handler(UploadHandler):
             self._broken(fault, data[start:end], status, headers, digest)
         else:
             self.send(status, data[start:end], headers, digest)
-
-    # -- how it is sent
 
     def send(
         self, status: int, body: bytes, headers: dict[str, str] | None = None, digest: str = ""

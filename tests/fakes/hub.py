@@ -139,8 +139,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(404, b"no such page")
 
-    # -- the Hub
-
     def _opened(self, name: str, *, list_only: bool) -> Repository | None:
         """The repository, or an answer that says why not."""
         authorization = self.headers.get("Authorization", "")
@@ -189,8 +187,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self.hub.links[link] = self.hub.link_uses
             place = f"{self.hub.cdn}/{name}/{path}?signed={link}"
             self._send(302, b"", {"Location": place})
-
-    # -- the CDN
 
     def _stored(self, path: str, query: dict[str, list[str]]) -> None:
         link = query.get("signed", [""])[0]

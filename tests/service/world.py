@@ -106,8 +106,6 @@ class World:
         self.management = Management(self.library)
         self.upkeep = Upkeep(self.library, self.scheduler.files, lambda: time.time() + DAY)
 
-    # -- requests
-
     def chatting(self, model: str = "m", **fields: Any) -> AsyncGenerator[Event, None]:
         return self.inference.chat(read_value(ChatRequest, {"model": model, **fields}))
 
@@ -160,8 +158,6 @@ class World:
 
     async def delete(self, **fields: Any) -> None:
         await self.management.delete(read_value(DeleteRequest, fields))
-
-    # -- what came of them
 
     @property
     def order(self) -> Generation:

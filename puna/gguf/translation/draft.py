@@ -121,8 +121,6 @@ class Draft:
         """The file that was drafted."""
         return Target(self.source.header, dict(self.keys), tuple(self.tensors.values()))
 
-    # -- keys
-
     def put(self, name: str, value: Key) -> None:
         """Set a key."""
         self.keys[name] = value
@@ -159,8 +157,6 @@ class Draft:
             listed = self.source.header.metadata.get(name)
             if name in self.keys and isinstance(listed, ArrayInfo | tuple):
                 self.keys[name] = Kept(name, n_rows)
-
-    # -- tensors
 
     def drop(self, *beginnings: str) -> None:
         """Leave out the tensors whose names begin so."""

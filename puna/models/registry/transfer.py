@@ -137,8 +137,6 @@ class _Transfer:
         call = functools.partial(work, *args, **kwargs)
         return await to_the_end(self._loop.run_in_executor(thread, call))
 
-    # -- beside the streams
-
     async def hash(self) -> None:
         """Hash what arrives, in order."""
         while not self._partial.is_hashed:
@@ -157,8 +155,6 @@ class _Transfer:
                     await self._hashed.wait()
                     return
             await self._run_in(self._threads.syncing, self._partial.sync)
-
-    # -- fetching in ranges
 
     async def _stream(self) -> None:
         while (span := self._spans.take()) is not None:
@@ -225,8 +221,6 @@ class _Transfer:
     async def _write(self, unit: int, data: bytearray) -> None:
         await self._run_in(self._threads.writing, self._partial.write, unit, data)
         self._news.set()
-
-    # -- fetching from a server that has no ranges
 
     async def fetch_whole(self) -> None:
         """Read the blob from its beginning; units that are here already are passed over."""

@@ -190,8 +190,6 @@ class _Upload:
     async def _is_there(self) -> bool:
         return await is_there(self._session, self._layer)
 
-    # -- beginning and taking up
-
     async def _place(self) -> Place | None:
         """Where to go on, or a new beginning; None where the registry has the blob by now."""
         place = self._places.get(self._key)
@@ -263,8 +261,6 @@ class _Upload:
         location = headers.get("docker-upload-location") or headers.get("location")
         return self._session.next_url(reply.url, location) if location else present
 
-    # -- parts
-
     async def _send_parts(self, place: Place) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -331,8 +327,6 @@ class _Upload:
             self._places.pop(self._key, None)
             return _Lost(f"the registry has lost the upload: {reply.status}")
         return await refusal(reply)
-
-    # -- the end
 
     async def _commit(self, place: Place) -> None:
         sums = [each for _, each in sorted(place.sums.items())]

@@ -122,8 +122,6 @@ class _Lexer:
             pass
         return self._tokens
 
-    # -- writing tokens
-
     def _emit(self, kind: Kind) -> None:
         self._tokens.append(
             Token(kind, self._source[self._start : self._at], self._start, self._line)
@@ -137,8 +135,6 @@ class _Lexer:
     def _fail(self, message: str) -> _Stop:
         self._tokens.append(Token(Kind.ERROR, message, self._start, self._line))
         return _Stop()
-
-    # -- reading characters
 
     def _peek(self) -> str:
         return self._source[self._at : self._at + 1]
@@ -156,8 +152,6 @@ class _Lexer:
     def _word(self) -> None:
         while _is_word(self._peek()):
             self._at += 1
-
-    # -- outside actions
 
     def _text(self) -> bool:
         """Text up to the next action; whether there is one."""
@@ -203,8 +197,6 @@ class _Lexer:
     def _eat_space(self) -> None:
         while self._accept(SPACE):
             pass
-
-    # -- inside actions
 
     def _closing(self) -> tuple[bool, bool]:
         """Whether the action closes here, and whether that trims the space behind it."""

@@ -62,8 +62,6 @@ class _TreeParser:
         self._ranges = 0
         self._depth = 0
 
-    # -- whole trees
-
     def parse_all(self) -> None:
         """The main template, with the definitions that stand between its nodes."""
         reader = self._reader
@@ -106,8 +104,6 @@ class _TreeParser:
             self._trees[self._name] = tree
         elif not tree.is_empty:
             self._reader.fail(f"template: multiple definition of template {quote(self._name)}")
-
-    # -- nodes
 
     def _nodes(self) -> tuple[list[Node], _Mark]:
         nodes: list[Node] = []
@@ -188,8 +184,6 @@ class _TreeParser:
         if not mark.is_end:
             self._reader.fail(f"expected end; found {mark}")
         return tuple(nodes)
-
-    # -- templates inside
 
     def _call(self) -> TemplateCall:
         context = "template clause"

@@ -95,8 +95,6 @@ class Scanner:
             self._take(held, pieces)
         return pieces
 
-    # -- modes
-
     def _step(self, pieces: list[Piece]) -> bool:
         """Take what can be taken in this mode; whether there is more to do."""
         mode = self._mode
@@ -260,8 +258,6 @@ class Scanner:
         self._watcher = wanted(self._head, self._tools) if wanted else None
         self._is_told = False
 
-    # -- text
-
     def _take(self, text: str, pieces: list[Piece]) -> None:
         mode = self._mode
         if mode.kind in _COLLECTED:
@@ -288,8 +284,6 @@ class Scanner:
                 pieces.append(Thinking(text))
         elif kind is Kind.CONTENT or self._bad is Fault.TEXT:
             pieces.append(Content(text))
-
-    # -- calls
 
     def _close(self, tag: str, pieces: list[Piece], *, is_cut: bool = False) -> bool:
         """Read what was collected, up to a tag or to the end of the answer.
