@@ -5,7 +5,6 @@ Looking up reads the disk; what was read is kept until the manifest changes.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from puna.errors import (
 from puna.gguf.describe import Description, describe, describe_header
 from puna.gguf.encoders import encoder_graph
 from puna.gguf.footprint import Footprint, footprint_of
-from puna.gguf.reader import Header, read_header
+from puna.gguf.reader import Header, find_header
 from puna.gguf.split import read_joined
 from puna.gguf.translation.registry import Translation, translation_of
 from puna.models.layers import Model, read_model
@@ -170,7 +169,7 @@ class Catalog:
         chat_template, layer = self._templates(model, description)
         is_blind = translation is not None and translation.is_blind
         projectors = [] if is_blind else [each.path for each in model.projectors]
-        eyes = [_projector_header(path) for path in projectors]
+        eyes = [find_header(path) for path in projectors]
         inner = translation.eye.header if translation and translation.eye and not eyes else None
         eye = inner or (eyes[0] if eyes else None)
         weights = model.weights.path if model.weights and inner else None
@@ -180,7 +179,7 @@ class Catalog:
             capabilities_of(
                 model.config.capabilities,
                 description,
-                [describe_header(eye) if eye else None for eye in eyes],
+                [describe_header(each) if each else None for each in eyes],
                 chat_template,
                 layer,
                 model.config.parser,
@@ -232,12 +231,6 @@ def _layer_of(model: Model) -> LayerTemplate | None:
 
 def _is_there(model: Model) -> bool:
     return model.weights is None or all(path.is_file() for path in model.weights.paths)
-
-
-def _projector_header(path: Path) -> Header | None:
-    with contextlib.suppress(OSError, BadModelFile):
-        return read_header(path)
-    return None
 
 
 def _draft_of(model: Model) -> Path | None:

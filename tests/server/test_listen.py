@@ -42,6 +42,17 @@ def test_every_interface(text: str) -> None:
             pass
 
 
+def test_an_address_that_cannot_be_tried_is_none_of_this_machine() -> None:
+    """As where the system has no IPv6: here it gives no further socket."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        found = is_local(ipaddress.ip_address("::1"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert not found
+
+
 def test_addresses_of_this_machine() -> None:
     assert is_local(ipaddress.ip_address("127.0.0.1"))
     assert not is_local(ipaddress.ip_address("192.0.2.1"))
