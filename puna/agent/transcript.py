@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from puna.client.fields import Json, as_object, as_text
@@ -38,7 +38,7 @@ class Transcript:
     @classmethod
     def begin(cls, folder: Path, model: str, work_folder: Path) -> Transcript:
         """A new file. A disk that refuses costs only the transcript."""
-        moment = f"{datetime.now():%Y%m%d-%H%M%S-%f}"[:-3]  # to the millisecond
+        moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"[:-3]  # to the millisecond
         name = f"{moment}{secrets.token_hex(2)}{_ENDING}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

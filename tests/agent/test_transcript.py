@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,22 @@ def test_transcripts_are_private_and_come_back(tmp_path: Path) -> None:
         find_transcript(folder, "last", Path("/other"))
     with pytest.raises(ClientError, match="there is no conversation"):
         find_transcript(folder, "../../etc/passwd", Path("/w"))
+
+
+def test_the_latest_is_the_latest_whatever_the_local_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clocks that are set back in autumn, and whoever travels west, live an hour twice."""
+    try:
+        for zone in ("AHEAD-14", "BEHIND+12"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            latest = Transcript.begin(tmp_path, "m", Path("/w"))
+            time.sleep(0.002)  # names have milliseconds
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert find_transcript(tmp_path, "last", Path("/w")) == latest.path
 
 
 def test_transcripts_stop_at_their_size(tmp_path: Path) -> None:
