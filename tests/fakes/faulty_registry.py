@@ -12,11 +12,10 @@ import json
 import re
 import socket
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.fakes.faulty_uploads import UploadHandler
 from tests.fakes.registry_state import Fault, FaultyRegistry, Kind, Seen
+from tests.fakes.serving import serving
 
 __all__ = ["Fault", "FaultyRegistry", "Seen", "faulty_registry"]
 
@@ -35,36 +35,21 @@ EMPTY = base64.b64encode(hashlib.sha256(b"").hexdigest().encode()).decode()
 def faulty_registry() -> Iterator[FaultyRegistry]:
     """Start both servers."""
     state = FaultyRegistry()
-    servers = [_start(state, "registry"), _start(state, "store")]
-    state.address, state.store = (f"127.0.0.1:{server.server_port}" for server, _ in servers)
-    try:
-        yield state
-    finally:
-        state.closing.set()
-        state.gate.set()
-        for server, thread in servers:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+    with serving(_handler(state, "registry")) as one, serving(_handler(state, "store")) as other:
+        state.address, state.store = (f"127.0.0.1:{each.server_port}" for each in (one, other))
+        try:
+            yield state
+        finally:
+            state.closing.set()
+            state.gate.set()
 
 
-def _start(state: FaultyRegistry, name: str) -> tuple[ThreadingHTTPServer, threading.Thread]:
+def _handler(state: FaultyRegistry, name: str) -> type[BaseHTTPRequestHandler]:
     class Handler(_Handler):
         registry = state
         server_name = name
 
-    server = _Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    return server, thread
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are part of the tests."""
+    return Handler
 
 
 class _Handler(UploadHandler):

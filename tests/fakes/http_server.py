@@ -6,8 +6,10 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
+
+from tests.fakes.serving import QuietServer
 
 Json = dict[str, object]
 
@@ -74,7 +76,7 @@ class ScriptedServer:
             pass
 
         Handler.script = script
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -103,14 +105,6 @@ class ScriptedServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False  # a client may keep its connection
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that leave are part of the tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.fakes.serving import serving
 
 __all__ = ["FakeHub", "Repository", "Seen", "fake_hub"]
 
@@ -82,37 +84,22 @@ class FakeHub:
 def fake_hub() -> Iterator[FakeHub]:
     """Start both servers."""
     state = FakeHub()
-    servers = [_start(state, "hub"), _start(state, "cdn")]
-    state.url = f"http://127.0.0.1:{servers[0][0].server_port}"
-    state.cdn = f"http://localhost:{servers[1][0].server_port}"
-    try:
-        yield state
-    finally:
-        if state.gate is not None:
-            state.gate.set()
-        for server, thread in servers:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+    with serving(_handler(state, "hub")) as hub, serving(_handler(state, "cdn")) as cdn:
+        state.url = f"http://127.0.0.1:{hub.server_port}"
+        state.cdn = f"http://localhost:{cdn.server_port}"
+        try:
+            yield state
+        finally:
+            if state.gate is not None:
+                state.gate.set()
 
 
-def _start(state: FakeHub, name: str) -> tuple[ThreadingHTTPServer, threading.Thread]:
+def _handler(state: FakeHub, name: str) -> type[BaseHTTPRequestHandler]:
     class Handler(_Handler):
         hub = state
         server_name = name
 
-    server = _Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    return server, thread
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are part of the tests."""
+    return Handler
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -21,8 +21,8 @@ from puna.server.faults import OPENAI
 from puna.server.image_urls import with_images
 from puna.server.openai.replies import IDLE, encode
 from puna.server.openai.responses.history import earlier_items, item_page, kept_of, resolved
-from puna.server.openai.responses.items import read_input
-from puna.server.openai.responses.order import check_request, read_request
+from puna.server.openai.responses.items import Item, read_input
+from puna.server.openai.responses.order import Asked, check_request, read_request
 from puna.server.openai.responses.shapes import Deleted, InputTokens, make_response
 from puna.server.openai.responses.story import Story
 from puna.server.routes.replies import json_reply, worked_reply
@@ -34,16 +34,8 @@ __all__ = ["cancel", "create", "delete", "input_items", "input_tokens", "retriev
 
 async def create(request: Request, kit: Kit) -> ASGIApp:
     """Answer what was said, and what was said before if the client says after which response."""
-    order = decode(ResponsesRequest, await read_body(request))
-    check_request(order)
+    order, items, asked = await _read(request, kit)
     client, stored = client_of(request), kit.services.stored
-    items = await resolved(stored, client, read_input(order.input))
-    earlier = await earlier_items(stored, client, order.previous_response_id)
-    shown = await with_images(
-        [earlier, items], kit.services.fetch_image, request.receive, kit.closing
-    )
-    asked = read_request(order, *shown)
-    asked.order.model = await kit.services.local_name(order.model)
     asked.order.priority = order.priority
     sign(asked.order, request)
     is_stored = order.store and stored.is_on
@@ -56,6 +48,21 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
 
     events = kit.services.chat(asked.order)
     return Reply(_told(events, story, keep), _wire(story), stream=order.stream, closing=kit.closing)
+
+
+async def _read(request: Request, kit: Kit) -> tuple[ResponsesRequest, list[Item], Asked]:
+    """What a request says, its items without references, and the chat that it asks for."""
+    order = decode(ResponsesRequest, await read_body(request))
+    check_request(order)
+    client, stored = client_of(request), kit.services.stored
+    items = await resolved(stored, client, read_input(order.input))
+    earlier = await earlier_items(stored, client, order.previous_response_id)
+    shown = await with_images(
+        [earlier, items], kit.services.fetch_image, request.receive, kit.closing
+    )
+    asked = read_request(order, *shown)
+    asked.order.model = await kit.services.local_name(order.model)
+    return order, items, asked
 
 
 async def _told(
@@ -87,16 +94,7 @@ def _wire(story: Story) -> Wire[bytes]:
 
 async def input_tokens(request: Request, kit: Kit) -> ASGIApp:
     """Say how long the input of a response would be."""
-    order = decode(ResponsesRequest, await read_body(request))
-    check_request(order)
-    client, stored = client_of(request), kit.services.stored
-    items = await resolved(stored, client, read_input(order.input))
-    earlier = await earlier_items(stored, client, order.previous_response_id)
-    shown = await with_images(
-        [earlier, items], kit.services.fetch_image, request.receive, kit.closing
-    )
-    asked = read_request(order, *shown)
-    asked.order.model = await kit.services.local_name(order.model)
+    _, _, asked = await _read(request, kit)
 
     async def body() -> bytes:
         count = await kit.services.count_tokens(asked.order)
