@@ -324,7 +324,16 @@ class Settings:
 
 
 _CHILD_NAMES = frozenset(
-    {"PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"}
+    {
+        "PATH",
+        "HOME",
+        "LANG",
+        "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "DYLD_LIBRARY_PATH",
+        "VIRTUAL_ENV",
+        "GLIBC_TUNABLES",
+    }
 )
 _CHILD_PREFIXES = (
     "LC_",

@@ -239,6 +239,7 @@ def test_children_get_paths_and_cards_and_no_secrets() -> None:
         "GGML_VK_VISIBLE_DEVICES": "0",
         "VK_ICD_FILENAMES": "/icd.json",
         "LD_LIBRARY_PATH": "/lib",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=0",
     }
     secrets = {"AWS_SECRET_ACCESS_KEY": "x", "OLLAMA_HOST": "y", "HF_TOKEN": "z", "PYTHONPATH": "."}
     assert child_environment({**kept, **secrets}) == kept

@@ -80,7 +80,9 @@ def test_models_at_the_same_time(start: Start, tiny_gguf: Path, other_gguf: Path
     assert sorted(server.loaded()) == ["other:latest", "tiny:latest"]
     assert len(server.runners()) == 2
     for runner in server.runners():
-        assert b"GOMP_SPINCOUNT=" in Path(f"/proc/{runner}/environ").read_bytes()
+        told = Path(f"/proc/{runner}/environ").read_bytes()
+        assert b"GOMP_SPINCOUNT=" in told
+        assert b"GLIBC_TUNABLES=" in told
 
 
 def test_a_cold_model_is_loaded_once(start: Start, tiny_gguf: Path) -> None:

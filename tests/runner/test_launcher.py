@@ -6,13 +6,22 @@ import pytest
 
 from puna.runner.launcher import runner_environment
 
+PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+SPIN = {"GOMP_SPINCOUNT": "60000"}
 CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    "brief spinning": ({"HOME": "/x"}, {"HOME": "/x", "GOMP_SPINCOUNT": "60000"}),
-    "the user's own count": ({"GOMP_SPINCOUNT": "0"}, {"GOMP_SPINCOUNT": "0"}),
-    "the user's own policy": ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    "huge pages and brief spinning": ({"HOME": "/x"}, {"HOME": "/x", **PAGES, **SPIN}),
+    "the user's own count": ({"GOMP_SPINCOUNT": "0"}, {"GOMP_SPINCOUNT": "0", **PAGES}),
+    "the user's own policy": (
+        {"OMP_WAIT_POLICY": "active"},
+        {"OMP_WAIT_POLICY": "active", **PAGES},
+    ),
+    "the user's own pages": (
+        {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"},
+        {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0", **SPIN},
+    ),
 }
 
 
 @pytest.mark.parametrize(("inherited", "expected"), CASES.values(), ids=CASES)
-def test_threads_do_not_spin_for_long(inherited: dict[str, str], expected: dict[str, str]) -> None:
+def test_what_a_runner_is_told(inherited: dict[str, str], expected: dict[str, str]) -> None:
     assert runner_environment(inherited) == expected
