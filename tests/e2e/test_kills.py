@@ -123,14 +123,20 @@ def test_a_server_lets_an_answer_end_and_saves_what_its_runner_holds(
     kept = tmp_path / "kv"
     server = start(PUNA_DRAIN_TIMEOUT="60s", PUNA_KV_CACHE_DIR=str(kept))
     server.create("endless", endless_gguf)
-    options = OPTIONS | {"num_predict": 500}
-    with answering(server, prompt="the dog " * 100, options=options) as (_, lines):
-        [runner] = server.runners()
+    ask(server)
+    [runner] = server.runners()
+    os.kill(runner, signal.SIGSTOP)  # so that the answer does not end before the server is to
+    fields = BODY | {"prompt": "the dog " * 100, "options": OPTIONS | {"num_predict": 500}}
+    with server.sent("/api/generate", **fields, stream=False) as connection:
+        running = b"puna_running_requests 1.0"
+        until(lambda: running in server.get("/metrics").body, "the answer is under way")
         server.is_doomed = True
         server.process.send_signal(signal.SIGTERM)
         until(lambda: server.get("/").status == 503, "nobody new is served")
-        rest = list(lines)
-    assert (rest[-1]["done_reason"], rest[-1]["eval_count"]) == ("length", 500)
+        os.kill(runner, signal.SIGCONT)
+        with connection.getresponse() as reply:
+            last = json.loads(reply.read())
+    assert (last["done_reason"], last["eval_count"]) == ("length", 500)
     assert server.process.wait(30) == 0, server.log
     assert not is_running(runner)
     assert list(kept.glob("*.kv"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -63,18 +65,18 @@ def test_vectors_are_counted(server: Server, bert: str) -> None:
     assert after - before == usage["prompt_tokens"]
 
 
-def test_cells_are_told_of_while_they_are_used_and_held(server: Server, chatty: str) -> None:
+def test_cells_are_told_of_while_they_are_used_and_held(server: Server, endless_gguf: Path) -> None:
     def cells(kind: str = "") -> float:
-        return sample(server, f"kv_cells{kind}", model=f"{chatty}:latest")
+        return sample(server, f"kv_cells{kind}", model="endless:latest")
 
-    server.post("/api/generate", model=chatty, keep_alive=0)  # other tests' cells go
-    until(lambda: f"{chatty}:latest" not in server.loaded(), "the model is unloaded")
-    asked = {"model": chatty, "messages": HI, "options": {"num_predict": -1, "temperature": 0}}
-    with server.stream("/api/chat", **asked) as stream:
+    server.create("endless", endless_gguf)
+    server.post("/api/generate", model="endless", keep_alive=0)  # other tests' cells go
+    until(lambda: "endless:latest" not in server.loaded(), "the model is unloaded")
+    options = {"num_predict": -1, "num_ctx": 32768, "temperature": 0}
+    with server.stream("/api/generate", model="endless", prompt="hi", options=options) as stream:
         assert stream.status == 200
         until(lambda: cells("_used") > 10, "cells are in use")
         assert cells() > cells("_used")
-    # few, where the answer was so long that its beginning gave way
     until(lambda: cells("_used") == 0 and cells("_held") > 0, "cells are held")
 
 

@@ -18,6 +18,7 @@ from puna.errors import BadRequest, EngineDied, StartFailed
 from puna.runner.handle import ProcessEngine
 from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Embedding, Finished, Generation, LoadPlan, Piece, Sampling
+from puna.runner.wire import FromRunner, Resized
 from tests.fakes.fixtures import stories_gguf
 from tests.fakes.ggufs import CONTROL_TYPE, make_tiny_adapter, make_tiny_llama, make_vocabulary
 
@@ -206,8 +207,10 @@ def test_long_prompts_are_cut_or_refused(tiny: Path) -> None:
 
 
 def test_a_generation_ends_in_order_when_it_is_enough(tiny: Path) -> None:
+    most, n_ctx = 50_000, 8192  # which take so long that no test is too slow to end them
+
     async def use(engine: ProcessEngine) -> None:
-        async with engine.generate(order("Once", 5000)) as events:
+        async with engine.generate(order("Once", most, n_ctx=n_ctx)) as events:
             pieces = [await anext(events) for _ in range(3)]
             for _ in range(2):  # the second time means nothing
                 events.finish()
@@ -216,12 +219,12 @@ def test_a_generation_ends_in_order_when_it_is_enough(tiny: Path) -> None:
             events.finish()
         assert isinstance(last, Finished)
         assert (last.reason, last.prompt_tokens) == ("stop", len(await engine.tokenize("Once")) + 1)
-        assert len(pieces) <= last.eval_tokens < 500
-        whole, _ = await answer(engine, order("Once", last.eval_tokens))
+        assert len(pieces) <= last.eval_tokens < most
+        whole, _ = await answer(engine, order("Once", last.eval_tokens, n_ctx=n_ctx))
         said = "".join(each.text for each in (*pieces, *rest) if isinstance(each, Piece))
         assert said == whole
 
-    with_engine(LoadPlan(model=str(tiny), n_ctx=512), use)
+    with_engine(replace(EXACT, model=str(tiny), n_ctx=n_ctx), use)
 
 
 def test_bad_requests_are_refused_alone(tiny: Path) -> None:
@@ -328,10 +331,16 @@ def test_a_model_that_needs_a_second_context_says_that_it_is_larger_now(tiny: Pa
 def test_a_runner_that_is_left_alone_makes_what_answers_will_need(tiny: Path) -> None:
     async def use(engine: ProcessEngine) -> None:
         sizes = [engine.info.size]
-        while len(sizes) < 3:  # one context for a sequence alone, one for several
+        dispatch = engine._dispatch
+
+        def hear(message: FromRunner) -> None:
+            if isinstance(message, Resized):
+                sizes.append(message.size)
+            dispatch(message)
+
+        engine._link.listen(hear)
+        while len(sizes) < 3:  # noqa: ASYNC110 - for a sequence alone, for several
             await asyncio.sleep(0.02)
-            if engine.info.size != sizes[-1]:
-                sizes.append(engine.info.size)
         assert sizes == sorted(sizes)
         prompts = [f"{seed} " * 300 for seed in range(4)]
         orders = [Generation(prompt=prompt, n_ctx=1024, max_tokens=12) for prompt in prompts]

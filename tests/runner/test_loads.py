@@ -46,14 +46,14 @@ def test_progress_extends_the_time_of_a_load() -> None:
         engine = ProcessEngine(process, await Link.open(ours), FOREVER)
 
         async def play() -> None:
-            for step in range(8):
+            for step in range(11):
                 await asyncio.sleep(0.2)
-                theirs.send(encode_frame(Loading(step / 8)))
+                theirs.send(encode_frame(Loading(step / 11)))
             theirs.send(encode_frame(Ready(info_of(plan))))
 
         async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(play())
-            await engine.load(plan, stall_seconds=1.0)  # which all of it takes longer than
+            await engine.load(plan, stall_seconds=2.0)  # which all of it takes longer than
         assert engine.info.n_ctx == plan.n_ctx
         await process.communicate(b"\n")
         theirs.close()

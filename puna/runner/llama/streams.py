@@ -98,6 +98,7 @@ class Streams:
         self._count = self._size = 0  # of the streams, and cells of each
         self._guests: dict[int, _Guest] = {}
         self._looks = 0  # at others' cells, by sequences that might be here
+        self._lookers: set[int] = set()  # those
         self._run = min(_DEAREST_RUN, _ANOTHER_RUN * n_threads)  # looks that one costs
         self._lost = 0  # looks that gaps between the streams in use have cost
         self.handle: Any = None
@@ -137,7 +138,7 @@ class Streams:
             self._close_ranks(demands)
             return True
         if len(missing) == len(demands):
-            self._looks += gain
+            self._note_looks(demands, gain)
             to_load = sum(each.position for each in missing)
             if len(demands) == 1 or self._looks <= _SOME + to_load * _MOVE:
                 return False
@@ -180,6 +181,7 @@ class Streams:
     def forget(self, sequence: int) -> None:
         """What is here of this sequence is of no use any more."""
         self._guests.pop(sequence, None)
+        self._lookers.discard(sequence)
 
     def close(self) -> None:
         """Free the context. Idempotent."""
@@ -204,6 +206,15 @@ class Streams:
         others = sum(each.count * (n_used - each.position - each.count) for each in demands)
         runs = n_runs + len({each.count for each in demands}) - 1
         return others - tokens * _BESIDE - runs * self._run
+
+    def _note_looks(self, demands: Sequence[Demand], gain: int) -> None:
+        """Add up what these pay in the pool; what others have paid, who are gone, is no reason to
+        move them."""
+        present = {each.sequence for each in demands}
+        if self._lookers.isdisjoint(present):
+            self._looks = 0
+        self._lookers = present
+        self._looks += gain
 
     def _shape(self, demands: Sequence[Demand]) -> tuple[int, int] | None:
         """How many streams of how many cells these need; None when there are none such."""
