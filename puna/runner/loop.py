@@ -8,23 +8,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from puna.errors import EngineError, PunaError
 from puna.fmt import SECOND
 from puna.runner.admission import Admission
-from puna.runner.batch import Share, Want, discard_count
+from puna.runner.batch import discard_count
 from puna.runner.burst import has_company, may_have_company
 from puna.runner.cells import Cells, Memory, memory_of
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.model import Model
-from puna.runner.llama.streams import Demand
 from puna.runner.looking import Eyes
 from puna.runner.media import Encoder, Seen
-from puna.runner.pace import Pace
+from puna.runner.planning import Part, Planning
 from puna.runner.protocol import StopReason
-from puna.runner.queueing import victim, weight
-from puna.runner.reading import TAIL, Reading
+from puna.runner.queueing import victim
+from puna.runner.reading import TAIL
 from puna.runner.running import Running
 from puna.runner.speaking import Speaking
 from puna.runner.speculate import Speculation
@@ -34,18 +32,6 @@ from puna.runner.wire import Refused, Step
 __all__ = ["Loop"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Part:
-    """What one generation has in a decode."""
-
-    generation: Running
-    tokens: list[int]
-    draft: list[int]
-    """Guesses at what follows `tokens`."""
-    index: int = -1
-    """Of the first token in the batch that has logits, -1 when none has."""
 
 
 class Loop:
@@ -70,16 +56,13 @@ class Loop:
         self._waiting = self._admission.waiting
         self._speaking = Speaking(model, context, self._cells, deliver, clock)
         self._deliver = deliver
-        self._pace = Pace()
-        self._reading = Reading()
         # a state cannot go back behind tokens that turned out wrong
-        self._speculation = None if memory is Memory.STATE else speculation
+        usable = None if memory is Memory.STATE else speculation
+        self._planning = Planning(context, self._cells, usable, self._give_way)
         self._eyes = Eyes(encoder, context, self._cells) if encoder else None
         self.is_blind = False
         """Whether nothing could be decoded: all wait for the encoder, or for who does."""
-        self._suspects: set[int] = set()
-        """Who had part in a decode that failed, and has not been decoded alone yet."""
-        self._undrawn: list[_Part] = []
+        self._undrawn: list[Part] = []
         """What of the newest decode has logits, where its draws wait for who comes by then."""
 
     @property
@@ -190,13 +173,12 @@ class Loop:
         count = discard_count(each.n_ctx, each.n_keep, len(each.tokens) - 1)
         each.truncated = True
         del each.tokens[each.n_keep : each.n_keep + count]
-        if self._speculation is not None:
-            self._speculation.forget(each.id)
+        self._planning.forget_text(each.id)
         each.n_cached = self._cells.shift(each.sequence, each.n_keep, count)
 
     def _decode(self) -> bool:
         """Decode everybody's tokens; False when there are none."""
-        parts = self._make_batch()
+        parts = self._planning.make_batch(self._running)
         if not parts:
             return False
         started = self._clock()
@@ -211,12 +193,12 @@ class Loop:
         if self._context.is_asynchronous:
             self._speaking.tell()
         self._context.wait()
-        self._learn(parts, self._clock() - started)
+        self._planning.learn(parts, self._clock() - started)
         for part in parts:
             self._cells.grow(part.generation.sequence, part.tokens)
             part.generation.n_cached += len(part.tokens)
         drawn = [part for part in parts if part.index >= 0]
-        self._suspects -= {part.generation.id for part in drawn}
+        self._planning.acquit(part.generation for part in drawn)
         if self._cells.can_cut and all(
             may_have_company(part.generation, len(part.tokens), self._running) for part in drawn
         ):
@@ -233,13 +215,13 @@ class Loop:
         if any(has_company(each.generation, len(each.tokens), self._running) for each in parts):
             for each in (part.generation for part in parts):
                 each.n_cached = self._cells.cut(each.sequence, len(each.tokens) - TAIL)
-                self._reading.reopen(each.id)
+                self._planning.reopen(each.id)
         elif parts:
             self._draw(parts)
             if not self._context.is_asynchronous:
                 self._speaking.tell()
 
-    def _draw(self, parts: list[_Part]) -> None:
+    def _draw(self, parts: list[Part]) -> None:
         for part in parts:
             try:
                 self._go_on(part.generation, part.index, part.draft)
@@ -255,7 +237,7 @@ class Loop:
         log.warning("a decode of %d requests failed, each is tried alone: %s", len(failed), error)
         for each in failed:
             self._preempt(each)
-        self._suspects |= {each.id for each in failed}  # beside those whose turn has not come
+        self._planning.suspect(failed)
 
     def _look(self, eyes: Eyes) -> bool:
         """Decode some of an image or a recording whose turn it is; False when there is none."""
@@ -264,7 +246,7 @@ class Loop:
             return False
         each = glimpse.generation
         while not self._cells.make_room(glimpse.count) and len(self._running) > 1:
-            self._preempt(victim(self._running))
+            self._give_way()
             if each.sequence < 0:
                 return True
         try:
@@ -276,76 +258,9 @@ class Loop:
             self._fail([each], error)
         return True
 
-    def _make_batch(self) -> list[_Part]:
-        """Plan the next decode and put its tokens into the engine's batch."""
-        shares = self._plan()
-        drafts = self._drafts(len(shares))
-        by_key = {each.id: each for each in self._running}
-        parts: list[_Part] = []
-        demands: list[Demand] = []
-        for share in shares:
-            each, draft = by_key[share.key], drafts.get(share.key, [])
-            start, n_logits = each.n_cached, len(draft) + 1 if share.count == each.pending else 0
-            tokens = each.tokens[start : start + share.count]
-            position = each.position(start) if each.spans else start
-            parts.append(_Part(each, tokens, draft))
-            demands.append(Demand(each.sequence, position, len(tokens) + len(draft), n_logits))
-        is_seen = any(part.generation.media for part in parts)  # then the pool alone has all
-        sole = len(self._running) == 1 and not is_seen
-        self._context.begin(self._cells.used, sole=sole, demands=() if is_seen else demands)
-        pairs = zip(parts, demands, strict=True)
-        for part, demand in sorted(pairs, key=lambda pair: self._context.place(pair[1].sequence)):
-            index = self._context.add(
-                demand.sequence,
-                demand.position,
-                part.tokens + part.draft,
-                logits=demand.n_logits,
-                apart=not part.generation.media,
-            )
-            part.index = index if demand.n_logits else -1
-        return parts
-
-    def _drafts(self, n_planned: int) -> dict[int, list[int]]:
-        """Guessed tokens to check, where nobody reads a prompt, from cells that nobody uses."""
-        room = min(self._context.n_batch, self._cells.free) - n_planned
-        if self._speculation is None or room < 1:
-            return {}
-        if self._suspects or any(each.pending > 1 for each in self._running):
-            return {}
-        streams = {
-            each.id: (each.tokens, each.most_drafted) for each in self._running if not each.media
-        }
-        return self._speculation.drafts(streams, self._pace.cost, room)
-
-    def _learn(self, parts: list[_Part], duration: int) -> None:
-        streams = sum(part.generation.pending == 1 for part in parts)
-        prompt = sum(len(part.tokens) for part in parts) - streams
-        drafted = sum(len(part.draft) for part in parts)
-        self._pace.learn(duration, streams, prompt, drafted)
-
-    def _plan(self) -> list[Share]:
-        """Shares that fit into the free cells; who matters least makes room where they do not."""
-        only = self._running[0] if len(self._running) == 1 else None
-        if only is not None and only.pending == only.readable == 1:
-            self._cells.make_room(1)
-            return [Share(only.id, 1)]
-        for each in self._running:
-            if each.id in self._suspects and each.readable:  # nothing is where an image is next
-                count = min(each.readable, self._context.n_batch)
-                self._cells.make_room(count)
-                return [Share(each.id, count)]
-        while True:
-            wants = [_want(each) for each in self._running if not each.media or each.readable]
-            streams = sum(want.pending == 1 for want in wants)
-            allowance = self._pace.allowance(streams, self._context.n_batch)
-            shares = self._reading.plan(
-                wants, self._context.n_batch, allowance, apart=not self._context.is_asynchronous
-            )
-            needed = sum(share.count for share in shares)
-            if self._cells.make_room(needed) or len(self._running) == 1:
-                self._reading.note(wants, shares)
-                return shares
-            self._preempt(victim(self._running))
+    def _give_way(self) -> None:
+        """Take the cells of who matters least."""
+        self._preempt(victim(self._running))
 
     def _preempt(self, each: Running) -> None:
         """Take the cells of a generation; it goes on later from its tokens, unnoticed."""
@@ -360,7 +275,7 @@ class Loop:
         if self._cells.drop_one():
             return
         if len(self._running) > 1:
-            self._preempt(victim(self._running))
+            self._give_way()
         else:
             self._fail(list(self._running), EngineError("the context of the model is full"))
 
@@ -395,15 +310,7 @@ class Loop:
         self._close(each)
 
     def _close(self, each: Running) -> None:
-        self._suspects.discard(each.id)
+        self._planning.forget(each.id)
         each.sampler.close()
         if self._eyes is not None:
             self._eyes.end(each)
-        if self._speculation is not None:
-            self._speculation.forget(each.id)
-
-
-def _want(each: Running) -> Want:
-    is_new = each.n_cached <= each.n_reused
-    pending = each.readable if each.media else each.pending
-    return Want(each.id, pending, weight(each.priority), each.client, is_new, each.n_cached)
