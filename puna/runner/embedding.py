@@ -5,6 +5,7 @@ It runs in the one thread that owns the engine, between the decodes of the loop.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,8 @@ from puna.runner.queueing import RISE_NS, weight
 from puna.runner.wire import Embedded, Refused
 
 __all__ = ["Embedder", "Job", "Pooled", "plan_slice"]
+
+log = logging.getLogger(__name__)
 
 LEAST = 16  # tokens: an input must get on, however many streams there are
 UNKNOWN = 64  # tokens, before anything was measured
@@ -144,6 +147,8 @@ class Embedder:
         self._unfinished: _Input | None = None
         """Read in part. It is sequence 0 until it is done."""
         self._token_ns: float | None = None
+        self._suspects: set[int] = set()
+        """Jobs that had part in a decode that failed, and have not been read alone yet."""
 
     @property
     def idle(self) -> bool:
@@ -196,6 +201,7 @@ class Embedder:
             self._fail(context, parts, error)
             return
         self._learn((self._clock() - started) / sum(count for _, _, count in parts))
+        self._suspects -= {each.job.id for _, each, _ in parts}
         weights = client_weights(self._jobs)
         for (_, each, count), vector in zip(parts, vectors, strict=True):
             self._take(context.pooling, each, count, vector)
@@ -225,7 +231,7 @@ class Embedder:
     def _line(self) -> Iterator[_Input]:
         """The inputs to read, the next first, as if each were read in its turn."""
         had, weights, now = self._had.copy(), client_weights(self._jobs), self._clock()
-        queues = {job.id: (job, [*self._begun(job), *job.waiting]) for job in self._jobs}
+        queues = {job.id: (job, [*self._begun(job), *job.waiting]) for job in self._present()}
         for _, queue in queues.values():
             queue.reverse()
         while queues:
@@ -234,6 +240,15 @@ class Embedder:
             had.add(job, queue.pop().pending, weights)
             if not queue:
                 del queues[job.id]
+
+    def _present(self) -> list[Job]:
+        """Whose inputs may enter the next decode: everybody's, or those of a single job as long as
+        it is not known which of several made a decode fail."""
+        if not self._suspects:
+            return self._jobs
+        if self._unfinished is not None:
+            return [self._unfinished.job]
+        return [next(job for job in self._jobs if job.id in self._suspects)]
 
     def _standing(self, job: Job, had: Had, now: int) -> tuple[float, bool, float]:
         """The least is next; of a client's jobs, one that nobody has read for long comes first."""
@@ -291,22 +306,31 @@ class Embedder:
                 self._deliver(Embedded(job.id, Embeddings(job.vectors, job.counts)))
 
     def _fail(self, context: Pooled, parts: list[_Part], error: EngineError) -> None:
+        """Refuse a job that was alone in a decode that failed. Of several each is read by itself
+        next, and what was read in part from its beginning: nobody knows what is left of its cells.
+        """
+        context.forget([0, *(sequence for sequence, _, _ in parts if sequence)])
+        half, self._unfinished = self._unfinished, None
+        if half is not None:
+            half.n_read, half.total = 0, None
+            half.job.waiting.appendleft(half)
         failed = list(dict.fromkeys(each.job for _, each, _ in parts))
-        half = self._unfinished
-        if half is not None and half.job in failed:
-            self._unfinished = None
-        if self._unfinished is None:
-            context.forget([0])
-        context.forget([sequence for sequence, _, _ in parts if sequence])
-        for job in failed:
-            self._jobs.remove(job)
-            self._refuse(job, error)
+        if len(failed) > 1:
+            log.warning("a decode of %d jobs failed, each is tried alone: %s", len(failed), error)
+            self._suspects |= {job.id for job in failed}
+            return
+        self._forget(failed[0])
+        self._refuse(failed[0], error)
 
     def _drop(self, job: Job) -> None:
-        self._jobs.remove(job)
+        self._forget(job)
         if self._unfinished is not None and self._unfinished.job is job:
             self._unfinished = None
             self.context.forget([0])
+
+    def _forget(self, job: Job) -> None:
+        self._jobs.remove(job)
+        self._suspects.discard(job.id)
 
     def _refuse(self, job: Job, error: PunaError) -> None:
         self._deliver(Refused(job.id, error.status, str(error)))

@@ -20,6 +20,7 @@ from puna.runner.queueing import RISE_NS
 from puna.runner.wire import Embedded, Refused
 from tests.fakes.pooled import FakeClockNs, FakePooled, vector_of
 
+POISON = 666
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 
 
@@ -145,12 +146,27 @@ POOLINGS = [Pooling.MEAN, Pooling.CLS, Pooling.LAST, Pooling.RANK]
     n_batch=st.integers(2, 40),
     n_sequences=st.integers(1, 5),
     may_split=st.booleans(),
+    poisoned=st.sets(st.integers(1, 8), max_size=3),
 )
 def test_company_changes_nothing(
-    pooling: Pooling, events: list[Any], n_batch: int, n_sequences: int, may_split: bool
+    pooling: Pooling,
+    events: list[Any],
+    n_batch: int,
+    n_sequences: int,
+    may_split: bool,
+    poisoned: set[int],
 ) -> None:
+    """That of those who make every decode fail neither."""
     clock = FakeClockNs()
-    context = FakePooled(24, n_batch, n_sequences, pooling, may_split=may_split, clock=clock)
+    context = FakePooled(
+        24,
+        n_batch,
+        n_sequences,
+        pooling,
+        may_split=may_split,
+        clock=clock,
+        failing=lambda tokens: POISON in tokens,
+    )
     world = World(context, clock)
     asked: dict[int, list[list[int]]] = {}
     cancelled: set[int] = set()
@@ -159,6 +175,8 @@ def test_company_changes_nothing(
             case "admit":
                 inputs, (priority, who) = value
                 number = len(asked) + 1
+                if inputs and number in poisoned:
+                    inputs = [*inputs[:-1], [POISON, *inputs[-1]]]
                 asked[number] = inputs
                 world.admit(number, inputs, priority=priority, client=who)
             case "cancel":
@@ -172,6 +190,9 @@ def test_company_changes_nothing(
     assert set(world.told) == set(asked) - cancelled
     most = 24 if may_split else min(24, n_batch)
     for number in world.told:
+        if asked[number] and POISON in asked[number][-1]:
+            assert world.told[number] == Refused(number, 500, "broken")
+            continue
         for tokens, vector in zip(asked[number], world.vectors(number), strict=True):
             np.testing.assert_allclose(vector, vector_of(tokens[:most], pooling), rtol=1e-5)
 
@@ -305,13 +326,18 @@ def test_a_refused_input_refuses_its_job_alone() -> None:
     assert len(world.vectors(2)) == 2
 
 
-def test_a_decode_that_fails_takes_its_jobs_along_and_no_others() -> None:
-    world = World(pooled(n_sequences=1, failing=lambda tokens: 666 in tokens))
-    world.admit(1, [[1] * 700, [666]])
+@pytest.mark.parametrize("n_sequences", [1, 64])
+def test_a_decode_that_fails_refuses_the_job_to_blame_and_no_other(n_sequences: int) -> None:
+    world = World(pooled(n_sequences=n_sequences, failing=lambda tokens: POISON in tokens))
+    world.admit(1, [[1] * 700, [POISON]])
     world.admit(2, [[3], [4]])
+    world.admit(3, [[POISON], [5]])
+    world.admit(4, [[6] * 600, [7]])
     world.run()
-    assert world.told[1] == Refused(1, 500, "broken")
+    for number in (1, 3):
+        assert world.told[number] == Refused(number, 500, "broken")
     assert len(world.vectors(2)) == 2
-    world.admit(3, [[7]])
+    np.testing.assert_allclose(world.vectors(4)[0], vector_of([6] * 600, Pooling.MEAN), rtol=1e-5)
+    world.admit(5, [[7]])
     world.run()
     assert not world.context.cells
