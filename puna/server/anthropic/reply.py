@@ -104,7 +104,7 @@ class Edits(Struct):
 
 
 class MessageReply(Struct, kw_only=True, tag_field="type", tag="message"):
-    """A whole answer, or the empty one that a stream begins with."""
+    """A whole answer, or the empty one that a stream begins with; `truncated` as in `Stopped`."""
 
     id: str
     role: str = "assistant"
@@ -112,6 +112,7 @@ class MessageReply(Struct, kw_only=True, tag_field="type", tag="message"):
     content: list[_Block] = field(default_factory=list)
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    truncated: bool | UnsetType = UNSET
     usage: Usage
     context_management: Edits | UnsetType = UNSET
 
@@ -167,10 +168,12 @@ class BlockStop(Struct, tag_field="type", tag="content_block_stop"):
 
 
 class Stopped(Struct, kw_only=True):
-    """Why the answer ended."""
+    """Why the answer ended. `truncated`, ours, is there where something of the conversation was
+    dropped for room."""
 
     stop_reason: str
     stop_sequence: str | None
+    truncated: bool | UnsetType = UNSET
 
 
 class MessageDelta(Struct, kw_only=True, tag_field="type", tag="message_delta"):
@@ -327,6 +330,7 @@ def _whole(asked: _Asked, events: Sequence[Event]) -> MessageReply:
         content=blocks,
         stop_reason=end.stop_reason,
         stop_sequence=end.stop_sequence,
+        truncated=end.truncated,
         usage=_usage(done),
         context_management=asked.edits,
     )
@@ -356,15 +360,18 @@ def _with_one_call(blocks: list[_Block]) -> list[_Block]:
 
 
 def _ending(asked: _Asked, done: Done, *, has_called: bool) -> Stopped:
-    if has_called:
-        return Stopped(stop_reason="tool_use", stop_sequence=None)
-    if done.stop in asked.stops:
-        return Stopped(stop_reason="stop_sequence", stop_sequence=done.stop)
+    truncated = done.truncated or UNSET
+    if not has_called and done.stop in asked.stops:
+        return Stopped(stop_reason="stop_sequence", stop_sequence=done.stop, truncated=truncated)
+    reason = "tool_use" if has_called else _reason(asked, done)
+    return Stopped(stop_reason=reason, stop_sequence=None, truncated=truncated)
+
+
+def _reason(asked: _Asked, done: Done) -> str:
     if done.reason != "length":
-        return Stopped(stop_reason="end_turn", stop_sequence=None)
+        return "end_turn"
     is_full = done.eval_tokens < asked.max_tokens  # there was no room for as many as it might have
-    reason = "model_context_window_exceeded" if is_full else "max_tokens"
-    return Stopped(stop_reason=reason, stop_sequence=None)
+    return "model_context_window_exceeded" if is_full else "max_tokens"
 
 
 def _usage(done: Done) -> Usage:

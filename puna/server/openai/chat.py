@@ -109,12 +109,14 @@ class Delta(Struct, kw_only=True, omit_defaults=True):
 
 
 class ChunkChoice(Struct, kw_only=True):
-    """A choice's part of a chunk."""
+    """A choice's part of a chunk. `truncated`, ours, comes with the last where something of the
+    conversation was dropped for room."""
 
     index: int
     delta: Delta
     finish_reason: str | None = None
     logprobs: ChoiceLogprobs | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
 
 
 class Chunk(Struct, kw_only=True):
@@ -142,12 +144,13 @@ class ReplyMessage(Struct, kw_only=True, omit_defaults=True):
 
 
 class ReplyChoice(Struct, kw_only=True):
-    """One of the answers."""
+    """One of the answers. `truncated` is as in a chunk."""
 
     index: int
     message: ReplyMessage
     finish_reason: str | None
     logprobs: ChoiceLogprobs | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
 
 
 class Completion(Struct, kw_only=True):
@@ -260,7 +263,9 @@ class _Chat:
     def _end(self, index: int, done: Done) -> bytes:
         out = b"" if self._has_begun[index] else self._chunk(index, Delta(content=""))
         reason = _reason(done, is_older=self._is_older, has_called=self._has_called[index])
-        out += self._sse([ChunkChoice(index=index, delta=Delta(), finish_reason=reason)])
+        last = ChunkChoice(index=index, delta=Delta(), finish_reason=reason)
+        last.truncated = done.truncated or UNSET
+        out += self._sse([last])
         self._ends[index] = done
         if len(self._ends) < len(self._has_begun):
             return out
@@ -331,6 +336,7 @@ def _answer(index: int, events: Sequence[Event], *, is_older: bool) -> tuple[Rep
         message=message,
         finish_reason=_reason(done, is_older=is_older, has_called=bool(answer.tool_calls)),
         logprobs=_logprobs(answer.logprobs),
+        truncated=done.truncated or UNSET,
     )
     return choice, done
 

@@ -35,12 +35,14 @@ class TextLogprobs(Struct):
 
 
 class TextChoice(Struct, kw_only=True):
-    """One of the texts, or its next piece."""
+    """One of the texts, or its next piece. `truncated`, ours, comes with the last where something
+    was dropped for room."""
 
     text: str
     index: int
     logprobs: TextLogprobs | None = None
     finish_reason: str | None = None
+    truncated: bool | UnsetType = UNSET
 
 
 class TextCompletion(Struct, kw_only=True):
@@ -124,7 +126,8 @@ class _Completion:
         )
 
     def _end(self, index: int, done: Done) -> bytes:
-        choice = TextChoice(text=self._echo(index), index=index, finish_reason=done.reason)
+        choice = TextChoice(text=self._echo(index), index=index)
+        _finish(choice, done)
         out = sse(self._reply([choice], self._usage))
         self._ends[index] = done
         if len(self._ends) < len(self._echoes):
@@ -151,7 +154,7 @@ class _Completion:
         choices = []
         for index, parts in enumerate(texts):
             choice = self._choice(index, Content("".join(parts), tuple(tokens[index])))
-            choice.finish_reason = self._ends[index].reason
+            _finish(choice, self._ends[index])
             choices.append(choice)
         return encode(self._reply(choices, self._figures()))
 
@@ -162,3 +165,8 @@ class _Completion:
         return TextCompletion(
             id=self._id, created=self._created, model=self._model, choices=choices, usage=usage
         )
+
+
+def _finish(choice: TextChoice, done: Done) -> None:
+    choice.finish_reason = done.reason
+    choice.truncated = done.truncated or UNSET

@@ -145,7 +145,8 @@ class Trouble(Struct):
 
 
 class Response(Struct, kw_only=True):
-    """A response, at its beginning or at its end."""
+    """A response, at its beginning or at its end, where `truncated`, ours, says that something of
+    the conversation was dropped for room."""
 
     id: str
     object: str = "response"
@@ -176,6 +177,7 @@ class Response(Struct, kw_only=True):
     presence_penalty: float = 0
     frequency_penalty: float = 0
     truncation: str
+    truncated: bool | UnsetType = UNSET
     usage: ResponseUsage | None = None
     user: str | None
     metadata: dict[str, Any]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import UNSET
+
 from puna.api.events import (
     CallArguments,
     CallBegun,
@@ -255,6 +257,7 @@ class Story:
         self.response.incomplete_details = Reason("max_output_tokens") if is_cut else None
         self.response.completed_at = self._now()
         self.response.usage = usage_of(done)
+        self.response.truncated = done.truncated or UNSET
         return out + self._event(f"response.{self.response.status}", response=self.response)
 
     def _event(self, name: str, **members: object) -> bytes:
