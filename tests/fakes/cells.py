@@ -161,6 +161,8 @@ class FakeContext:
         self.next = {}
         for index, (sequence, position, token, logits) in enumerate(self._batch):
             assert position == len(self.cells[sequence]), "a hole, or a cell computed twice"
+            is_there = self.first_position(sequence) <= max(0, position - self.n_window)
+            assert is_there, "the window has lost what is needed here"
             self.cells[sequence].append(self._make(position, token))
             self._reached[sequence] = max(self._reached[sequence], len(self.cells[sequence]))
             if logits:
@@ -215,6 +217,17 @@ class FakeContext:
         assert length < 0 or not self.has_state, "a state is copied whole or not at all"
         self.cells[target] = self.cells[source][: len(self.cells[source]) if length < 0 else length]
         self._reached[target] = self._reached[source]
+
+    def shift(self, sequence: int, start: int, count: int) -> None:
+        """Cells from `start` on move down by `count` places; nobody else may use them."""
+        cells = self.cells[sequence]
+        moved = {id(cell) for cell in cells[start:]}
+        for other, theirs in self.cells.items():
+            assert other == sequence or moved.isdisjoint(map(id, theirs)), "others' cells move"
+        del cells[start : start + count]
+        for cell in cells[start:]:
+            self._positions[id(cell)] -= count
+        self._reached[sequence] -= count
 
     def copy_part(self, source: int, target: int, start: int, end: int = -1) -> None:
         assert not self.has_state, "a state is copied whole or not at all"

@@ -28,13 +28,19 @@ from puna.runner.text import TextStream
 from puna.runner.wire import Refused, Step
 from tests.fakes.drafts import RandomDrafts
 from tests.fakes.ggufs import make_tiny_llama
-from tests.fakes.shapes import make_tiny_hybrid, make_tiny_mamba, make_tiny_window
+from tests.fakes.shapes import (
+    make_tiny_experts,
+    make_tiny_hybrid,
+    make_tiny_mamba,
+    make_tiny_window,
+)
 
 SHAPES: dict[str, Callable[[Path], Path]] = {
     "llama": make_tiny_llama,
     "window": make_tiny_window,
     "state": make_tiny_mamba,
     "attention and states": make_tiny_hybrid,
+    "experts": make_tiny_experts,
 }
 N_CTX = 256
 LENGTH = 48

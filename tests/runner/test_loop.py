@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from puna.runner.admission import is_led
+from puna.runner.batch import discard_count
 from puna.runner.loop import Loop
 from puna.runner.media import Media
 from puna.runner.protocol import Finished, Generation
@@ -113,8 +114,15 @@ class World:
             self.told[end.id].ends.append(end.result)
 
     def admit(
-        self, prompt: list[int], max_tokens: int, client: str = "", media: tuple[Media, ...] = ()
+        self,
+        prompt: list[int],
+        max_tokens: int,
+        client: str = "",
+        media: tuple[Media, ...] = (),
+        *,
+        n_keep: int | None = None,
     ) -> int:
+        """Ask; with `n_keep` a context that is full drops what comes after so many tokens."""
         number = len(self.told) + 1
         self.told[number] = Told()
         sampler = FakeSampler()
@@ -122,12 +130,12 @@ class World:
         self.loop.admit(
             Running(
                 id=number,
-                order=Generation(prompt="", shift=False, client=client),
+                order=Generation(prompt="", shift=n_keep is not None, client=client),
                 tokens=list(prompt),
                 sampler=cast(Any, sampler),
                 text=TextStream(),
                 n_ctx=N_CTX,
-                n_keep=0,
+                n_keep=n_keep or 0,
                 max_tokens=max_tokens,
                 media=media,
             )
@@ -172,7 +180,11 @@ class World:
         assert cells._tree.used == self.context.used <= self.context.n_cells
         for number in range(self.context.n_sequences):
             kept = cells._tree.tokens(number) if number in cells._tree else []
-            assert self.context.seen(number) == kept
+            seen = self.context.seen(number)
+            assert len(seen) == len(kept)
+            assert all(token in (known, -1) for known, token in zip(seen, kept, strict=True)), (
+                "but for what was shifted, which matches no prompt"
+            )
 
 
 def alone(prompt: list[int], max_tokens: int) -> str:
@@ -239,6 +251,53 @@ def test_company_and_guesses_change_nothing(
             assert 0 <= end.accepted_tokens <= end.drafted_tokens
             assert not end.drafted_tokens or not world.context.has_state
     assert all(sampler.closed == 1 for sampler in world.samplers)
+
+
+def shifted(prompt: list[int], max_tokens: int, n_keep: int) -> tuple[str, bool]:
+    """The answer that goes on where a context is full, and whether it was."""
+    tokens, said, is_cut = list(prompt), [0] * 0, False
+    while len(said) < max_tokens:
+        if len(tokens) > N_CTX:
+            count = discard_count(N_CTX, n_keep, len(tokens) - 1)
+            del tokens[n_keep : n_keep + count]
+            is_cut = True
+        token = next_token(tokens)
+        if token == END:
+            break
+        said.append(token)
+        tokens.append(token)
+    return "".join(f"{token} " for token in said), is_cut
+
+
+@pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
+@settings(max_examples=60, deadline=None)
+@given(
+    asked=st.lists(
+        st.tuples(PROMPTS, st.integers(0, 6), st.integers(0, 3)), min_size=1, max_size=6
+    ),
+    can_shift=st.booleans(),
+    n_cells=st.integers(N_CTX + 2, 90),
+    drafts=st.none() | st.randoms(use_true_random=False),
+)
+def test_a_full_context_drops_what_comes_after_the_kept(
+    memory: dict[str, Any],
+    asked: list[Any],
+    can_shift: bool,
+    n_cells: int,
+    drafts: random.Random | None,
+) -> None:
+    world = World(n_cells, drafts=drafts, **memory)
+    world.context.can_shift = can_shift and not world.context.has_state
+    for prompt, n_keep, steps in asked:
+        world.admit(prompt, 50, n_keep=min(n_keep, len(prompt)))
+        for _ in range(steps):
+            world.loop.step()
+            world.check()
+    world.run()
+    for told, (prompt, n_keep, _) in zip(world.told.values(), asked, strict=True):
+        (end,) = told.ends
+        expected = shifted(prompt, 50, min(n_keep, len(prompt)))
+        assert (told.text, end.truncated) == expected
 
 
 TWO_PAIRS = [
@@ -381,6 +440,32 @@ def test_followers_wait_for_the_one_who_reads_their_beginning() -> None:
     cached = [world.told[number].ends[0].cached_tokens for number in numbers]
     assert cached == [0, 20, 20, 20]
     assert world.context.used <= 20 + 4 * 2
+
+
+def test_followers_go_on_from_what_a_leader_had_read_who_left() -> None:
+    world = World(n_cells=200, n_batch=4)
+    prompt = [1, 2, 3, 4] * 5
+    leader, *others = [world.admit([*prompt, tail], 1) for tail in (1, 2, 3)]
+    for _ in range(3):
+        world.loop.step()
+    world.loop.cancel(leader)
+    world.run()
+    cached = [world.told[number].ends[0].cached_tokens for number in others]
+    assert cached == [12, 20], "the first of them leads now"
+    assert not world.told[leader].ends
+
+
+def test_what_was_used_later_stays_longer() -> None:
+    world = World(n_cells=50)
+    for prompt in ([1] * 16, [2] * 16, [*[1] * 16, 3], [4] * 22):
+        world.admit(prompt, 1)
+        world.run()
+    cached = []
+    for first in (1, 2):
+        number = world.admit([first] * 17, 1)
+        world.run()
+        cached.append(world.told[number].ends[0].cached_tokens)
+    assert cached[0] == 16 > cached[1]
 
 
 def test_what_is_held_makes_room() -> None:

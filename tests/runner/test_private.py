@@ -12,7 +12,7 @@ import pytest
 from puna.runner.llama.context import Context, Decoded
 from puna.runner.llama.model import Model
 from puna.runner.protocol import LoadPlan
-from tests.fakes.ggufs import make_tiny_llama
+from tests.fakes.ggufs import make_tiny_adapter, make_tiny_llama
 from tests.fakes.shapes import make_tiny_hybrid, make_tiny_mamba, make_tiny_window
 
 N_CTX = 1024
@@ -24,9 +24,16 @@ OTHER, MINE, SOURCE = 0, 1, 2
 Logits = npt.NDArray[np.float32]
 
 
-def make_context(path: Path, n_parallel: int = 4) -> tuple[Model, Context]:
+def make_context(
+    path: Path, n_parallel: int = 4, adapters: tuple[str, ...] = ()
+) -> tuple[Model, Context]:
     plan = LoadPlan(
-        model=str(path), n_ctx=N_CTX, n_parallel=n_parallel, kv_type="f32", flash_attention=False
+        model=str(path),
+        adapters=adapters,
+        n_ctx=N_CTX,
+        n_parallel=n_parallel,
+        kv_type="f32",
+        flash_attention=False,
     )
     model = Model(plan, lambda _: None)
     return model, Context(model, plan, 1)
@@ -34,8 +41,10 @@ def make_context(path: Path, n_parallel: int = 4) -> tuple[Model, Context]:
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
-    """A context, with another sequence in its pool."""
-    model, context = make_context(make_tiny_llama(tmp_path_factory.mktemp("m") / "m.gguf"))
+    """A context, with another sequence in its pool and an adapter over its weights."""
+    folder = tmp_path_factory.mktemp("m")
+    adapter = make_tiny_adapter(folder / "adapter.gguf")
+    model, context = make_context(make_tiny_llama(folder / "m.gguf"), adapters=(str(adapter),))
     read(context, OTHER, 0, [3] * OTHERS, n_used=0)
     yield context
     context.close()

@@ -15,7 +15,12 @@ import pytest
 from puna.runner.launcher import ProcessLauncher
 from puna.runner.protocol import Finished, Generation, LoadPlan, WarmPlan
 from tests.fakes.ggufs import make_tiny_adapter, make_tiny_llama
-from tests.fakes.shapes import make_tiny_hybrid, make_tiny_mamba, make_tiny_window
+from tests.fakes.shapes import (
+    make_tiny_experts,
+    make_tiny_hybrid,
+    make_tiny_mamba,
+    make_tiny_window,
+)
 from tests.runner.test_engine import answer, order
 
 STORY = "Tom saw a big red ball and the happy dog ran home . " * 4
@@ -39,6 +44,7 @@ SHAPES = {
     "recurrent, f16": Shape(make_tiny_mamba),
     "attention and states, f16": Shape(make_tiny_hybrid),
     "recurrent, q8_0": Shape(make_tiny_mamba, "q8_0"),
+    "experts, f16": Shape(make_tiny_experts),
 }
 
 

@@ -66,6 +66,7 @@ class Model:
             raise start_failure(f"failed to load model {plan.model}")
         self._vocab = lib.llama_model_get_vocab(self._handle)
         self._pieces: dict[int, bytes] = {}
+        self._adapters: dict[str, Any] = {}
 
     @property
     def handle(self) -> Any:
@@ -267,6 +268,16 @@ class Model:
                 raise BadRequest(f"token {token} is not in the model's vocabulary")
             out.append(self._to_bytes(token, special=True))
         return b"".join(out).decode("utf-8", "replace")
+
+    def adapter(self, path: str) -> Any:
+        """libllama's pointer to a LoRA adapter over these weights. It is loaded once, for all
+        contexts, and freed with them. Raises StartFailed or OutOfMemory with libllama's words."""
+        if path not in self._adapters:
+            adapter = lib.llama_adapter_lora_init(self._handle, path.encode())
+            if not adapter:
+                raise start_failure(f"failed to load adapter {path}")
+            self._adapters[path] = adapter
+        return self._adapters[path]
 
     def close(self) -> None:
         """Free the weights. No context may be left."""

@@ -19,12 +19,7 @@ def apply_adapters(context: Any, model: Model, paths: Sequence[str]) -> None:
     """Lay LoRA adapters over a context's weights, each at its full strength."""
     if not paths:
         return
-    adapters = []
-    for path in paths:
-        adapter = lib.llama_adapter_lora_init(model.handle, path.encode())
-        if not adapter:
-            raise start_failure(f"failed to load adapter {path}")
-        adapters.append(adapter)
+    adapters = [model.adapter(path) for path in paths]
     count = len(adapters)
     handles = (lib.llama_adapter_lora_p_ctypes * count)(*adapters)
     scales = (ctypes.c_float * count)(*([1.0] * count))

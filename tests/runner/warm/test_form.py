@@ -58,6 +58,15 @@ def test_no_bit_can_change_unnoticed(tmp_path_factory: pytest.TempPathFactory, a
         read_payload(path, MODEL)
 
 
+def test_no_byte_of_the_head_can_change_unnoticed(tmp_path: Path) -> None:
+    """Whoever reads heads alone must not believe them."""
+    for at in range(len(GOOD) - len(PAYLOAD)):
+        for bit in (1, 0x80):
+            path = write(tmp_path, changed(at, bytes([GOOD[at] ^ bit])))
+            with pytest.raises((Damaged, Foreign)):
+                read_head(path, MODEL)
+
+
 @settings(max_examples=60, deadline=None)
 @given(length=st.integers(0, len(GOOD) - 1))
 def test_no_byte_can_be_missing(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
