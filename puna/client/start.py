@@ -21,7 +21,7 @@ if sys.platform != "win32":
 __all__ = ["connect"]
 
 NO_SERVER = "could not connect to puna server, run 'puna serve' to start it"
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 LOGS_KEPT = 5
 TAIL_LINES = 10

@@ -39,6 +39,8 @@ from puna.threads import in_thread, in_thread_to_the_end
 __all__ = ["Create"]
 
 _MEDIA_TYPES = {"model": MODEL, "projector": PROJECTOR, "adapter": ADAPTER}
+_KINDS = {ADAPTER: ADAPTER, DRAFT: MODEL}
+"""What a file must be that is added to a model."""
 
 _Step = Progress | Work
 _Steps = Generator[_Step, None, None]
@@ -266,7 +268,11 @@ class Create:
             if not is_gguf(path):
                 raise BadRequest("supplied file was not in GGUF format")
             yield Progress(status="parsing GGUF")
-            given.append(Given(file_name, digest, describe(path), media_type))
+            description = describe(path)
+            if _MEDIA_TYPES.get(description.kind) != _KINDS[media_type]:
+                wanted = "a model" if media_type == DRAFT else "an adapter"
+                raise BadRequest(f"{file_name} is not {wanted} but of kind {description.kind}")
+            given.append(Given(file_name, digest, description, media_type))
         for parts in group_parts(given):
             if media_type == DRAFT:
                 builder.set_draft(parts[0].description.architecture)

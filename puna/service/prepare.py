@@ -29,6 +29,7 @@ __all__ = [
     "check_structure",
     "check_thinking",
     "check_top_logprobs",
+    "damaged_weights",
     "details_of",
     "make_generation",
     "make_need",
@@ -89,7 +90,13 @@ def check_runnable(entry: Entry, raw: str) -> None:
     if entry.model.weights is None or not entry.has_weights:
         raise NotFound(f"model {quoted(raw)} not found, try pulling it first")
     if entry.fault is not None:
-        raise BadModelFile(f"the weights of model {quoted(raw)} cannot be read: {entry.fault}")
+        raise damaged_weights(raw, entry.fault)
+
+
+def damaged_weights(name: str, cause: OSError | BadModelFile) -> BadModelFile:
+    """The error for a model whose weights cannot be read."""
+    hint = "`puna verify` says what can be done"
+    return BadModelFile(f"the weights of model {quoted(name)} cannot be read: {cause}; {hint}")
 
 
 def check_priority(text: str) -> Priority:

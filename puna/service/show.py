@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from puna.api.requests import ShowRequest
 from puna.api.responses import ShownMessage, ShowResponse
-from puna.errors import CloudDisabled, ModelNotFound
+from puna.errors import BadModelFile, CloudDisabled, ModelNotFound
 from puna.fmt import rfc3339
 from puna.gguf.describe import show_metadata, show_tensors
 from puna.gguf.reader import Header, read_header
 from puna.gguf.split import read_joined
 from puna.models.generated import modelfile_text, parameters_text
 from puna.service.catalog import Catalog, Entry, parse_reference
-from puna.service.prepare import details_of
+from puna.service.prepare import damaged_weights, details_of
 from puna.service.templates import shown_template
 from puna.threads import in_thread
 
@@ -72,7 +72,13 @@ def _describe(entry: Entry, order: ShowRequest) -> ShowResponse:
 def _header(entry: Entry, *, arrays: bool) -> Header | None:
     if entry.description is None or entry.model.weights is None:
         return None
-    return read_joined(entry.model.weights.paths, arrays=arrays)
+    try:
+        return read_joined(entry.model.weights.paths, arrays=arrays)
+    except (
+        OSError,
+        BadModelFile,
+    ) as cause:  # what was changed since it was read for the first time
+        raise damaged_weights(entry.name.short, cause) from cause
 
 
 def _projector(entry: Entry, *, verbose: bool) -> dict[str, object]:

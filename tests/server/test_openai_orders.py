@@ -155,16 +155,18 @@ def test_the_traffic_of_tools() -> None:
     def call(name: str, arguments: str) -> dict[str, Any]:
         return {"id": "c", "type": "function", "function": {"name": name, "arguments": arguments}}
 
-    asking, again, empty, text, parts = said(
+    asking, again, empty, nothing, text, parts = said(
         {"role": "assistant", "content": None, "tool_calls": [call("old", "")]},
         {"role": "assistant", "content": [], "tool_calls": [call("add", '{"a": 1}')]},
         {"role": "assistant", "content": None, "tool_calls": [], "reasoning": "hm"},
+        {"role": "assistant", "content": None, "refusal": "no"},
         {"role": "tool", "content": "2", "tool_call_id": "c"},
         {"role": "tool", "content": [{"type": "text", "text": "2"}], "tool_call_id": "c"},
     )
     assert (asking.tool_calls[0].function.arguments, asking.tool_calls[0].id) == ({}, "c")
     assert (again.content, again.tool_calls[0].function.arguments) == ("", {"a": 1})
     assert (empty.content, empty.thinking) == ("", "hm")
+    assert (nothing.content, nothing.role) == ("", "assistant")
     assert (text.content, text.tool_name, text.tool_call_id) == ("2", "add", "c")
     assert (parts.content, parts.tool_name, parts.tool_call_id) == ("2", "add", "c")
 

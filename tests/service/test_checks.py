@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from puna.errors import BadModelFile
 from tests.fakes.ggufs import Array, pack_gguf
 from tests.service.world import (
     HI,
@@ -237,6 +238,17 @@ def test_damaged_weights(tmp_path: Path) -> None:
         assert status == 400
         assert text.startswith('the weights of model "m" cannot be read: ')
         assert (await w.show(model="m")).model_info == {}
+
+    play(tmp_path, scene)
+
+
+def test_weights_that_are_damaged_when_they_are_known_already(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        assert (await w.show(model="m")).model_info
+        (digest,) = w.layers()["model"]
+        (w.root / "blobs" / f"sha256-{digest}").write_bytes(b"")
+        with pytest.raises(BadModelFile, match=r'model "m:latest" cannot be read: .*`puna verify`'):
+            await w.show(model="m")
 
     play(tmp_path, scene)
 

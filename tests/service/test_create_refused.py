@@ -208,6 +208,25 @@ def test_additions_need_a_base(tmp_path: Path, kind: str) -> None:
     play(tmp_path, scene)
 
 
+OTHER_KINDS = {
+    "adapters": "an adapter but of kind model",
+    "draft_files": "a model but of kind adapter",
+}
+
+
+@pytest.mark.parametrize(("field", "words"), OTHER_KINDS.items(), ids=OTHER_KINDS)
+def test_additions_must_be_of_their_kind(tmp_path: Path, field: str, words: str) -> None:
+    async def scene(w: World) -> None:
+        data = GGUF if field == "adapters" else tiny(general__type="adapter")
+        extra = {field: {"x.gguf": await w.upload(data)}}
+        before = w.files()
+        refused = await complaint(w.create("new", **{"from": "m"}, **extra))
+        assert refused == (400, f"x.gguf is not {words}")
+        assert w.files() == before
+
+    play(tmp_path, scene)
+
+
 UNSUPPORTED: dict[str, dict[str, Any]] = {
     "remote": {"from": "m", "remote_host": "https://example.com"},
     "cloud": {"from": "gpt-oss:20b:cloud"},

@@ -78,7 +78,7 @@ def _read_content(message: ChatMessage, param: str) -> tuple[str, list[MediaData
         parts = [_read_part(part, param) for part in content]
         text = "\n".join(part for part in parts if not isinstance(part, MediaData))
         return text, [part for part in parts if isinstance(part, MediaData)]
-    if message.tool_calls is None:
+    if message.tool_calls is None and not (content is None and message.role.lower() == "assistant"):
         kind = _GO_KINDS.get(type(content), "unknown")
         raise InvalidField(f"invalid message content type: {kind}", param)
     return "", []
