@@ -56,6 +56,11 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "num_attention_heads": 20, "num_mel_bins": 128, "max_source_positions": 1500,
             "activation_function": "gelu",
         },
+        "qwen3_asr_encoder": {
+            "d_model": 1024, "encoder_ffn_dim": 4096, "encoder_layers": 24,
+            "encoder_attention_heads": 16, "num_mel_bins": 128, "activation_function": "gelu",
+            "n_window": 50, "downsample_hidden_size": 480,
+        },
         "qwen2_audio_encoder": {
             "d_model": 1280, "encoder_ffn_dim": 5120, "encoder_layers": 32,
             "encoder_attention_heads": 20, "num_mel_bins": 128, "max_source_positions": 1500,
@@ -131,6 +136,11 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "num_attention_heads": 16, "image_size": 448, "patch_size": 14, "hidden_act": "gelu",
             "norm_eps": 1e-5, "pixel_shuffle_ratio": 0.5, "vision_output_dim": 7680,
             "projector_input_dim": 4096, "projector_output_dim": 4096,
+        },
+        "janus_vision_model": {
+            "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+            "image_size": 384, "patch_size": 16, "hidden_act": "gelu", "layer_norm_eps": 1e-6,
+            "mlp_ratio": 4.0, "projection_dim": 2048, "depth": 2,
         },
         "siglip2_vision_model": {
             "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,

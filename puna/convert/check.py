@@ -231,7 +231,7 @@ def _decode(
         if failed:
             raise ConvertError("the engine does not decode with the model")
         read = lib.llama_get_embeddings_ith if is_encoder else lib.llama_get_logits_ith
-        width = int(lib.llama_model_n_embd(model)) if is_encoder else n_tokens
+        width = int(lib.llama_model_n_embd_out(model)) if is_encoder else n_tokens
         rows = [
             np.ctypeslib.as_array(read(context, i), (width,)).copy() for i in range(len(tokens))
         ]

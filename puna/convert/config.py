@@ -23,12 +23,15 @@ MAX_LAYERS = 512  # the engine's own limit, beyond which it ends its process
 
 NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "n_layers": ("n_layers", "num_hidden_layers", "n_layer", "num_layers", "depth"),
+        "n_layers": (
+            "n_layers", "num_hidden_layers", "n_layer", "num_layers", "depth",
+            "num_transformer_layers",
+        ),
         "context": (
             "max_position_embeddings", "n_ctx", "n_positions", "max_seq_len", "seq_length",
-            "max_sequence_length", "model_max_length", "max_length",
+            "max_sequence_length", "model_max_length", "max_context_length", "max_length",
         ),
-        "width": ("hidden_size", "n_embd", "dim", "d_model", "n_embed"),
+        "width": ("hidden_size", "n_embd", "dim", "d_model", "n_embed", "model_dim"),
         "ffn": (
             "prefix_dense_intermediate_size", "dense_intermediate_size", "intermediate_size",
             "n_inner", "ffn_hidden_size", "hidden_dim", "d_ff",
@@ -42,7 +45,10 @@ NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "local_rope_theta", "rope_local_theta", "swa_rope_theta", "rope_local_base_freq",
         ),
         "rotary_part": ("partial_rotary_factor", "rope_pct", "rope_percent", "rotary_pct"),
-        "n_experts": ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"),
+        "n_experts": (
+            "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts",
+            "moe_num_primary_experts",
+        ),
         "n_experts_used": (
             "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_k", "moe_topk",
         ),
@@ -79,6 +85,9 @@ class Config:
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
+        thinker = values.get("thinker_config")  # of Qwen's that speak, what is no speech
+        if isinstance(thinker, Mapping):
+            values = {**thinker, **values}
         self.top = dict(values)
         self.text = dict(values)
         for name in _TEXT:

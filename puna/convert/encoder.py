@@ -31,15 +31,19 @@ from puna.errors import BadCheckpoint, MissingTensor
 __all__ = ["Encoder", "find_encoder"]
 
 ARCHITECTURE = "clip"
+_OWN = ("v.", "a.", "mm.", "resampler.")
+"""How the file's own names begin."""
 
 _BLOCK = re.compile(r"^[va]\.blk\.(\d+)\.")
 _ALWAYS_F32 = re.compile(
     r"^v\.(position_embd|class_embd|token_embd|view_seperator|sam\.(pos_embd|neck|net_))|\.pos_[hw]\."
-    r"|^a\.(position_embd|conv1d\.\d\.bias)"
+    r"|^a\.(position_embd|conv1d\.\d\.bias)|^resampler\.(query|pos_embed_k)"
 )
 _ALWAYS_F16 = re.compile(r"^a\.conv1d\.\d\.weight")
 """Kernels over time: the engine multiplies them in halves, and knows no others."""
-_NEVER_BF16 = re.compile(r"^(v\.(sam\.)?patch_embd|mm\.patch_merger|mm\.input_projection)\.weight")
+_NEVER_BF16 = re.compile(
+    r"^(a\.conv2d\.\d|v\.(sam\.)?patch_embd|mm\.patch_merger|mm\.input_projection)\.weight"
+)
 """Convolutions and transposed matrices: backends have no kernels for them in BF16."""
 
 _ACTIVATIONS: Mapping[str, Mapping[str, bool]] = {
@@ -114,7 +118,7 @@ class Encoder:
         owner = f"the projector {self._projector.kind}"
         outputs = placed(
             self._changed(weights),
-            lambda name: name if name.startswith(("v.", "a.", "mm.")) else names(name),
+            lambda name: name if name.startswith(_OWN) else names(name),
             lambda name, tensor: _kind(name, tensor, kind),
             owner,
         )
@@ -136,9 +140,8 @@ class Encoder:
         drop = re.compile(self._projector.drop) if self._projector.drop else None
         for name, tensor in weights.items():
             if of_encoder(name) and is_used(name) and not (drop and drop.search(name)):
-                yield from self._projector.weights(
-                    self._config, name.removeprefix("model."), tensor
-                )
+                plain = name.removeprefix("thinker.").removeprefix("model.")
+                yield from self._projector.weights(self._config, plain, tensor)
         yield from self._projector.more(self._config, weights)
 
 

@@ -25,12 +25,13 @@ LIKE: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "hy_v3": ("qwen3", "qwen3moe"),
         "laguna": ("qwen3", "qwen3moe"),
         "mellum": ("qwen3moe",),
+        "nanbeige": ("llama",),
     }
 )
 """Architectures of the engine that the package does not know, and by whose names they go."""
 
 _OUTSIDE = re.compile(
-    r"(rope_freqs|rope_factors_(long|short)|blk\.\d+\.time_mix_lerp_fused)\.weight"
+    r"(rope_freqs|rope_factors_(long|short)|dense_2|blk\.\d+\.time_mix_lerp_fused)\.weight"
 )
 _SUFFIXES = (".weight", ".bias")
 

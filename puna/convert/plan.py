@@ -19,6 +19,7 @@ from puna.errors import BadCheckpoint, MissingTensor
 from puna.gguf.types import FILE_TYPES
 
 __all__ = [
+    "DENSE",
     "FILE_TYPE_NUMBERS",
     "Output",
     "is_used",
@@ -31,6 +32,9 @@ __all__ = [
 
 FILE_TYPE_NUMBERS = {name: number for number, name in FILE_TYPES.items()}
 
+DENSE = ("dense_2.weight", "dense_3.weight")
+"""What the finished vector goes through, by its names in the file."""
+
 MAX_NAME = 63  # bytes that the engine has for a tensor's name
 
 _IGNORED = re.compile(
@@ -40,7 +44,8 @@ _IGNORED = re.compile(
 _OTHER_SENSES = re.compile(
     r"(^|\.)(vision_tower|vision_model|visual|audio_tower|multi_modal_projector|mm_projector"
     r"|vision_embed_tokens|embed_vision|embed_audio|audio_model|patch_merger|vision_encoder"
-    r"|vision_language_adapter|vision_embedder|connector|mlp1|sam_model|projector|mlp_AR|vit|vision_projection)\."
+    r"|vision_language_adapter|vision_embedder|connector|mlp1|sam_model|projector|mlp_AR|vit"
+    r"|vision_projection|aligner|vpm|resampler|merger|siglip2)\."
     r"|image_newline|view_seperator"
 )
 _EXPERT = re.compile(r"^(.*\bexperts)\.(\d+)\.(\w+)\.(weight|bias|weight_scale_inv)$")
@@ -194,11 +199,13 @@ def _is_predicting(name: str, n_layers: int) -> bool:
 def _plain(name: str, family: Family) -> str:
     """Without what a checkpoint of several senses puts before its text model's names."""
     name = name.replace("e_score_correction_bias", "e_score_correction.bias")
+    name = name.removeprefix("thinker.").removeprefix("llm.")
     for wrapper in ("model.language_model.", "language_model.model.", "model.text_model."):
         if name.startswith(wrapper):
             return "model." + name.removeprefix(wrapper)
     name = name.removeprefix("language_model.")
-    return name if name.startswith(family.prefix) else family.prefix + name
+    is_whole = name.startswith((family.prefix, *DENSE))
+    return name if is_whole else family.prefix + name
 
 
 def _unrotated(config: Config, name: str, tensor: Tensor) -> Tensor:

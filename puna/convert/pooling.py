@@ -13,7 +13,7 @@ from typing import Any
 
 from puna.convert.config import MAX_JSON, read_json
 from puna.convert.family import Value
-from puna.convert.plan import Output
+from puna.convert.plan import DENSE, Output
 from puna.convert.safetensors import read_places
 from puna.convert.tensor import Tensor, stored
 from puna.errors import BadCheckpoint
@@ -25,7 +25,6 @@ _MODES = {
     "pooling_mode_cls_token": 2,
     "pooling_mode_lasttoken": 3,
 }
-_DENSE = ("dense_2.weight", "dense_3.weight")
 _NAMES = {"mean": 1, "cls": 2, "lasttoken": 3}
 
 
@@ -48,10 +47,10 @@ def dense_weights(folder: Path) -> dict[str, Tensor]:
     for what the engine has no place for.
     """
     places = list(_places(folder, "Dense"))
-    if len(places) > len(_DENSE):
-        raise BadCheckpoint("modules.json", f"has more than {len(_DENSE)} dense modules")
+    if len(places) > len(DENSE):
+        raise BadCheckpoint("modules.json", f"has more than {len(DENSE)} dense modules")
     weights: dict[str, Tensor] = {}
-    for name, place in zip(_DENSE, places, strict=False):
+    for name, place in zip(DENSE, places, strict=False):
         function = str(read_json(place / "config.json").get("activation_function", "Identity"))
         if not function.endswith("Identity"):
             raise BadCheckpoint("config.json", f"a dense module with {function[:80]}")
@@ -64,12 +63,15 @@ def dense_weights(folder: Path) -> dict[str, Tensor]:
 
 def dense_keys(outputs: Iterable[Output]) -> dict[str, Value]:
     """How wide those matrices are."""
+    shapes = {output.name: output.shape for output in outputs if output.name in DENSE}
     keys: dict[str, Value] = {}
-    for output in outputs:
-        if output.name in _DENSE:
-            n_out, n_in = output.shape
-            stem = output.name.removesuffix(".weight")
-            keys |= {f"{stem}_feat_in": n_in, f"{stem}_feat_out": n_out}
+    for name, (n_out, n_in) in sorted(shapes.items()):
+        stem = name.removesuffix(".weight")
+        keys |= {f"{stem}_feat_in": n_in, f"{stem}_feat_out": n_out}
+        if shapes[DENSE[0]][1] != n_out:
+            keys["embedding_length_out"] = n_out
+        else:
+            keys.pop("embedding_length_out", None)
     return keys
 
 

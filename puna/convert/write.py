@@ -146,6 +146,10 @@ def _converted(piece: Array, output: Output) -> Array:
     return values
 
 
+_SIGNED = frozenset({"clip.minicpmv_version"})
+"""Numbers that the engine reads with a sign, and ends its process where there is none."""
+
+
 def _padded(n_bytes: int) -> int:
     return -(-n_bytes // ALIGNMENT) * ALIGNMENT
 
@@ -159,6 +163,8 @@ def _value(key: str, value: Value) -> bytes:
     if isinstance(value, bool):
         return struct.pack("<I?", _BOOL, value)
     if isinstance(value, int):
+        if key in _SIGNED:
+            return struct.pack("<Ii", _I32, value)
         if not 0 <= value < 2**32:
             raise BadCheckpoint("config.json", f"{key} is {value}, out of range")
         return struct.pack("<II", _U32, value)

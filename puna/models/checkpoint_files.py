@@ -6,6 +6,7 @@ Facts: models spec, section 20.5. Nothing is opened further than its first bytes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,10 @@ SNIFFED = 512  # bytes that say what a file is
 MAX_FILES = 4096
 
 _BINARY = bytes(each for each in range(32) if each not in b"\t\n\f\r\x1b")
-_VOCABULARIES = ("vocab.txt", "merges.txt", "rwkv_vocab_*.txt")
+_VOCABULARIES = (
+    "vocab.txt", "merges.txt", "rwkv_vocab_*.txt", "*.tiktoken", "tiktoken.model",
+)  # fmt: skip
+_RANK = re.compile(rb"[A-Za-z0-9+/]+={0,2} [0-9]+\r?\n")  # a line of tiktoken's form
 
 
 def _is_any(head: bytes) -> bool:
@@ -127,7 +131,9 @@ def _weights(folder: Path, kinds: tuple[_Kind, ...]) -> tuple[list[Path], bool]:
 
 
 def _descriptions(folder: Path) -> list[Path]:
-    """Configuration and vocabulary, which are text but for a SentencePiece model."""
+    """Configuration and vocabulary, which are text but for a SentencePiece model. GLM 4 has lines
+    of tiktoken's form under that name.
+    """
     texts = [
         path
         for pattern in ("*.json", "*/*.json", "chat_template.jinja", *_VOCABULARIES)
@@ -140,7 +146,8 @@ def _descriptions(folder: Path) -> list[Path]:
             )
     pieces = _matching(folder, "tokenizer.model") or _matching(folder, "*/tokenizer.model")
     for path in pieces:
-        if not _is_binary(head := _head(path)):
+        head = _head(path)
+        if not _is_binary(head) and not _RANK.match(head):
             text = f"invalid content type: expected text/plain for {path}"
             raise ModelfileError(_lfs(path) if head.startswith(LFS) else text)
     return texts + pieces

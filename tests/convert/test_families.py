@@ -25,6 +25,11 @@ _SIZES = {
     "vocab_size": 320,
 }
 _ROUTED = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48}
+_SMALL = {
+    "moe_num_primary_experts": 4,
+    "moe_num_active_primary_experts": 2,
+    "moe_ffn_hidden_size": 48,
+}
 _BASES = {
     "full_attention": {"rope_theta": 500000.0},
     "sliding_attention": {"rope_theta": 10000.0},
@@ -77,6 +82,17 @@ def _config(architecture: str, **changes: Any) -> Config:
             _config("ModernBertForSequenceClassification", classifier_pooling="max"),
             "classifier_pooling",
         ),
+        (
+            _config("SmallThinkerForCausalLM", **_SMALL, sliding_window_layout=[0, 1, 1, 1]),
+            "sliding_window_size",
+        ),
+        (
+            _config("SmallThinkerForCausalLM", **_SMALL, rope_layout=[0, 1, 1, 1]),
+            "rope_layout",
+        ),
+        (_config("ArcticForCausalLM", moe_layer_frequency=2), "moe_layer_frequency"),
+        (_config("ChatGLMModel", post_layer_norm=False), "post_layer_norm"),
+        (_config("OpenELMForCausalLM", head_dim=16, num_query_heads=[4]), "num_query_heads"),
     ],
     ids=lambda value: value.architecture if isinstance(value, Config) else "",
 )
@@ -84,6 +100,25 @@ def test_what_the_engine_computes_otherwise_is_refused(config: Config, reason: s
     family = family_of(config)
     with pytest.raises((ConvertError, BadCheckpoint), match=reason):
         family.keys(config)
+
+
+@pytest.mark.parametrize(
+    ("version", "architecture"),
+    [(2.5, "llama"), (2.6, "qwen2"), ("4.0", "llama"), (4, "llama"), (4.5, "qwen3")],
+)
+def test_the_text_model_of_minicpm_v_goes_by_its_version(
+    version: object, architecture: str
+) -> None:
+    config = _config("MiniCPMV", version=version)
+    final = family_of(config).final(config)
+    assert final
+    assert final.architecture == architecture
+
+
+def test_a_version_of_minicpm_v_that_is_not_known_is_refused() -> None:
+    config = _config("MiniCPMV", version=1)
+    with pytest.raises(BadCheckpoint, match=r"'version' is '1', not one of 2\.5"):
+        family_of(config).final(config)
 
 
 def test_hunyuans_stretching_is_another_base() -> None:

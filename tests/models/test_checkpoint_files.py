@@ -14,6 +14,7 @@ ZIP = b"PK\x03\x04rest"
 WEIGHTS = b"\x10\0\0\0\0\0\0\0{}"
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
 TEXT = b'{"a": 1}'
+RANKS = b"IQ== 0\nIg== 1\n"
 
 
 def make(folder: Path, files: dict[str, bytes]) -> Path:
@@ -40,6 +41,8 @@ FOLDERS: dict[str, tuple[dict[str, bytes], list[str]]] = {
             "tokenizer.model": b"\x0a\0x",
             "vocab.txt": TEXT,
             "rwkv_vocab_v20230424.txt": TEXT,
+            "qwen.tiktoken": RANKS,
+            "tiktoken.model": RANKS,
             "requirements.txt": TEXT,
             "README.md": b"#",
             "training_args.bin": ZIP,
@@ -52,8 +55,14 @@ FOLDERS: dict[str, tuple[dict[str, bytes], list[str]]] = {
             "chat_template.jinja",
             "vocab.txt",
             "rwkv_vocab_v20230424.txt",
+            "qwen.tiktoken",
+            "tiktoken.model",
             "tokenizer.model",
         ],
+    ),
+    "GLM 4, whose vocabulary is text under the name of one that is none": (
+        {"model.safetensors": WEIGHTS, "tokenizer.model": RANKS},
+        ["model.safetensors", "tokenizer.model"],
     ),
     "torch's, in the form before 1.6": (
         {"consolidated.00.pth": b"\x80\x02\x8a", "config.json": TEXT},

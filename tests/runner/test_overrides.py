@@ -46,7 +46,8 @@ def with_splitter(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("gpt-4o", 1), ("llama4", 1), ("tekken", 1), ("llama-bpe", 3)]
+    ("name", "count"),
+    [("gpt-4o", 1), ("llama4", 1), ("tekken", 1), ("kimi-k2", 1), ("llama-bpe", 3)],
 )
 def test_marks_are_parts_of_words_where_the_maker_has_them_so(
     tmp_path: Path, name: str, count: int

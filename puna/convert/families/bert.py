@@ -158,6 +158,30 @@ def _eurobert(config: Config) -> Keys:
     return {"attention.causal": False, "tokenizer.ggml.add_bos_token": False}
 
 
+def _neobert(config: Config) -> Keys:
+    """Its networks have two thirds of the width that is said, in eights."""
+    return {
+        "attention.causal": False,
+        "attention.layer_norm_epsilon": None,
+        "attention.layer_norm_rms_epsilon": config.positive("norm_eps", 1e-6),
+        "feed_forward_length": -(-int(2 * config.whole("ffn") / 3) // 8) * 8,
+        "pooling_type": _POOLING["cls"],
+    }
+
+
+def _neobert_scores(config: Config) -> Keys:
+    return {**_neobert(config), **_labels(config)}
+
+
+def _neobert_weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
+    """Queries, keys and values come head by head."""
+    name = name.removeprefix("model.").replace("classifier.", "classifier.out_proj.")
+    if name.endswith(".qkv.weight"):
+        size = config.whole("width") // config.n_heads
+        tensor = tensor.regrouped((config.n_heads, 3, size), (1, 0, 2))
+    yield name, tensor
+
+
 def _jina3(config: Config) -> Keys:
     """Its positions turn: it has none to learn."""
     return {
@@ -193,7 +217,12 @@ _BERT_SCORES = Family("bert", _bert_scores, _bert_head, drop=_PREDICTIONS)
 _ROBERTA_SCORES = Family("bert", _roberta_scores, _roberta_weights, drop=_HEADS)
 _MODERN = Family("modern-bert", _modern, _modern_weights, drop=r"^(?:head|decoder|classifier)\.")
 
+_NEOBERT = Family("neo-bert", _neobert, _neobert_weights, drop=r"^(?:decoder|dense|classifier)\.")
+
 FAMILIES = {
+    "NeoBERT": _NEOBERT,
+    "NeoBERTLMHead": _NEOBERT,
+    "NeoBERTForSequenceClassification": Family("neo-bert", _neobert_scores, _neobert_weights),
     "BertModel": _BERT,
     "BertForMaskedLM": _BERT,
     "CamembertModel": _ROBERTA,
@@ -215,5 +244,6 @@ FAMILIES = {
     "JinaEmbeddingsV3Model": _JINA3,
     "JinaBertModel": _JINA,
     "JinaBertForMaskedLM": _JINA,
+    "JinaEmbeddingsV5Model": Family("eurobert", _eurobert, _modern_weights),
     "EuroBertModel": Family("eurobert", _eurobert, _modern_weights),
 }

@@ -110,6 +110,7 @@ FAMILIES = {
     "Qwen3NextForCausalLM": Family("qwen3next", _keys, _next, drop=_MTP),
     "Qwen3_5ForCausalLM": _DENSE,
     "Qwen3_5ForConditionalGeneration": _DENSE,
+    "MiniCPMV4_6ForConditionalGeneration": _DENSE,
     "Qwen3_5MoeForCausalLM": _MOE,
     "Qwen3_5MoeForConditionalGeneration": _MOE,
 }

@@ -51,7 +51,15 @@ def _weights(_config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
     yield name, tensor
 
 
+def _both_ways(config: Config) -> Keys:
+    return {**_keys(config), "attention.causal": False}
+
+
 FAMILIES = {
+    "Lfm2Model": Family("lfm2", _keys, _weights, tied=True, prefix="model.", dense=True),
+    "Lfm2BidirectionalModel": Family(
+        "lfm2", _both_ways, _weights, tied=True, prefix="model.", dense=True
+    ),
     "Lfm2ForCausalLM": Family("lfm2", _keys, _weights, tied=True),
     "LFM2ForCausalLM": Family("lfm2", _keys, _weights, tied=True),
     "Lfm2VlForConditionalGeneration": Family("lfm2", _keys, _weights, tied=True),

@@ -17,7 +17,12 @@ def _both_ways(_config: Config) -> Keys:
     return {"attention.causal": False}
 
 
+_MAKING = r"^model\.(?:vqmodel|generation_\w+)\."  # what draws images
+
 FAMILIES = {
+    "JanusForConditionalGeneration": Family(
+        "llama", unrotate=True, more=llama3_factors, drop=_MAKING
+    ),
     "LlamaForCausalLM": _LLAMA,
     "LLaMAForCausalLM": _LLAMA,
     "LlamaModel": Family("llama", unrotate=True, more=llama3_factors, prefix="model."),
@@ -28,5 +33,9 @@ FAMILIES = {
     "MixtralForCausalLM": _LLAMA,
     "IQuestCoderForCausalLM": _LLAMA,
     "InternLM3ForCausalLM": _LLAMA,
+    "VLlama3ForCausalLM": _LLAMA,
+    "Sarashina2VisionForCausalLM": Family(
+        "llama", unrotate=True, more=llama3_factors, drop=r"^norm\."
+    ),
     "ArceeForCausalLM": Family("arcee", _arcee, unrotate=True),
 }

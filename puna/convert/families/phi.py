@@ -60,6 +60,7 @@ _PHI3 = Family("phi3", _phi3, more=_factors)
 FAMILIES = {
     "PhiForCausalLM": Family("phi2"),
     "Phi3ForCausalLM": _PHI3,
+    "Phi4ForCausalLMV": _PHI3,
     "PhiMoEForCausalLM": Family("phimoe", _phi3, more=_factors),
     "PhimoeForCausalLM": Family("phimoe", _phi3, more=_factors),
 }

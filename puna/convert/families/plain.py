@@ -145,9 +145,11 @@ def _mellum(config: Config) -> Keys:
 
 
 FAMILIES = {
+    "MaincoderForCausalLM": Family("maincoder"),
     "SmolLM3ForCausalLM": Family("smollm3", unrotate=True, more=llama3_factors),
     "StableLmForCausalLM": Family("stablelm", _stablelm),
     "StableLMEpochForCausalLM": Family("stablelm", _stablelm),
+    "LlavaStableLMEpochForCausalLM": Family("stablelm", _stablelm),
     "Starcoder2ForCausalLM": Family("starcoder2"),
     "NemotronForCausalLM": Family("nemotron", norm_offset=r"norm\.weight$"),
     "ExaoneForCausalLM": Family("exaone", _exaone, more=llama3_factors),

@@ -16,9 +16,12 @@ def _moe(config: Config) -> Keys:
 
 FAMILIES = {
     "Qwen2ForCausalLM": Family("qwen2"),
+    "KORMoForCausalLM": Family("qwen2"),
+    "DotsOCRForCausalLM": Family("qwen2"),
     "Qwen2Model": Family("qwen2", prefix="model."),
     "Qwen2MoeForCausalLM": Family("qwen2moe", _moe),
     "Qwen3ForCausalLM": Family("qwen3"),
+    "StepVLForConditionalGeneration": Family("qwen3", drop=r"^vit_large_projector\."),
     "Qwen3Model": Family("qwen3", prefix="model."),
     "Qwen3MoeForCausalLM": Family("qwen3moe", _moe),
 }

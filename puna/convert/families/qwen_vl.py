@@ -57,7 +57,21 @@ def _weights(config: Config, name: str, tensor: Tensor) -> Iterable[Named]:
 
 _QWEN2 = Family("qwen2vl", _qwen2)
 
+_SPEECH = r"^(?:talker|token2wav|code2wav)\."
+_OMNI = Family("qwen2vl", _qwen2, drop=_SPEECH)
+
+
+def _hearing(config: Config) -> Keys:
+    """What it sees it would see in several layers, for which what it hears has no place."""
+    return {**_qwen3_moe(config), "n_deepstack_layers": 0}
+
+
 FAMILIES = {
+    "Qwen2_5OmniModel": _OMNI,
+    "Qwen2_5OmniForConditionalGeneration": _OMNI,
+    "Qwen3OmniMoeForConditionalGeneration": Family("qwen3vlmoe", _hearing, _weights, drop=_SPEECH),
+    "Qwen3ASRForConditionalGeneration": Family("qwen3"),
+    "Qwen2VLModel": Family("qwen2vl", _qwen2, prefix="model."),
     "Qwen2VLForConditionalGeneration": _QWEN2,
     "Qwen2_5_VLForConditionalGeneration": _QWEN2,
     "Qwen3VLForConditionalGeneration": Family("qwen3vl", _qwen3),

@@ -85,18 +85,23 @@ def _renamed(own: Config) -> Config:
     return _sized(Config({**own.top, "hidden_size": width, "intermediate_size": ffn}))
 
 
+_QWEN25 = (
+    Projector(
+        "qwen2.5vl_merger",
+        _qwen25,
+        _window_keys,
+        _weights,
+        pixels=CLIP_PIXELS,
+        settings=_sized,
+        drop=r"(?:^|\.)audio_tower\.",
+    ),
+)
+
 PROJECTORS = {
+    "Qwen2_5OmniModel": _QWEN25,
+    "Qwen2_5OmniForConditionalGeneration": _QWEN25,
     "Qwen2VLForConditionalGeneration": (
         Projector("qwen2vl_merger", _qwen2, _keys, _weights, pixels=CLIP_PIXELS, settings=_renamed),
     ),
-    "Qwen2_5_VLForConditionalGeneration": (
-        Projector(
-            "qwen2.5vl_merger",
-            _qwen25,
-            _window_keys,
-            _weights,
-            pixels=CLIP_PIXELS,
-            settings=_sized,
-        ),
-    ),
+    "Qwen2_5_VLForConditionalGeneration": _QWEN25,
 }

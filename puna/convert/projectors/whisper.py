@@ -1,20 +1,24 @@
 """Encoders of Whisper's kind: sound as a spectrogram, two convolutions over time, learned positions
 of 30 seconds. Of each two tokens the mean is taken. Behind it Qwen 2 Audio has one matrix,
-Audio Flamingo 3 two.
+Audio Flamingo 3 two. Qwen 3's begin with three convolutions over pieces of a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from puna.convert.config import Config
 from puna.convert.family import Keys, Named
 from puna.convert.projector import EncoderConfig, Projector, Shapes
 from puna.convert.projectors.layers import linear, norm
-from puna.convert.tensor import Tensor
+from puna.convert.tensor import Tensor, made
 
 _POSITIONS = 1500  # the engine's windows have 3,000 frames, of which the second convolution takes 2
 _KERNEL = 3
+_PIECE, _TOKENS = 100, 13  # frames of a piece of Qwen 3's, and what becomes of them
 _MATRICES = {"linear": "fc", "linear_1": "mlp.1", "linear_2": "mlp.2"}
 _NAMES = {
     "encoder_layers": "num_hidden_layers",
@@ -34,19 +38,24 @@ def _keys(audio: EncoderConfig) -> Keys:
 
 
 def _tower(audio: EncoderConfig) -> Shapes:
-    width, ffn = audio.width, audio.own.whole("ffn")
-    shapes: dict[str, tuple[int, ...]] = {
+    width = audio.width
+    return {
         "a.conv1d.1.weight": (width, audio.own.whole("num_mel_bins"), _KERNEL),
         "a.conv1d.1.bias": (width, 1),
         "a.conv1d.2.weight": (width, width, _KERNEL),
         "a.conv1d.2.bias": (width, 1),
         "a.position_embd.weight": (_POSITIONS, width),
-        **norm("a.post_ln", width),
+        **_blocks(audio, key_bias=False),
     }
+
+
+def _blocks(audio: EncoderConfig, *, key_bias: bool) -> Shapes:
+    width, ffn = audio.width, audio.own.whole("ffn")
+    shapes: dict[str, tuple[int, ...]] = {**norm("a.post_ln", width)}
     for number in range(audio.own.n_layers):
         block = f"a.blk.{number}"
         for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
-            shapes |= linear(f"{block}.{name}", width, width, bias=name != "attn_k")
+            shapes |= linear(f"{block}.{name}", width, width, bias=key_bias or name != "attn_k")
         for name in ("ln1", "ln2"):
             shapes |= norm(f"{block}.{name}", width)
         shapes |= linear(f"{block}.ffn_up", ffn, width)
@@ -70,6 +79,46 @@ def _flamingo(audio: EncoderConfig) -> Shapes:
     }
 
 
+def _qwen3(audio: EncoderConfig) -> Shapes:
+    """Three convolutions over time and height, in pieces of a second."""
+    width, channels = audio.width, audio.own.whole("downsample_hidden_size")
+    height = audio.own.whole("num_mel_bins")
+    for _ in range(3):
+        height = (height + 1) // 2
+    audio.refuse("activation_function", "gelu")
+    audio.refuse("n_window", _PIECE // 2)
+    shapes: dict[str, tuple[int, ...]] = {
+        "a.position_embd.weight": (_TOKENS, width),
+        "a.conv_out.weight": (width, channels * height),
+        **_blocks(audio, key_bias=True),
+        **linear("mm.a.mlp.1", width, width),
+        **linear("mm.a.mlp.2", audio.text_width, width),
+    }
+    for number, n_in in ((1, 1), (2, channels), (3, channels)):
+        shapes[f"a.conv2d.{number}.weight"] = (channels, n_in, _KERNEL, _KERNEL)
+        shapes[f"a.conv2d.{number}.bias"] = (channels,)
+    return shapes
+
+
+def _qwen3_keys(audio: EncoderConfig) -> Keys:
+    return {"audio.num_mel_bins": audio.own.whole("num_mel_bins")}
+
+
+def _qwen3_weights(audio: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
+    name = re.sub(r"^audio_tower\.conv2d(\d)\.", r"a.conv2d.\1.", name)
+    name = name.replace("audio_tower.conv_out.", "a.conv_out.")
+    name = re.sub(r"^audio_tower\.proj([12])\.", r"mm.a.mlp.\1.", name)
+    yield from _weights(audio, name, tensor)
+
+
+def _places(audio: EncoderConfig, _weights: Mapping[str, Tensor]) -> Iterable[Named]:
+    """Sines and cosines of the places within a piece."""
+    half = audio.width // 2
+    speeds = np.exp(-np.log(10000.0) / (half - 1) * np.arange(half))
+    angles = np.arange(_TOKENS)[:, None] * speeds
+    yield "a.position_embd.weight", made(np.hstack([np.sin(angles), np.cos(angles)]), "positions")
+
+
 def _weights(_audio: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     if name in ("audio_tower.conv1.bias", "audio_tower.conv2.bias"):
         tensor = tensor.reshaped(*tensor.shape, 1)
@@ -78,7 +127,23 @@ def _weights(_audio: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named
     yield name, tensor
 
 
+_QWEN3 = (
+    Projector(
+        "qwen3a",
+        _qwen3,
+        _qwen3_keys,
+        _qwen3_weights,
+        _places,
+        norm_eps=1e-5,
+        settings=_settings,
+        sense="audio",
+        drop=r"(?:^|\.)visual\.",
+    ),
+)
+
 PROJECTORS = {
+    "Qwen3ASRForConditionalGeneration": _QWEN3,
+    "Qwen3OmniMoeForConditionalGeneration": _QWEN3,
     "AudioFlamingo3ForConditionalGeneration": (
         Projector(
             "musicflamingo",

@@ -15,7 +15,7 @@ from typing import Any
 
 from puna.errors import TokenizerError
 
-__all__ = ["NAMES", "find_pretokenizer", "split_patterns"]
+__all__ = ["KIMI", "LLAMA3", "NAMES", "QWEN2", "find_pretokenizer", "split_patterns"]
 
 _GPT2 = "GPT2"  # what a ByteLevel step splits at by itself
 _DIGITS, _DIGIT_RUNS = r"\p{N}", r"\p{N}+"
@@ -23,8 +23,8 @@ _ENDINGS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _TAIL = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 _WORDS = rf"{_ENDINGS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+"
 _SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n]*"
-_LLAMA3 = rf"{_WORDS}|\p{{N}}{{1,3}}{_SIGNS}{_TAIL}"
-_QWEN2 = rf"{_WORDS}|\p{{N}}{_SIGNS}{_TAIL}"
+LLAMA3 = rf"{_WORDS}|\p{{N}}{{1,3}}{_SIGNS}{_TAIL}"
+QWEN2 = rf"{_WORDS}|\p{{N}}{_SIGNS}{_TAIL}"
 _QWEN35 = (
     rf"{_ENDINGS}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}"
     rf"| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*{_TAIL}"
@@ -36,6 +36,12 @@ _GPT4O = (
     rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*{_TAIL}"
 )
 _TEKKEN = rf"{_CASED}*{_LOWER}+|{_CASED}+{_LOWER}*|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*{_TAIL}"
+_OTHERS = r"&&[^\p{Han}]]"
+KIMI = (
+    rf"[\p{{Han}}]+|{_CASED[:-1]}{_OTHERS}*{_LOWER[:-1]}{_OTHERS}+{_ENDINGS}?"
+    rf"|{_CASED[:-1]}{_OTHERS}+{_LOWER[:-1]}{_OTHERS}*{_ENDINGS}?"
+    rf"|\p{{N}}{{1,3}}{_SIGNS}{_TAIL}"
+)
 _DEEPSEEK3 = (
     r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
     r"| ?[\p{P}\p{S}]+[\r\n]*" + _TAIL
@@ -67,13 +73,14 @@ NAMES: Mapping[tuple[tuple[str, ...], bool], str] = MappingProxyType(
     {
         ((_GPT2,), _MERGES): "gpt-2",
         ((_DIGITS, _GPT2), _MERGES): "smollm",
-        ((_LLAMA3,), _WHOLE): "llama-bpe",
-        ((_LLAMA3,), _MERGES): "dbrx",
-        ((_QWEN2,), _MERGES): "qwen2",
+        ((LLAMA3,), _WHOLE): "llama-bpe",
+        ((LLAMA3,), _MERGES): "dbrx",
+        ((QWEN2,), _MERGES): "qwen2",
         ((_QWEN35,), _MERGES): "qwen35",
         ((_GPT4O,), _MERGES): "gpt-4o",
         ((r"\d{1,3}(?=(?:\d{3})*\b)", _GPT4O), _MERGES): "tiny_aya",
         ((_TEKKEN,), _WHOLE): "tekken",
+        ((KIMI,), _WHOLE): "kimi-k2",
         ((r"\p{N}{1,3}", _CJK, _DEEPSEEK3), _MERGES): "deepseek-v3",
         ((_SEED,), _MERGES): "seed-coder",
         ((_BAILING,), _MERGES): "bailingmoe",

@@ -17,6 +17,7 @@ from puna.convert.tokenizer.framing import framing_keys
 from puna.convert.tokenizer.older import read_older
 from puna.convert.tokenizer.tekken import NAME as TEKKEN
 from puna.convert.tokenizer.tekken import read_tekken
+from puna.convert.tokenizer.tiktoken import maker_of, read_tiktoken
 from puna.errors import TokenizerError
 
 __all__ = ["Folder", "special_keys", "template_keys"]
@@ -68,6 +69,8 @@ class Folder:
         if not tokenizer and (path / TEKKEN).is_file():
             tokenizer = read_tekken(path / TEKKEN)
             settings = {"bos_token": "<s>", "eos_token": "</s>", **settings}
+        if not tokenizer and (maker := maker_of(path, settings)):
+            tokenizer = read_tiktoken(path, maker, _decoder(settings))
         tokenizer = tokenizer or read_older(path, settings, str(config.get("model_type")))
         return cls(
             path,
@@ -83,15 +86,20 @@ class Folder:
         """Tokens that stand outside the model, each with its `id` and `content`, as far as a file
         gives them; those of tokenizer.json are the last.
         """
-        decoder = self.settings.get("added_tokens_decoder")
-        found: list[Mapping[str, Any]] = [
-            {**entry, "id": int(number)}
-            for number, entry in (decoder.items() if isinstance(decoder, dict) else ())
-            if isinstance(entry, dict) and len(number) < 10 and number.isdecimal()
-        ]
+        found = _decoder(self.settings)
         listed = self.tokenizer.get("added_tokens")
         found += [e for e in (listed if isinstance(listed, list) else ()) if isinstance(e, dict)]
         return found
+
+
+def _decoder(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tokens that tokenizer_config.json lists by their numbers."""
+    decoder = settings.get("added_tokens_decoder")
+    return [
+        {**entry, "id": int(number)}
+        for number, entry in (decoder.items() if isinstance(decoder, dict) else ())
+        if isinstance(entry, dict) and len(number) < 10 and number.isdecimal()
+    ]
 
 
 def special_keys(

@@ -18,6 +18,7 @@ from puna.convert.tokenizer.rwkv import NAME as RWKV
 from puna.convert.tokenizer.rwkv import read_lines
 from puna.convert.tokenizer.sentencepiece import read_pieces
 from puna.convert.tokenizer.special import Folder, special_keys, template_keys
+from puna.convert.tokenizer.tiktoken import maker_of
 from puna.errors import TokenizerError
 
 __all__ = ["tokenizer_keys"]
@@ -107,7 +108,7 @@ def tokenizer_keys(folder: Folder, n_rows: int, pretokenizer: str = "") -> dict[
 
 def _read(folder: Folder, pretokenizer: str) -> _Vocabulary:
     model = folder.tokenizer.get("model")
-    if (folder.path / "tokenizer.model").is_file():
+    if (folder.path / "tokenizer.model").is_file() and not _is_ranks(folder):
         pieces = _from_pieces(folder)
         if not isinstance(model, dict) or _agree(pieces, model):
             return pieces
@@ -127,6 +128,12 @@ def _read(folder: Folder, pretokenizer: str) -> _Vocabulary:
         case other:
             raise TokenizerError(f"tokenizer.json: unknown tokenizer format {str(other)[:40]!r}")
     return vocabulary
+
+
+def _is_ranks(folder: Folder) -> bool:
+    """Whether the tokenizer.model is of tiktoken's form."""
+    maker = maker_of(folder.path, folder.settings)
+    return maker is not None and maker.file == "tokenizer.model"
 
 
 def _agree(pieces: _Vocabulary, model: Mapping[str, Any]) -> bool:
@@ -177,7 +184,8 @@ def _from_bpe(folder: Folder, model: Mapping[str, Any], pretokenizer: str) -> _V
     merges = _merges(model)
     if _has_byte_level(folder.tokenizer):
         vocabulary = _Vocabulary("gpt2", tokens, types, merges=merges)
-        pre = "" if pretokenizer == "gemma4" else pretokenizer
+        told = pretokenizer == "gemma4" or maker_of(folder.path, folder.settings)
+        pre = "" if told else pretokenizer
         pre = pre or find_pretokenizer(folder.tokenizer)
         vocabulary.keys["tokenizer.ggml.pre"] = pre
         if _has_prefix_space(folder.tokenizer):

@@ -34,8 +34,11 @@ class Case:
     scores: bool = False
     """Whether it gives scores of a whole text."""
 
-    dense: int = 0
-    """How wide the first of two matrices is that its vectors go through, 0 for none."""
+    dense: tuple[int, ...] = ()
+    """How wide the matrices are that its vectors go through, one behind the other."""
+
+    whole: bool = False
+    """Whether the mean of its vectors alone is compared: for its tokens the engine gives logits."""
 
     note: str = ""
     """Why the row is further off than others."""

@@ -13,6 +13,7 @@ from tests.convert.parity.case import BASE, VOCAB, WINDOW, Case, but, case
 from tests.convert.parity.hybrids import HYBRIDS
 from tests.convert.parity.newer import NEWER
 from tests.convert.parity.others import OTHERS
+from tests.convert.parity.remote import REMOTE
 from tests.convert.parity.seeing import SEEING
 
 __all__ = ["CASES"]
@@ -477,6 +478,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
         **HYBRIDS,
         **NEWER,
         **OTHERS,
+        **REMOTE,
         **SEEING,
         "roberta": Case("roberta", "RobertaModel", _ENCODER, tolerance=5e-3),
         "xlm-roberta": Case("xlm-roberta", "XLMRobertaModel", _ENCODER, tolerance=5e-3),
@@ -547,7 +549,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
                 "sliding_window": 2 * WINDOW,
                 "use_bidirectional_attention": True,
             },
-            dense=96,
+            dense=(96, 64),
         ),
         "eurobert": Case("eurobert", "EuroBertModel", {**BASE, "num_key_value_heads": 2}),
         "nomic-bert": Case(

@@ -71,13 +71,14 @@ def compare(name: str, folder: Path) -> Result:
         target = source / f"{kind}.gguf"
         try:
             asyncio.run(_convert(source, target, kind))
-            scores = CASES[name].scores
-            logits = _pooled(target, prompt) if scores else logits_of(target, prompt)
+            case = CASES[name]
+            pooled = case.scores or case.whole
+            logits = _pooled(target, prompt) if pooled else logits_of(target, prompt)
         except ConvertError as failure:
             return Result(name, failure=str(failure))
-        difference = _difference(logits, expected["logits"])
-        if CASES[name].dense:
-            mean = expected["logits"].mean(axis=0)
+        mean = expected["logits"].mean(axis=0)
+        difference = _difference(logits, mean if case.whole else expected["logits"])
+        if case.dense and not case.whole:
             difference = max(difference, _difference(_pooled(target, prompt), mean))
         differences.append(difference)
     said = list(prompt)

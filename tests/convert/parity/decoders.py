@@ -4,128 +4,45 @@ DeepSeek 1, Ling 1, PLaMo, DeciLM. Runs where torch is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn import functional
+
+from tests.convert.parity.layers import (
+    Original,
+    Settings,
+    Shapes,
+    Weights,
+    attended,
+    attention,
+    gated,
+    gated_shapes,
+    llama_shapes,
+    mixed,
+    norm,
+    through,
+    turned,
+)
 
 __all__ = ["DECODERS"]
-
-Weights = Mapping[str, Any]
-Settings = Mapping[str, Any]
-Shapes = dict[str, tuple[int, ...]]
-Act = Callable[[Tensor], Tensor]
-
-_PARTS = ("gate_proj", "up_proj", "down_proj")
-
-
-def _norm(weights: Weights, name: str, x: Tensor, eps: float = 1e-6) -> Tensor:
-    scaled = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)
-    return scaled * weights[f"{name}.weight"]
-
-
-def _through(weights: Weights, name: str, x: Tensor) -> Tensor:
-    return functional.linear(x, weights[f"{name}.weight"])
-
-
-def _turned(x: Tensor, base: float = 10000.0) -> Tensor:
-    """Heads of shape (token, head, value), the first half turned with the second."""
-    size = x.shape[-1]
-    speeds = base ** (-torch.arange(0, size, 2) / size)
-    angles = torch.arange(x.shape[0])[:, None, None] * speeds
-    first, second = x.chunk(2, -1)
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
-
-
-def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Each token looks at itself and those before it; heads of (token, head, value)."""
-    scores = torch.einsum("qhd,khd->hqk", query, key) / query.shape[-1] ** 0.5
-    hidden = torch.ones(scores.shape[-2:]).triu(1).bool()
-    seen = scores.masked_fill(hidden, -torch.inf).softmax(-1)
-    return torch.einsum("hqk,khd->qhd", seen, value).flatten(1)
-
-
-def _gated(weights: Weights, stem: str, x: Tensor, act: Act = functional.silu) -> Tensor:
-    gate, up, down = (f"{stem}.{part}" for part in _PARTS)
-    return _through(weights, down, act(_through(weights, gate, x)) * _through(weights, up, x))
-
-
-def _mixed(shares: Tensor, n_used: int, normed: bool, expert: Callable[[int], Tensor]) -> Tensor:
-    """What the experts with the largest shares give, by their shares."""
-    kept, chosen = shares.topk(n_used, -1)
-    if normed:
-        kept = kept / kept.sum(-1, keepdim=True)
-    weighed = torch.zeros_like(shares).scatter(-1, chosen, kept)
-    return sum((weighed[:, [n]] * expert(n) for n in range(shares.shape[-1])), torch.tensor(0.0))
-
-
-def _llama_shapes(
-    config: Settings, layers: str = "model.layers", embed: str = "embed_tokens"
-) -> Shapes:
-    width, vocab = config["hidden_size"], config["vocab_size"]
-    shapes: Shapes = {
-        f"model.{embed}.weight": (vocab, width),
-        "model.norm.weight": (width,),
-        "lm_head.weight": (vocab, width),
-    }
-    size = config.get("head_dim") or width // config["num_attention_heads"]
-    for layer in range(config["num_hidden_layers"]):
-        stem = f"{layers}.{layer}"
-        rows = {"q_proj": config["num_attention_heads"] * size}
-        rows |= dict.fromkeys(("k_proj", "v_proj"), config["num_key_value_heads"] * size)
-        for part, n_rows in rows.items():
-            shapes[f"{stem}.self_attn.{part}.weight"] = (n_rows, width)
-        shapes[f"{stem}.self_attn.o_proj.weight"] = (width, rows["q_proj"])
-        for norm in ("input_layernorm", "post_attention_layernorm"):
-            shapes[f"{stem}.{norm}.weight"] = (width,)
-    return shapes
-
-
-def _gated_shapes(stem: str, width: int, inner: int, parts: tuple[str, ...] = _PARTS) -> Shapes:
-    gate, up, down = parts
-    return {
-        f"{stem}.{gate}.weight": (inner, width),
-        f"{stem}.{up}.weight": (inner, width),
-        f"{stem}.{down}.weight": (width, inner),
-    }
-
-
-def _attention(
-    config: Settings, weights: Weights, stem: str, x: Tensor, turn: bool = True
-) -> Tensor:
-    n_tokens, n_heads, n_kv = len(x), config["num_attention_heads"], config["num_key_value_heads"]
-    query, key, value = (
-        _through(weights, f"{stem}.{part}_proj", x).view(n_tokens, n, -1)
-        for part, n in (("q", n_heads), ("k", n_kv), ("v", n_kv))
-    )
-    if turn:
-        query, key = _turned(query), _turned(key)
-    each = n_heads // n_kv
-    return _through(
-        weights,
-        f"{stem}.o_proj",
-        _attended(query, key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)),
-    )
 
 
 def _moe_shapes(config: Settings, gate: str = "gate") -> Shapes:
     width, inner = config["hidden_size"], config["moe_intermediate_size"]
-    shapes = _llama_shapes(config)
+    shapes = llama_shapes(config)
     for layer in range(config["num_hidden_layers"]):
         stem = f"model.layers.{layer}.mlp"
         if layer < config["first_k_dense_replace"]:
-            shapes |= _gated_shapes(stem, width, config["intermediate_size"])
+            shapes |= gated_shapes(stem, width, config["intermediate_size"])
             continue
         shapes[f"{stem}.gate.weight"] = (config["n_routed_experts"], width)
         shared = inner * config["n_shared_experts"]
-        shapes |= _gated_shapes(f"{stem}.shared_experts", width, shared)
+        shapes |= gated_shapes(f"{stem}.shared_experts", width, shared)
         for expert in range(config["n_routed_experts"]):
-            shapes |= _gated_shapes(f"{stem}.experts.{expert}", width, inner)
+            shapes |= gated_shapes(f"{stem}.experts.{expert}", width, inner)
     return shapes
 
 
@@ -134,17 +51,17 @@ def _moe(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
     x = weights["model.embed_tokens.weight"][tokens]
     for layer in range(config["num_hidden_layers"]):
         stem = f"model.layers.{layer}"
-        h = _norm(weights, f"{stem}.input_layernorm", x)
-        x = x + _attention(config, weights, f"{stem}.self_attn", h)
-        h = _norm(weights, f"{stem}.post_attention_layernorm", x)
+        h = norm(weights, f"{stem}.input_layernorm", x)
+        x = x + attention(config, weights, f"{stem}.self_attn", h)
+        h = norm(weights, f"{stem}.post_attention_layernorm", x)
         if layer < config["first_k_dense_replace"]:
-            x = x + _gated(weights, f"{stem}.mlp", h)
+            x = x + gated(weights, f"{stem}.mlp", h)
             continue
-        shares = _through(weights, f"{stem}.mlp.gate", h).softmax(-1)
-        one = partial(lambda stem, h, n: _gated(weights, f"{stem}.mlp.experts.{n}", h), stem, h)
+        shares = through(weights, f"{stem}.mlp.gate", h).softmax(-1)
+        one = partial(lambda stem, h, n: gated(weights, f"{stem}.mlp.experts.{n}", h), stem, h)
         used, normed = config["num_experts_per_tok"], config["norm_topk_prob"]
-        x = x + _mixed(shares, used, normed, one) + _gated(weights, f"{stem}.mlp.shared_experts", h)
-    return _through(weights, "lm_head", _norm(weights, "model.norm", x))
+        x = x + mixed(shares, used, normed, one) + gated(weights, f"{stem}.mlp.shared_experts", h)
+    return through(weights, "lm_head", norm(weights, "model.norm", x))
 
 
 _LING = {
@@ -208,11 +125,11 @@ def _ling(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
 def _plamo_shapes(config: Settings) -> Shapes:
     width = config["hidden_size"]
     shapes: Shapes = {}
-    for name, shape in _llama_shapes(config, layers="model.layers.layers").items():
+    for name, shape in llama_shapes(config, layers="model.layers.layers").items():
         if "post_attention" not in name:
             shapes[name.replace("input_layernorm", "norm")] = shape
     for layer in range(config["num_hidden_layers"]):
-        shapes |= _gated_shapes(
+        shapes |= gated_shapes(
             f"model.layers.layers.{layer}.mlp", width, config["intermediate_size"]
         )
     return shapes
@@ -224,16 +141,16 @@ def _plamo(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
     n_heads, n_kv = config["num_attention_heads"], config["num_key_value_heads"]
     for layer in range(config["num_hidden_layers"]):
         stem = f"model.layers.layers.{layer}"
-        h = _norm(weights, f"{stem}.norm", x)
+        h = norm(weights, f"{stem}.norm", x)
         query, key, value = (
-            _through(weights, f"{stem}.self_attn.{part}_proj", h).view(len(tokens), n, -1)
+            through(weights, f"{stem}.self_attn.{part}_proj", h).view(len(tokens), n, -1)
             for part, n in (("q", n_heads), ("k", n_kv), ("v", n_kv))
         )
         each = n_heads // n_kv
-        key, value = _turned(key).repeat(1, each, 1), value.repeat(1, each, 1)
-        seen = _through(weights, f"{stem}.self_attn.o_proj", _attended(_turned(query), key, value))
-        x = x + seen + _gated(weights, f"{stem}.mlp", h)
-    return _through(weights, "lm_head", _norm(weights, "model.norm", x))
+        key, value = turned(key).repeat(1, each, 1), value.repeat(1, each, 1)
+        seen = through(weights, f"{stem}.self_attn.o_proj", attended(turned(query), key, value))
+        x = x + seen + gated(weights, f"{stem}.mlp", h)
+    return through(weights, "lm_head", norm(weights, "model.norm", x))
 
 
 def _deci_blocks(config: Settings) -> list[tuple[int, bool, int]]:
@@ -250,7 +167,7 @@ def _deci_blocks(config: Settings) -> list[tuple[int, bool, int]]:
 def _deci_shapes(config: Settings) -> Shapes:
     width = config["hidden_size"]
     size = width // config["num_attention_heads"]
-    shapes = _llama_shapes({**config, "num_hidden_layers": 0})
+    shapes = llama_shapes({**config, "num_hidden_layers": 0})
     for layer, (n_kv, straight, inner) in enumerate(_deci_blocks(config)):
         stem = f"model.layers.{layer}"
         if n_kv:
@@ -266,7 +183,7 @@ def _deci_shapes(config: Settings) -> Shapes:
             shapes[f"{stem}.input_layernorm.weight"] = (width,)
         if inner:
             shapes[f"{stem}.post_attention_layernorm.weight"] = (width,)
-            shapes |= _gated_shapes(f"{stem}.mlp", width, inner)
+            shapes |= gated_shapes(f"{stem}.mlp", width, inner)
     return shapes
 
 
@@ -277,18 +194,17 @@ def _deci(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
         stem = f"model.layers.{layer}"
         if n_kv:
             own = {**config, "num_key_value_heads": n_kv}
-            h = _norm(weights, f"{stem}.input_layernorm", x)
-            x = x + _attention(own, weights, f"{stem}.self_attn", h)
+            h = norm(weights, f"{stem}.input_layernorm", x)
+            x = x + attention(own, weights, f"{stem}.self_attn", h)
         elif straight:
-            h = _norm(weights, f"{stem}.input_layernorm", x)
-            x = x + _through(weights, f"{stem}.self_attn.linear_attn", h)
+            h = norm(weights, f"{stem}.input_layernorm", x)
+            x = x + through(weights, f"{stem}.self_attn.linear_attn", h)
         if inner:
-            h = _norm(weights, f"{stem}.post_attention_layernorm", x)
-            x = x + _gated(weights, f"{stem}.mlp", h)
-    return _through(weights, "lm_head", _norm(weights, "model.norm", x))
+            h = norm(weights, f"{stem}.post_attention_layernorm", x)
+            x = x + gated(weights, f"{stem}.mlp", h)
+    return through(weights, "lm_head", norm(weights, "model.norm", x))
 
 
-Original = tuple[Callable[[Settings], Shapes], Callable[[Settings, Weights, Tensor], Tensor]]
 DECODERS: Mapping[str, Original] = MappingProxyType(
     {
         "DeepseekForCausalLM": (_moe_shapes, _moe),

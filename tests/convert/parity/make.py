@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,12 +121,15 @@ def _run(model: Any, tokens: list[int]) -> np.ndarray[Any, Any]:
     return result
 
 
-def _dense(folder: Path, vectors: np.ndarray[Any, Any], width: int) -> np.ndarray[Any, Any]:
-    """The vectors after two matrices, which are written as sentence-transformers does. They come
+def _dense(
+    folder: Path, vectors: np.ndarray[Any, Any], widths: Sequence[int]
+) -> np.ndarray[Any, Any]:
+    """The vectors after some matrices, which are written as sentence-transformers does. They come
     after the pooling there: by the mean it does not matter.
     """
     settings: dict[str, dict[str, Any]] = {"1_Pooling": {"pooling_mode_mean_tokens": True}}
-    for name, n_out in (("2_Dense", width), ("3_Dense", vectors.shape[-1])):
+    for number, n_out in enumerate(widths, 2):
+        name = f"{number}_Dense"
         n_in = vectors.shape[-1]
         settings[name] = {"in_features": n_in, "out_features": n_out, "bias": False}
         settings[name]["activation_function"] = "torch.nn.modules.linear.Identity"

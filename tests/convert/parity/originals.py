@@ -6,19 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from tests.convert.parity.decoders import DECODERS
+from tests.convert.parity.layers import Original, Settings, Shapes, Weights
+from tests.convert.parity.shipped import SHIPPED
 
-__all__ = ["ORIGINALS", "Weights"]
-
-Weights = dict[str, Any]
-Shapes = dict[str, tuple[int, ...]]
-Settings = Mapping[str, Any]
+__all__ = ["ORIGINALS"]
 
 _HEAD = 64  # values of a head of RWKV
 _GROUP_EPS = 64e-5
@@ -253,10 +250,10 @@ def _rwkv7(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
     return _linear(weights, "lm_head", _norm(weights, "model.norm", x, eps))
 
 
-Original = tuple[Callable[[Settings], Shapes], Callable[[Settings, Weights, Tensor], Tensor]]
 ORIGINALS: Mapping[str, Original] = MappingProxyType(
     {
         **DECODERS,
+        **SHIPPED,
         "JinaBertModel": (_jina_shapes, _jina),
         "Rwkv6ForCausalLM": (_rwkv6_shapes, _rwkv6),
         "RWKV7ForCausalLM": (_rwkv7_shapes, _rwkv7),

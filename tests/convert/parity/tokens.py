@@ -12,6 +12,7 @@ import importlib
 import json
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,9 +93,40 @@ def _maker(folder: Path) -> tuple[Encode, list[str]]:
         return lambda text, framed=False: list(
             whole.encode(text, add_special_tokens=framed).ids
         ), tags
+    if maker := _ranks_of(folder):
+        return _by_ranks(folder, maker)
     library: Any = importlib.import_module("sentencepiece")
     pieces = library.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
     return lambda text, _=False: list(pieces.encode(text)), ["<tool_call>", "<start_of_turn>"]
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    file = folder / "tokenizer_config.json"
+    settings: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return settings
+
+
+def _ranks_of(folder: Path) -> Any:
+    """What the maker's class knows of a vocabulary of tiktoken's form; None where it is another."""
+    makers = importlib.import_module("puna.convert.tokenizer.tiktoken")
+    return makers.maker_of(folder, _settings(folder))
+
+
+def _by_ranks(folder: Path, maker: Any) -> tuple[Encode, list[str]]:
+    """As the makers' classes read such a vocabulary, with tiktoken."""
+    ranks = importlib.import_module("tiktoken.load").load_tiktoken_bpe(str(folder / maker.file))
+    named = _settings(folder)["added_tokens_decoder"].items()
+    special = {each["content"]: int(number) for number, each in named}
+    special |= {text: number for number, text in enumerate(maker.special, len(ranks))}
+    whole = importlib.import_module("tiktoken").Encoding(
+        maker.file, pat_str=maker.pattern, mergeable_ranks=ranks, special_tokens=special
+    )
+
+    def encode(text: str, _framed: bool = False) -> list[int]:
+        text = unicodedata.normalize("NFC", text) if maker.composed else text
+        return list(whole.encode(text, allowed_special="all"))
+
+    return encode, list(special)[:3]
 
 
 @dataclass(frozen=True)
@@ -207,7 +239,8 @@ def _engine(folder: Path, own: str, n_rows: int) -> _Vocabulary:
         verbose=False,
         kv_overrides={"tokenizer.ggml.pre": better.get(name, name)},
     )
-    return _Vocabulary(engine, keys, takes_tags=_whole(folder) is not None)
+    takes_tags = _whole(folder) is not None or _ranks_of(folder) is not None
+    return _Vocabulary(engine, keys, takes_tags)
 
 
 def main(arguments: list[str]) -> int:

@@ -20,8 +20,9 @@ import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 from puna.convert.tokenizer.pretokenizer import NAMES
+from puna.convert.tokenizer.ranks import LETTERS
 from puna.convert.tokenizer.sentencepiece import read_pieces
-from puna.convert.tokenizer.tekken import LETTERS
+from puna.convert.tokenizer.tiktoken import MAKERS
 from tests.convert.parity.makers import AFTER, DIGITS, PLAIN, PUNCTUATION, RUNS, framing, splitter
 from tests.convert.parity.nasty import NASTY
 
@@ -35,6 +36,9 @@ _STEPS: Mapping[str, dict[str, Any]] = {
     r"\p{N}+": RUNS,
     "PUNCTUATION": PUNCTUATION,
 }
+
+
+_OWN = ("tekken", "kimi-k2")
 
 
 def _texts() -> list[str]:
@@ -92,7 +96,7 @@ def _bytes_row(
         steps.append(AFTER)
     how = {"type": "Sequence", "pretokenizers": steps}
     # some of the engine's rules go with no vocabulary but one that is made so
-    is_own = steps[-1] not in (PLAIN, AFTER) or NAMES.get((patterns, whole)) == "tekken"
+    is_own = steps[-1] not in (PLAIN, AFTER) or NAMES.get((patterns, whole)) in _OWN
     state = json.loads(_byte_pairs(json.dumps(how) if is_own else ""))
     state["pre_tokenizer"] = how
     state["normalizer"] = {"type": normalizer} if normalizer else None
@@ -108,13 +112,11 @@ def _tekken(folder: Path) -> None:
     state["pre_tokenizer"] = how
     state["model"]["ignore_merges"] = True
     special = [each["content"] for each in state["added_tokens"]]
-    vocab = sorted(state["model"]["vocab"].items(), key=lambda each: each[1])[len(special) :]
-    byte_of = {letter: byte for byte, letter in LETTERS.items()}
-    raw = [bytes(byte_of[letter] for letter in text) for text, _ in vocab]
+    raw = _raw(state)
     tekken = {
         "config": {
             "pattern": patterns[0],
-            "default_vocab_size": len(special) + len(vocab),
+            "default_vocab_size": len(special) + len(raw),
             "default_num_special_tokens": len(special),
         },
         "vocab": [{"token_bytes": base64.b64encode(each).decode()} for each in raw],
@@ -126,6 +128,30 @@ def _tekken(folder: Path) -> None:
     (folder / "maker").mkdir()
     state["post_processor"] = framing("<s>", "", state["model"]["vocab"])
     _save(state, folder / "maker")
+
+
+def _raw(state: Mapping[str, Any]) -> list[bytes]:
+    """The bytes of the tokens in their order, without those that are added."""
+    vocab = sorted(state["model"]["vocab"].items(), key=lambda each: each[1])
+    byte_of = {letter: byte for byte, letter in LETTERS.items()}
+    texts = [text for text, _ in vocab][len(state["added_tokens"]) :]
+    return [bytes(byte_of[letter] for letter in text) for text in texts]
+
+
+def _ranks(folder: Path, kind: str) -> None:
+    """Lines of tiktoken's form, learned by the maker's rule; a few tokens have names."""
+    maker = MAKERS[kind]
+    how = {"type": "Sequence", "pretokenizers": [splitter(maker.pattern), AFTER]}
+    raw = _raw(json.loads(_byte_pairs(json.dumps(how), defined=False)))
+    lines = [f"{base64.b64encode(each).decode()} {rank}\n" for rank, each in enumerate(raw)]
+    (folder / maker.file).write_text("".join(lines))
+    names = () if maker.special else ("[BOS]", "[EOS]", "<|im_end|>")
+    named = {
+        str(number): {"content": text, "special": True}
+        for number, text in enumerate(names, len(raw))
+    }
+    settings = {"tokenizer_class": kind, "added_tokens_decoder": named}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
 def _spaced_bytes(folder: Path) -> None:
@@ -274,6 +300,7 @@ TRAINED: Mapping[str, Callable[[Path], None]] = {
     "bytes, blank first": _spaced_bytes,
     "bytes, RoBERTa": _framed_bytes,
     "bytes, tekken.json": _tekken,
+    **{f"ranks, {kind}": partial(_ranks, kind=kind) for kind in MAKERS},
     "pairs, Llama 2": partial(
         _fallback, normalizer=normalizers.Sequence([normalizers.Prepend("▁"), _BLANK])
     ),

@@ -193,8 +193,13 @@ def _ling2(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
         partial_rotary_factor=0.5,
         rope_theta=10000,
     )
+    apart = _experts_apart(_packed(weights, "self_attn.query_key_value", _QKV))
+    return own, _renamed(apart, names)
+
+
+def _experts_apart(weights: Weights) -> Weights:
     apart: Weights = {}
-    for name, values in _packed(weights, "self_attn.query_key_value", _QKV).items():
+    for name, values in weights.items():
         if name.endswith("experts.gate_up_proj"):
             for part, both in zip(("gate_proj", "up_proj"), np.split(values, 2, 1), strict=True):
                 for number, one in enumerate(both):
@@ -204,14 +209,71 @@ def _ling2(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
                 apart[name.replace("down_proj", f"{number}.down_proj.weight")] = one
         else:
             apart[name] = values
-    return own, _renamed(apart, names)
+    return apart
 
 
-def _nemotron_vl(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
-    """The text model within one that sees, with a matrix of what sees."""
-    whole = {f"language_model.{name}": values for name, values in weights.items()}
-    eye = {"mlp1.1.weight": np.ones((4, 4), np.float32)}
-    return {"llm_config": settings, "model_type": "NemotronH_Nano_VL_V2"}, whole | eye
+def _kormo(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    names = {
+        "input_layernorm": "pre_attention_layernorm",
+        "post_attention_layernorm": "pre_mlp_layernorm",
+    }
+    return _only(settings, *_LLAMA, rope_theta=10000), _renamed(weights, names)
+
+
+def _chatglm(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    names = {
+        "model.embed_tokens": "transformer.embedding.word_embeddings",
+        "model.layers.": "transformer.encoder.layers.",
+        "model.norm": "transformer.encoder.final_layernorm",
+        "lm_head": "transformer.output_layer",
+        "self_attn.o_proj": "self_attention.dense",
+        "mlp.gate_up_proj": "mlp.dense_h_to_4h",
+        "mlp.down_proj": "mlp.dense_4h_to_h",
+    }
+    own = {
+        "num_layers": settings["num_hidden_layers"],
+        "hidden_size": settings["hidden_size"],
+        "ffn_hidden_size": settings["intermediate_size"],
+        "kv_channels": settings["head_dim"],
+        "num_attention_heads": settings["num_attention_heads"],
+        "multi_query_attention": True,
+        "multi_query_group_num": settings["num_key_value_heads"],
+        "padded_vocab_size": settings["vocab_size"],
+        "seq_length": settings["max_position_embeddings"],
+        "layernorm_epsilon": settings["rms_norm_eps"],
+        "rope_ratio": 1,
+        "rmsnorm": True,
+        "add_qkv_bias": True,
+        "add_bias_linear": False,
+    }
+    packed = _packed(weights, "self_attention.query_key_value", _QKV)
+    packed["transformer.rotary_pos_emb.inv_freq"] = np.ones(4, np.float32)
+    return own, _renamed(packed, names)
+
+
+_MINICPM_V = {"qwen2": 2.6, "llama": 4.0, "qwen3": 4.5}
+
+
+def _minicpm_v(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    own, whole = _seeing("vpm.x.weight", "resampler.kv_proj.weight", prefix="llm.")(
+        settings, weights
+    )
+    return {**own, "version": _MINICPM_V[settings["model_type"]]}, whole
+
+
+def _seeing(
+    *eyes: str, part: str = "", prefix: str = ""
+) -> Callable[[Settings, Weights], tuple[Settings, Weights]]:
+    """The text model within one that sees: its configuration in a part, its names behind a prefix,
+    with matrices of what sees.
+    """
+
+    def as_maker(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+        whole = {f"{prefix}{name}": values for name, values in _experts_apart(weights).items()}
+        whole |= {name: np.ones((4, 4), np.float32) for name in eyes}
+        return {part: settings} if part else settings, whole
+
+    return as_maker
 
 
 def _pangu(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
@@ -234,7 +296,25 @@ TWINS: Mapping[str, Callable[[Settings, Weights], tuple[Settings, Weights]]] = M
         "XverseForCausalLM": _as_llama,
         "BailingMoeV2ForCausalLM": _ling2,
         "LlamaBidirectionalModel": _as_llama,
-        "NemotronH_Nano_VL_V2": _nemotron_vl,
+        "NemotronH_Nano_VL_V2": _seeing(
+            "mlp1.1.weight", part="llm_config", prefix="language_model."
+        ),
         "PanguEmbeddedForCausalLM": _pangu,
+        "KORMoForCausalLM": _kormo,
+        "MiniCPMV": _minicpm_v,
+        "ChatGLMModel": _chatglm,
+        "JinaEmbeddingsV5Model": _seeing(),
+        "DotsOCRForCausalLM": _seeing("vision_tower.patch_embed.patchifier.proj.weight"),
+        "Sarashina2VisionForCausalLM": _seeing(
+            "visual.merger.mlp.0.weight", "norm.weight", part="text_config", prefix="llm."
+        ),
+        "Phi4ForCausalLMV": _seeing("model.mm_projector.0.weight"),
+        "StepVLForConditionalGeneration": _seeing(
+            "vision_model.conv1.weight", "vit_large_projector.weight", part="text_config"
+        ),
+        "KimiVLForConditionalGeneration": _seeing(
+            "vision_tower.patch_embed.proj.weight", part="text_config", prefix="language_model."
+        ),
+        "YoutuVLForConditionalGeneration": _seeing("siglip2.x.weight", "merger.x.weight"),
     }
 )

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.convert.parity.encoders import ENCODERS
+from tests.convert.parity.encoders import ENCODERS, Case
 from tests.convert.parity.rewritten import REWRITTEN
 
 __all__ = ["main"]
@@ -27,6 +27,7 @@ __all__ = ["main"]
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "conversion.md"
 BEGIN, END = "<!-- vision parity: begin -->", "<!-- vision parity: end -->"
 
+_FIRST = 104  # tokens of the engine's first part of a recording for Qwen 3's
 _BREAK = 300  # the token's id, beyond the vocabulary of bytes
 _MEAN, _STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 
@@ -37,52 +38,51 @@ def _folder(folder: Path, name: str) -> Path:
 
 def _make(folder: Path, wanted: list[str]) -> int:
     torch = importlib.import_module("torch")
-    transformers = importlib.import_module("transformers")
     write_tokenizer = importlib.import_module("tests.convert.parity.make").write_tokenizer
+    own = importlib.import_module("tests.convert.parity.eyes").OWN
     for name in wanted or ENCODERS:
         case = ENCODERS[name]
         target = _folder(folder, name)
-        sense = "audio" if case.audio else "vision"
         torch.manual_seed(zlib.crc32(name.encode()))
-        config = transformers.AutoConfig.for_model(
-            **{
-                **case.config,
-                "text_config": case.text,
-                f"{sense}_config": case.audio or case.vision,
-            }
-        )
-        config.architectures = [case.architecture]
-        class_name, rewrite = REWRITTEN.get(case.architecture, (case.architecture, None))
-        model = getattr(transformers, class_name)(config).eval()
-        with torch.no_grad():
-            for parameter in model.parameters():
-                if parameter.dim() > 1:
-                    scale = parameter.shape[1:].numel() ** 0.5
-                    parameter.normal_(0, 1.6 / scale)
-                else:
-                    parameter.add_(torch.randn_like(parameter) * 0.3)
-            for name, bound in model.named_buffers():
-                if name.endswith(("put_min", "put_max")):
-                    bound.fill_(-3.0 if name.endswith("min") else 3.0)
-        model.save_pretrained(target)
-        if rewrite:
-            rewrite(target)
+        model = None if case.architecture in own else _saved(case, target)
+        target.mkdir(parents=True, exist_ok=True)
         write_tokenizer(target, "bytes")
         _add_break(target / "tokenizer.json")
         if case.audio:
-            sound = _sound()
-            vectors = _heard(torch, transformers, model, sound)
+            medium = _sound()
+            vectors = _heard(torch, model, medium)
             breaks = np.zeros(len(vectors), bool)
-            np.savez(target / "expected.npz", medium=sound, vectors=vectors, breaks=breaks)
-            continue
-        settings = {"image_mean": _MEAN, "image_std": _STD, **case.processor}
-        (target / "preprocessor_config.json").write_text(json.dumps(settings))
-        pixels = np.random.default_rng(7).integers(0, 256, (*case.size, 3), np.uint8)
-        pixels[:] = pixels[0, 0] if case.plain else pixels
-        vectors = _features(torch, model, config, pixels)
-        breaks = (vectors[:, : case.text["hidden_size"]] == _embedding(model)).all(1)
-        np.savez(target / "expected.npz", medium=pixels, vectors=vectors, breaks=breaks)
+        else:
+            settings = {"image_mean": _MEAN, "image_std": _STD, **case.processor}
+            (target / "preprocessor_config.json").write_text(json.dumps(settings))
+            medium = np.random.default_rng(7).integers(0, 256, (*case.size, 3), np.uint8)
+            medium[:] = medium[0, 0] if case.plain else medium
+            if model:
+                vectors = _features(torch, model, model.config, medium)
+                embedding = _embedding(model)
+                breaks = (vectors[:, : len(embedding)] == embedding).all(1)
+            else:
+                vectors = own[case.architecture](case, target, _planes(torch, medium)).numpy()
+                breaks = np.zeros(len(vectors), bool)
+        np.savez(target / "expected.npz", medium=medium, vectors=vectors, breaks=breaks)
     return 0
+
+
+def _saved(case: Case, target: Path) -> Any:
+    """A model of a class of transformers, saved as it does or as the maker would."""
+    transformers = importlib.import_module("transformers")
+    sense = "audio" if case.audio else "vision"
+    config = transformers.AutoConfig.for_model(
+        **{**case.config, "text_config": case.text, f"{sense}_config": case.audio or case.vision}
+    )
+    config.architectures = [case.architecture]
+    class_name, rewrite = REWRITTEN.get(case.architecture, (case.architecture, None))
+    model = getattr(transformers, class_name)(config).eval()
+    importlib.import_module("tests.convert.parity.eyes").spread(model)
+    model.save_pretrained(target)
+    if rewrite:
+        rewrite(target)
+    return model
 
 
 def _add_break(path: Path) -> None:
@@ -99,26 +99,34 @@ def _sound() -> np.ndarray[Any, Any]:
     return (0.5 * np.sin(2 * np.pi * (100 + 100 * time) * time) + 0.05 * noise).astype(np.float32)
 
 
-def _heard(torch: Any, transformers: Any, model: Any, sound: np.ndarray[Any, Any]) -> Any:
+def _heard(torch: Any, model: Any, sound: np.ndarray[Any, Any]) -> Any:
     """What the text model gets of a recording."""
+    transformers = importlib.import_module("transformers")
     inner = getattr(model, "model", model)
     tower = inner.audio_tower
     extractor = transformers.WhisperFeatureExtractor(feature_size=tower.config.num_mel_bins)
     made = extractor(sound, sampling_rate=16_000, return_tensors="pt")
     with torch.no_grad():
         frames = made["input_features"]
-        if tower.config.model_type == "audioflamingo3_encoder":
-            mask = torch.ones(1, frames.shape[-1], dtype=torch.long)  # all of it is sound
+        mask = torch.ones(1, frames.shape[-1], dtype=torch.long)  # all of it is sound
+        if tower.config.model_type == "qwen3_asr_encoder":
+            states = tower(frames, mask).last_hidden_state[None, :_FIRST]
+        elif tower.config.model_type == "audioflamingo3_encoder":
             states = tower(frames, mask).last_hidden_state
         else:
             states = tower(frames).last_hidden_state
         return inner.multi_modal_projector(states)[0].numpy()
 
 
+def _planes(torch: Any, pixels: np.ndarray[Any, Any]) -> Any:
+    """The image as normalised planes of colour."""
+    values = ((pixels / 255.0 - np.array(_MEAN)) / np.array(_STD)).astype(np.float32)
+    return torch.from_numpy(values.transpose(2, 0, 1).copy())
+
+
 def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any]) -> Any:
     """What the text model gets, in the engine's order of rows."""
-    values = ((pixels / 255.0 - np.array(_MEAN)) / np.array(_STD)).astype(np.float32)
-    planes = torch.from_numpy(values.transpose(2, 0, 1).copy())
+    planes = _planes(torch, pixels)
     kind, patch = config.vision_config.model_type, getattr(config.vision_config, "patch_size", 1)
     patch = patch[0] if isinstance(patch, (list, tuple)) else patch
     height, width = (int(n) // patch for n in pixels.shape[:2])
@@ -160,6 +168,11 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
             )
         elif kind in ("smolvlm_vision", "idefics3_vision"):
             found = model.get_image_features(pixel_values=planes[None, None])
+        elif kind == "janus_vision_model":
+            found = model.model.get_image_features(planes[None])
+        elif kind == "minicpmv4_6_vision":
+            sizes = torch.tensor([[height, width]])
+            found = model.model.get_image_features(planes[None], sizes)
         elif kind == "clip_vision_model":
             return _class_last(torch, model, planes)
         else:
