@@ -70,9 +70,12 @@ _TAGS = tuple(f"tag {text}" for text in ("<unk>", "<s>", "</s>", "[INST]", "<too
 
 DIFFERENCES: tuple[Difference, ...] = (
     Difference(
-        "A letter and its mark that the maker's file composes (NFC: Command R, GPT-NeoX, MPT, Qwen)"
-        " stay two characters.",
-        ("command-r", "gpt-neox", "mpt", "qwen2", "qwen35", "bytes, composed"),
+        "A letter and its mark that the maker's file composes (NFC: Command R, GPT-NeoX, MPT, Qwen,"
+        " Hunyuan) stay two characters.",
+        (
+            *("command-r", "gpt-neox", "mpt", "qwen2", "qwen35", "bytes, composed"),
+            *("ranks, QWenTokenizer", "ranks, HYTokenizer"),
+        ),
         _composes,
         ("marks alone", "Korean letters", "rare Chinese"),
     ),
@@ -100,6 +103,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("bytes, tekken", "bytes, tekken.json"),
         _has(r"[^\x00-\x7f]"),
         ("letters with marks",),
+    ),
+    Difference(
+        "The same (Kimi's); a blank may stay with a rare Chinese letter, and `〇` with none.",
+        ("bytes, kimi-k2", "ranks, TikTokenTokenizer"),
+        _has(r"[^\x00-\x7f]"),
+        ("a long s", "digits of others", "letters with marks", "rare Chinese"),
     ),
     Difference(
         "A byte-level tokenizer that puts a blank before a text gets none.",
