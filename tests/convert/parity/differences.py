@@ -105,7 +105,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("letters with marks",),
     ),
     Difference(
-        "The same (Kimi's); a blank may stay with a rare Chinese letter, and `〇` with none.",
+        "The same (Kimi's); a blank may stay with a rare Chinese letter, and U+3007 with none.",
         ("bytes, kimi-k2", "ranks, TikTokenTokenizer"),
         _has(r"[^\x00-\x7f]"),
         ("a long s", "digits of others", "letters with marks", "rare Chinese"),
