@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -17,6 +18,21 @@ settings.load_profile("puna")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+_OF_THE_USER = re.compile(
+    r"(PUNA|OLLAMA|OTEL|HF|XDG|DOCKER)_|(HTTPS?|ALL|NO)_PROXY$|(NO_COLOR|COLUMNS|LINES|EDITOR|VISUAL)$",
+    re.IGNORECASE,
+)
+
+
+def _seal() -> None:
+    """What a shell has set decides nothing here: settings of Puna, proxies, how a terminal is."""
+    for name in filter(_OF_THE_USER.match, list(os.environ)):  # noqa: TID251 - of all tests
+        del os.environ[name]  # noqa: TID251
+    os.environ["TERM"] = "xterm-256color"  # noqa: TID251
+
+
+_seal()
 
 # threads of the engine that wait for a core must not spin for it (as in puna/runner/launcher.py)
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # noqa: TID251 - it is read when that is loaded

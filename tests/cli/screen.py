@@ -14,7 +14,7 @@ from tests.cli.terminal import terminals
 
 __all__ = ["Screen", "screens"]
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Screen:

@@ -31,7 +31,7 @@ def terminals(
             ["-m", "puna", *first, *args],
             env=dict(env),
             encoding="utf-8",
-            timeout=20,
+            timeout=60,  # a busy machine takes its time
             dimensions=dimensions,
             cwd=None if cwd is None else str(cwd),
         )
