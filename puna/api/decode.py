@@ -17,7 +17,7 @@ import msgspec
 from puna.api.fields import read_field
 from puna.errors import BadRequest, InvalidField
 
-__all__ = ["MOST_DEPTH", "MOST_VALUES", "decode", "read_value"]
+__all__ = ["MOST_DEPTH", "MOST_ITEMS", "MOST_VALUES", "decode", "read_value"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -36,6 +36,9 @@ def _no_number(text: str) -> float:
 MOST_DEPTH = 200
 """How deep lists and objects may nest: schemas are the deepest that anybody sends."""
 MOST_VALUES = 4_000_000
+MOST_ITEMS = 2**16
+"""Messages, calls and the like in one list: more of them than any context has tokens to tell apart
+are worked on for seconds."""
 
 _first_value = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number).raw_decode
 
@@ -148,6 +151,9 @@ def _renamed(value: Any, kind: Any) -> Any:
     if isinstance(value, list) and get_origin(kind) is list:
         (item_kind,) = get_args(kind)
         if isinstance(item_kind, type) and issubclass(item_kind, msgspec.Struct):
+            if len(value) > MOST_ITEMS:
+                name = item_kind.__name__
+                raise BadRequest(f"json: a list of {len(value)} {name}: at most {MOST_ITEMS}")
             return [_renamed({} if item is None else item, item_kind) for item in value]
     return value
 

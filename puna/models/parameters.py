@@ -62,7 +62,7 @@ _TRUTH = dict.fromkeys(["1", "t", "T", "TRUE", "true", "True"], True) | dict.fro
     ["0", "f", "F", "FALSE", "false", "False"], False
 )
 _INT = re.compile(r"[+-]?[0-9]{1,19}")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_FLOAT = re.compile(r"[+-]?([0-9]++\.?+[0-9]*+|\.[0-9]++)([eE][+-]?[0-9]{1,4})?")
 INT_RANGE = range(-(2**63), 2**63)
 
 

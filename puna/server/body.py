@@ -1,19 +1,37 @@
-"""Reading what a client sends: whole JSON bodies under a cap, uploads piece by piece."""
+"""Reading what a client sends: JSON bodies under a cap, as bytes and as types; uploads piece by
+piece.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TypeVar
 
+from msgspec import Struct
 from starlette.requests import Request
 
+from puna.api.decode import decode
 from puna.errors import Cancelled, TooLarge
 from puna.server.bodies import ACCOUNT, Account
 from puna.server.encodings import decompress
+from puna.threads import in_thread
 
-__all__ = ["JSON_LIMIT", "drain", "read_body", "read_chunks", "read_counted"]
+__all__ = ["JSON_LIMIT", "drain", "read_as", "read_body", "read_chunks", "read_counted"]
+
+T = TypeVar("T", bound=Struct)
 
 JSON_LIMIT = 256 * 1024 * 1024
 """Bytes of a JSON body. The reference knows no limit; images travel inside, so ours is wide."""
+
+
+_IN_THREAD = 64 * 1024
+"""Bytes of JSON from which on others should not wait: millions of values take seconds to read."""
+
+
+async def read_as(kind: type[T], request: Request) -> T:
+    """The body as what it stands for. Raises as `read_body`, and BadRequest for what it is not."""
+    body = await read_body(request)
+    return await in_thread(decode, kind, body) if len(body) > _IN_THREAD else decode(kind, body)
 
 
 async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.api.decode import MOST_DEPTH, decode, read_value
+from puna.api.decode import MOST_DEPTH, MOST_ITEMS, decode, read_value
 from puna.api.requests import (
     ChatRequest,
     CopyRequest,
@@ -192,6 +192,13 @@ def names_of(kind: type[msgspec.Struct]) -> list[str]:
 def nested(depth: int) -> bytes:
     """A body with that many levels, itself the first."""
     return b'{"model":"m","x":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+
+def test_how_many_messages_there_may_be() -> None:
+    body = b'{"messages":[' + b"{}," * (MOST_ITEMS - 1) + b"{}%b]}"
+    assert len(decode(ChatRequest, body % b"").messages) == MOST_ITEMS
+    with pytest.raises(BadRequest, match="a list of 65537 Message: at most 65536"):
+        decode(ChatRequest, body % b",{}")
 
 
 def test_how_deep_a_body_may_be() -> None:

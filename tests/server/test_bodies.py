@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,5 +66,27 @@ def test_a_large_request_beside_another_is_told_to_come_back() -> None:
             assert reply.status == 200
             call.hang_up()
         assert bodies.kept == 0
+
+    run(scene())
+
+
+def test_others_have_their_turns_while_a_body_of_many_values_is_read() -> None:
+    body = {"model": "m", "prompt": "x", "more": [[] for _ in range(200_000)]}
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def scene() -> None:
+        asked = client(generate=said(Done("stop")))
+        async with asyncio.TaskGroup() as group:
+            other = group.create_task(take_turns())
+            reply = await asked.request("POST", "/api/generate", body)
+            other.cancel()
+        assert reply.status == 200
+        assert turns > 300
 
     run(scene())

@@ -9,9 +9,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from puna.api.cloud import Recommendation, Recommendations, WebFetchRequest, WebSearchRequest
-from puna.api.decode import decode
 from puna.errors import CloudDisabled, SignedOut
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.routes.replies import json_reply
 from puna.server.services import Kit
 
@@ -39,13 +38,13 @@ async def sign_out(request: Request, kit: Kit) -> ASGIApp:
 
 async def web_search(request: Request, kit: Kit) -> ASGIApp:
     """There is nothing to search with."""
-    decode(WebSearchRequest, await read_body(request))
+    await read_as(WebSearchRequest, request)
     raise CloudDisabled("web search is unavailable")
 
 
 async def web_fetch(request: Request, kit: Kit) -> ASGIApp:
     """There is nothing to fetch with."""
-    decode(WebFetchRequest, await read_body(request))
+    await read_as(WebFetchRequest, request)
     raise CloudDisabled("web fetch is unavailable")
 
 

@@ -12,10 +12,9 @@ from msgspec import Raw
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from puna.api.decode import decode
 from puna.api.requests import EmbeddingsRequest, EmbedRequest
 from puna.api.responses import EmbeddingsResponse, EmbedResponse
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.clients import sign
 from puna.server.faults import NATIVE
 from puna.server.routes.replies import worked_reply
@@ -31,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def embed(request: Request, kit: Kit) -> ASGIApp:
     """A vector for each input."""
-    order = decode(EmbedRequest, await read_body(request))
+    order = await read_as(EmbedRequest, request)
     sign(order, request)
 
     async def body() -> bytes:
@@ -42,7 +41,7 @@ async def embed(request: Request, kit: Kit) -> ASGIApp:
 
 async def embeddings(request: Request, kit: Kit) -> ASGIApp:
     """The vector of one prompt, in the older form."""
-    order = decode(EmbeddingsRequest, await read_body(request))
+    order = await read_as(EmbeddingsRequest, request)
     sign(order, request)
 
     async def body() -> bytes:

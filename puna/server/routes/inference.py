@@ -5,9 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from puna.api.decode import decode
 from puna.api.requests import ChatRequest, GenerateRequest
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.clients import sign
 from puna.server.native import chat_wire, generate_wire
 from puna.server.services import Kit
@@ -18,7 +17,7 @@ __all__ = ["chat", "generate"]
 
 async def generate(request: Request, kit: Kit) -> ASGIApp:
     """Continue a prompt."""
-    order = decode(GenerateRequest, await read_body(request))
+    order = await read_as(GenerateRequest, request)
     sign(order, request)
     events = kit.services.generate(order)
     wire = generate_wire(order.model, kit.now)
@@ -27,7 +26,7 @@ async def generate(request: Request, kit: Kit) -> ASGIApp:
 
 async def chat(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
-    order = decode(ChatRequest, await read_body(request))
+    order = await read_as(ChatRequest, request)
     sign(order, request)
     events = kit.services.chat(order)
     wire = chat_wire(order.model, kit.now)

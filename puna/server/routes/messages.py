@@ -12,10 +12,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from puna.api.anthropic import MessagesRequest
-from puna.api.decode import decode
 from puna.server.anthropic.reply import TokenCount, messages_wire
 from puna.server.anthropic.request import check, to_chat
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.clients import sign
 from puna.server.faults import ANTHROPIC
 from puna.server.image_urls import fill_images
@@ -27,7 +26,7 @@ __all__ = ["count_tokens", "create"]
 
 async def create(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
-    asked = decode(MessagesRequest, await read_body(request))
+    asked = await read_as(MessagesRequest, request)
     check(asked)
     await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
     order = to_chat(asked)
@@ -39,7 +38,7 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
 
 async def count_tokens(request: Request, kit: Kit) -> ASGIApp:
     """Say how long a conversation is."""
-    asked = decode(MessagesRequest, await read_body(request))
+    asked = await read_as(MessagesRequest, request)
     check(asked, counts=True)
     await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
     order = to_chat(asked)

@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from puna.api.decode import decode
 from puna.api.requests import (
     CopyRequest,
     CreateRequest,
@@ -16,7 +15,7 @@ from puna.api.requests import (
     ShowRequest,
 )
 from puna.api.responses import RunningResponse, TagsResponse
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.native import progress_wire
 from puna.server.routes.replies import empty, json_reply
 from puna.server.services import Kit
@@ -42,38 +41,38 @@ async def queue(request: Request, kit: Kit) -> Response:
 
 async def show(request: Request, kit: Kit) -> Response:
     """Everything about one model."""
-    order = decode(ShowRequest, await read_body(request))
+    order = await read_as(ShowRequest, request)
     return json_reply(await kit.services.show(order, request.headers.get("user-agent", "")))
 
 
 async def copy(request: Request, kit: Kit) -> Response:
     """A second name for a model."""
-    await kit.services.copy(decode(CopyRequest, await read_body(request)))
+    await kit.services.copy(await read_as(CopyRequest, request))
     return empty()
 
 
 async def delete(request: Request, kit: Kit) -> Response:
     """Take a name away, and the blobs nobody else needs."""
-    await kit.services.delete(decode(DeleteRequest, await read_body(request)))
+    await kit.services.delete(await read_as(DeleteRequest, request))
     return empty()
 
 
 async def create(request: Request, kit: Kit) -> ASGIApp:
     """Make a model, telling of its progress."""
-    order = decode(CreateRequest, await read_body(request))
+    order = await read_as(CreateRequest, request)
     steps = kit.services.create(order)
     return Reply(steps, progress_wire(), stream=order.stream is not False, closing=kit.closing)
 
 
 async def pull(request: Request, kit: Kit) -> ASGIApp:
     """Fetch a model from its registry, telling of the progress."""
-    order = decode(PullRequest, await read_body(request))
+    order = await read_as(PullRequest, request)
     steps = kit.services.pull(order)
     return Reply(steps, progress_wire(), stream=order.stream is not False, closing=kit.closing)
 
 
 async def push(request: Request, kit: Kit) -> ASGIApp:
     """Bring a model to its registry, telling of the progress."""
-    order = decode(PushRequest, await read_body(request))
+    order = await read_as(PushRequest, request)
     steps = kit.services.push(order)
     return Reply(steps, progress_wire(), stream=order.stream is not False, closing=kit.closing)

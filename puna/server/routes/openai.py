@@ -10,13 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from puna.api.decode import decode
 from puna.api.openai import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
 from puna.api.requests import DeleteRequest, ShowRequest
 from puna.fmt import SECOND
 from puna.models.name import DEFAULT_NAMESPACE, split_name
 from puna.server.anthropic.models import ModelInfo, model_page, speaks_anthropic
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.clients import sign
 from puna.server.faults import OPENAI
 from puna.server.image_urls import fill_images
@@ -63,7 +62,7 @@ class _Row(Struct):
 
 async def chat(request: Request, kit: Kit) -> ASGIApp:
     """Answer a conversation."""
-    asked = decode(ChatCompletionRequest, await read_body(request))
+    asked = await read_as(ChatCompletionRequest, request)
     await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
     model = await kit.services.local_name(asked.model)
     answers = []
@@ -85,7 +84,7 @@ async def chat(request: Request, kit: Kit) -> ASGIApp:
 
 async def completions(request: Request, kit: Kit) -> ASGIApp:
     """Continue one or several prompts."""
-    asked = decode(CompletionRequest, await read_body(request))
+    asked = await read_as(CompletionRequest, request)
     orders = generate_orders(asked)
     model = await kit.services.local_name(asked.model)
     for order in orders:
@@ -105,7 +104,7 @@ async def completions(request: Request, kit: Kit) -> ASGIApp:
 
 async def embeddings(request: Request, kit: Kit) -> ASGIApp:
     """A vector for each input."""
-    asked = decode(EmbeddingRequest, await read_body(request))
+    asked = await read_as(EmbeddingRequest, request)
     order = embed_order(asked)
     order.model = await kit.services.local_name(asked.model)
     sign(order, request)

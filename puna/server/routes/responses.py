@@ -10,12 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from puna.api.decode import decode
 from puna.api.events import Done, Event
 from puna.api.openai_responses import ResponsesRequest
 from puna.errors import BadRequest, InvalidField
 from puna.fmt import SECOND
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.clients import client_of, sign
 from puna.server.faults import OPENAI
 from puna.server.image_urls import with_images
@@ -52,7 +51,7 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
 
 async def _read(request: Request, kit: Kit) -> tuple[ResponsesRequest, list[Item], Asked]:
     """What a request says, its items without references, and the chat that it asks for."""
-    order = decode(ResponsesRequest, await read_body(request))
+    order = await read_as(ResponsesRequest, request)
     check_request(order)
     client, stored = client_of(request), kit.services.stored
     items = await resolved(stored, client, read_input(order.input))

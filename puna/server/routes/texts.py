@@ -13,7 +13,6 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from puna.api.decode import decode
 from puna.api.texts import (
     DetokenizeRequest,
     DetokenizeResponse,
@@ -25,7 +24,7 @@ from puna.api.texts import (
     TokenizeRequest,
     TokenizeResponse,
 )
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.clients import sign
 from puna.server.faults import envelope_for
 from puna.server.services import Kit
@@ -37,7 +36,7 @@ __all__ = ["detokenize", "rerank", "tokenize"]
 
 async def rerank(request: Request, kit: Kit) -> ASGIApp:
     """Sort documents by how well they fit a query."""
-    order = decode(RerankRequest, await read_body(request))
+    order = await read_as(RerankRequest, request)
     asked, order.model = order.model, await kit.services.local_name(order.model)
     sign(order, request)
 
@@ -49,7 +48,7 @@ async def rerank(request: Request, kit: Kit) -> ASGIApp:
 
 async def tokenize(request: Request, kit: Kit) -> ASGIApp:
     """The tokens of a text."""
-    order = decode(TokenizeRequest, await read_body(request))
+    order = await read_as(TokenizeRequest, request)
 
     async def body() -> object:
         return TokenizeResponse(await kit.services.tokenize(order))
@@ -59,7 +58,7 @@ async def tokenize(request: Request, kit: Kit) -> ASGIApp:
 
 async def detokenize(request: Request, kit: Kit) -> ASGIApp:
     """The text of tokens."""
-    order = decode(DetokenizeRequest, await read_body(request))
+    order = await read_as(DetokenizeRequest, request)
 
     async def body() -> object:
         return DetokenizeResponse(await kit.services.detokenize(order))

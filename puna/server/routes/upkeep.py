@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from puna.api.decode import decode
 from puna.api.events import Progress
 from puna.api.upkeep import (
     PruneRequest,
@@ -21,7 +20,7 @@ from puna.api.upkeep import (
     VerifyRequest,
     VerifyResponse,
 )
-from puna.server.body import read_body
+from puna.server.body import read_as
 from puna.server.faults import NATIVE
 from puna.server.routes.replies import json_reply
 from puna.server.services import Kit
@@ -37,12 +36,12 @@ async def store(request: Request, kit: Kit) -> Response:
 
 async def prune(request: Request, kit: Kit) -> Response:
     """Delete what no model needs."""
-    return json_reply(await kit.services.prune(decode(PruneRequest, await read_body(request))))
+    return json_reply(await kit.services.prune(await read_as(PruneRequest, request)))
 
 
 async def verify(request: Request, kit: Kit) -> ASGIApp:
     """Hash installed models; unstreamed, the answer is `models`, a list of verdicts."""
-    order = decode(VerifyRequest, await read_body(request))
+    order = await read_as(VerifyRequest, request)
     steps = kit.services.verify(order)
     wire = _models_wire(_verified)
     return Reply(steps, wire, stream=order.stream is not False, closing=kit.closing)
@@ -50,7 +49,7 @@ async def verify(request: Request, kit: Kit) -> ASGIApp:
 
 async def update(request: Request, kit: Kit) -> ASGIApp:
     """Bring models up to date; unstreamed, the answer is `models`, what became of each."""
-    order = decode(UpdateRequest, await read_body(request))
+    order = await read_as(UpdateRequest, request)
     steps = kit.services.update(order)
     wire = _models_wire(_updated)
     return Reply(steps, wire, stream=order.stream is not False, closing=kit.closing)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from puna.api.decode import MOST_ITEMS
 from puna.api.requests import FunctionCall, Message, ToolCall
 from puna.errors import InvalidField, quoted
 from puna.server.openai.responses.parts import read_content
@@ -30,6 +31,8 @@ def read_input(value: Any) -> list[Item]:
             return []
         case str():
             return [{"type": "message", "role": "user", "content": value}]
+        case list() if len(value) > MOST_ITEMS:
+            raise InvalidField(f"input has more than {MOST_ITEMS} items", "input")
         case list():
             return [_item(each, f"input[{at}]") for at, each in enumerate(value)]
     raise InvalidField("input must be a string or array", "input", "invalid_type")
