@@ -260,7 +260,9 @@ class Loop:
 
     def _give_way(self) -> None:
         """Take the cells of who matters least."""
-        self._preempt(victim(self._running))
+        each = victim(self._running)
+        each.n_preempted += 1
+        self._preempt(each)
 
     def _preempt(self, each: Running) -> None:
         """Take the cells of a generation; it goes on later from its tokens, unnoticed."""

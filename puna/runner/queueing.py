@@ -29,7 +29,15 @@ class Ranked(Protocol):
     def arrived_ns(self) -> int: ...
 
 
+class Placed(Ranked, Protocol):
+    """What is known besides of one that has cells: how often others took them."""
+
+    @property
+    def n_preempted(self) -> int: ...
+
+
 R = TypeVar("R", bound=Ranked)
+P = TypeVar("P", bound=Placed)
 
 
 class Turns:
@@ -82,12 +90,17 @@ class Turns:
         return _RANKS[each.priority] - waited // self._rise_ns, each.arrived_ns
 
 
-def victim(running: Sequence[R]) -> R:
+def victim(running: Sequence[P]) -> P:
     """Who gives up its cells: the last to come, of those whose client has most, of the least
-    important.
+    important. Each time that it had to, somebody counts as one rank higher: else those who keep
+    coming would take the cells of one that matters less again and again.
     """
     loads = Counter(each.client for each in running)
-    return max(running, key=lambda e: (_RANKS[e.priority], loads[e.client], e.arrived_ns))
+
+    def standing(each: P) -> tuple[int, int, int]:
+        return _RANKS[each.priority] - each.n_preempted, loads[each.client], each.arrived_ns
+
+    return max(running, key=standing)
 
 
 def weight(priority: Priority) -> int:

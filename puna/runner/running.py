@@ -74,7 +74,8 @@ class Running:
     n_drafted: int = 0
     """Tokens that were guessed and computed; `n_accepted` of them were what was then drawn."""
     n_accepted: int = 0
-    cancelled: bool = False
+    n_preempted: int = 0
+    """How often its cells were taken for others."""
     arrived_ns: int = 0
     started_ns: int = 0
     first_ns: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, cast
@@ -18,7 +19,7 @@ from puna.runner.admission import is_led
 from puna.runner.batch import discard_count
 from puna.runner.loop import Loop
 from puna.runner.media import Media
-from puna.runner.protocol import Finished, Generation
+from puna.runner.protocol import Finished, Generation, Priority
 from puna.runner.running import Running
 from puna.runner.text import TextStream
 from puna.runner.warm.keeper import Keeper
@@ -83,6 +84,7 @@ class World:
         drafts: random.Random | None = None,
         is_asynchronous: bool = False,
         keeper: Keeper | None = None,
+        clock: Callable[[], int] = lambda: 1,
         **model: Any,
     ) -> None:
         self.model = FakeModel(**model)
@@ -97,7 +99,7 @@ class World:
             cast(Any, self.model),
             cast(Any, self.context),
             self._deliver,
-            lambda: 1,
+            clock,
             cast(Any, self.drafts),
             keeper,
             cast(Any, QuickEncoder()),
@@ -121,6 +123,8 @@ class World:
         media: tuple[Media, ...] = (),
         *,
         n_keep: int | None = None,
+        n_ctx: int = N_CTX,
+        priority: Priority = "normal",
     ) -> int:
         """Ask; with `n_keep` a context that is full drops what comes after so many tokens."""
         number = len(self.told) + 1
@@ -130,11 +134,13 @@ class World:
         self.loop.admit(
             Running(
                 id=number,
-                order=Generation(prompt="", shift=n_keep is not None, client=client),
+                order=Generation(
+                    prompt="", shift=n_keep is not None, client=client, priority=priority
+                ),
                 tokens=list(prompt),
                 sampler=cast(Any, sampler),
                 text=TextStream(),
-                n_ctx=N_CTX,
+                n_ctx=n_ctx,
                 n_keep=n_keep or 0,
                 max_tokens=max_tokens,
                 media=media,
@@ -509,3 +515,19 @@ def test_no_client_crowds_out_another(asked: list[Any], n_cells: int, n_live: in
     for told, (_, prompt, max_tokens, _) in zip(world.told.values(), asked, strict=True):
         assert told.text == alone(prompt, max_tokens)
         assert len(told.ends) == 1
+
+
+def test_who_matters_least_ends_although_more_important_ones_keep_coming() -> None:
+    """They take its cells, but not again and again."""
+    step = 0
+    world = World(400, 8, 8, clock=lambda: step * 50_000_000)
+    world.context._says = lambda seen: 1 + len(seen) % 4  # nobody ends early
+    low = world.admit([1] * 200, 100, "patient", n_ctx=400, priority="low")
+    while not world.told[low].ends:
+        live = sum(not told.ends for told in world.told.values()) - 1
+        for number in range(len(world.told), len(world.told) + 3 - live):
+            prompt = [5 + number, *[2] * 9]
+            world.admit(prompt, 100, str(number % 5), n_ctx=400, priority="high")
+        world.loop.step()
+        step += 1
+        assert step < 1500

@@ -22,6 +22,7 @@ class Waiting:
     priority: Priority
     arrived_ns: int
     client: str = ""
+    n_preempted: int = 0
 
 
 def names(waiting: list[Waiting], now: int) -> str:
@@ -56,6 +57,13 @@ def test_the_least_important_goes_and_among_them_the_last_to_come() -> None:
     late = Waiting("e", "low", 9)
     assert victim([A_LOW, late, B_NORMAL, C_HIGH]) is late
     assert victim([B_NORMAL, C_HIGH]) is B_NORMAL
+
+
+def test_who_had_to_go_before_goes_later() -> None:
+    again = Waiting("e", "low", 9, n_preempted=2)
+    assert victim([again, C_HIGH]) is again
+    assert victim([again, B_NORMAL, C_HIGH]) is B_NORMAL
+    assert victim([Waiting("e", "low", 9, n_preempted=3), C_HIGH]) is C_HIGH
 
 
 @given(st.lists(st.sampled_from(PRIORITIES), min_size=1, max_size=8))
