@@ -16,7 +16,7 @@ from puna.errors import EngineError
 from puna.runner.llama.context import Decoded
 from puna.runner.llama.streams import Demand
 
-__all__ = ["END", "POISON", "FakeContext", "FakeModel", "FakeSampler", "next_token"]
+__all__ = ["END", "POISON", "FakeContext", "FakeModel", "FakeSampler", "never_end", "next_token"]
 
 END = 0
 POISON = 666
@@ -30,6 +30,11 @@ def next_token(seen: Sequence[int]) -> int:
     for token in seen:
         value = (value * 31 + token + 1) % 1_000_003
     return value % 11 and value % VOCABULARY
+
+
+def never_end(seen: Sequence[int]) -> int:
+    """Another arithmetic, in which no answer ends by itself."""
+    return 1 + (next_token(seen) + 3 * sum(seen) + len(seen)) % (VOCABULARY - 1)
 
 
 def _demands_of(batch: Sequence[tuple[int, int, int, bool]]) -> list[Demand]:

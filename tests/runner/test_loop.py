@@ -16,7 +16,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from puna.runner.admission import is_led
-from puna.runner.batch import discard_count
 from puna.runner.loop import Loop
 from puna.runner.media import Media
 from puna.runner.protocol import Finished, Generation, Priority
@@ -259,53 +258,6 @@ def test_company_and_guesses_change_nothing(
     assert all(sampler.closed == 1 for sampler in world.samplers)
 
 
-def shifted(prompt: list[int], max_tokens: int, n_keep: int) -> tuple[str, bool]:
-    """The answer that goes on where a context is full, and whether it was."""
-    tokens, said, is_cut = list(prompt), [0] * 0, False
-    while len(said) < max_tokens:
-        if len(tokens) > N_CTX:
-            count = discard_count(N_CTX, n_keep, len(tokens) - 1)
-            del tokens[n_keep : n_keep + count]
-            is_cut = True
-        token = next_token(tokens)
-        if token == END:
-            break
-        said.append(token)
-        tokens.append(token)
-    return "".join(f"{token} " for token in said), is_cut
-
-
-@pytest.mark.parametrize("memory", MEMORIES.values(), ids=MEMORIES)
-@settings(max_examples=60, deadline=None)
-@given(
-    asked=st.lists(
-        st.tuples(PROMPTS, st.integers(0, 6), st.integers(0, 3)), min_size=1, max_size=6
-    ),
-    can_shift=st.booleans(),
-    n_cells=st.integers(N_CTX + 2, 90),
-    drafts=st.none() | st.randoms(use_true_random=False),
-)
-def test_a_full_context_drops_what_comes_after_the_kept(
-    memory: dict[str, Any],
-    asked: list[Any],
-    can_shift: bool,
-    n_cells: int,
-    drafts: random.Random | None,
-) -> None:
-    world = World(n_cells, drafts=drafts, **memory)
-    world.context.can_shift = can_shift and not world.context.has_state
-    for prompt, n_keep, steps in asked:
-        world.admit(prompt, 50, n_keep=min(n_keep, len(prompt)))
-        for _ in range(steps):
-            world.loop.step()
-            world.check()
-    world.run()
-    for told, (prompt, n_keep, _) in zip(world.told.values(), asked, strict=True):
-        (end,) = told.ends
-        expected = shifted(prompt, 50, min(n_keep, len(prompt)))
-        assert (told.text, end.truncated) == expected
-
-
 TWO_PAIRS = [
     ("admit", [1, 2, 2, 4, 1, 4, 3, 1, 1], 1),
     ("admit", [1, 4, 1, 3, 2, 1, 2, 3], 5),
@@ -415,73 +367,6 @@ def test_a_device_computes_while_the_last_words_are_delivered() -> None:
     assert world.told[1].text == alone([*prompt], 3)
 
 
-def test_a_prompt_is_computed_once() -> None:
-    world = World(n_cells=100)
-    prompt = [1, 2, 3, 4] * 4
-    first = world.admit(prompt, 2)
-    world.run()
-    second = world.admit(prompt, 2)
-    world.run()
-    assert world.told[first].ends[0].cached_tokens == 0
-    assert world.told[second].ends[0].cached_tokens == len(prompt) - 1
-    assert world.told[first].text == world.told[second].text
-
-
-def test_the_next_turn_of_a_chat_reads_only_what_is_new() -> None:
-    world = World(n_cells=100)
-    world.admit([1, 2, 3, 4, 1], 3)
-    world.run()
-    said = [int(token) for token in world.told[1].text.split()]
-    turn = [1, 2, 3, 4, 1, *said, 2, 2]
-    world.admit(turn, 1)
-    world.run()
-    assert world.told[2].ends[0].cached_tokens >= len(turn) - 3
-
-
-def test_followers_wait_for_the_one_who_reads_their_beginning() -> None:
-    world = World(n_cells=200, n_batch=4)
-    prompt = [1, 2, 3, 4] * 5
-    numbers = [world.admit([*prompt, tail], 1) for tail in (1, 2, 3, 4)]
-    world.run()
-    cached = [world.told[number].ends[0].cached_tokens for number in numbers]
-    assert cached == [0, 20, 20, 20]
-    assert world.context.used <= 20 + 4 * 2
-
-
-def test_followers_go_on_from_what_a_leader_had_read_who_left() -> None:
-    world = World(n_cells=200, n_batch=4)
-    prompt = [1, 2, 3, 4] * 5
-    leader, *others = [world.admit([*prompt, tail], 1) for tail in (1, 2, 3)]
-    for _ in range(3):
-        world.loop.step()
-    world.loop.cancel(leader)
-    world.run()
-    cached = [world.told[number].ends[0].cached_tokens for number in others]
-    assert cached == [12, 20], "the first of them leads now"
-    assert not world.told[leader].ends
-
-
-def test_what_was_used_later_stays_longer() -> None:
-    world = World(n_cells=50)
-    for prompt in ([1] * 16, [2] * 16, [*[1] * 16, 3], [4] * 22):
-        world.admit(prompt, 1)
-        world.run()
-    cached = []
-    for first in (1, 2):
-        number = world.admit([first] * 17, 1)
-        world.run()
-        cached.append(world.told[number].ends[0].cached_tokens)
-    assert cached[0] == 16 > cached[1]
-
-
-def test_what_is_held_makes_room() -> None:
-    world = World(n_cells=30)
-    for tail in range(1, 5):
-        world.admit([tail] * 12, 2)
-        world.run()
-    assert [told.text for told in world.told.values()] == [alone([t] * 12, 2) for t in range(1, 5)]
-
-
 @settings(max_examples=120, deadline=None)
 @given(
     asked=st.lists(
@@ -515,19 +400,3 @@ def test_no_client_crowds_out_another(asked: list[Any], n_cells: int, n_live: in
     for told, (_, prompt, max_tokens, _) in zip(world.told.values(), asked, strict=True):
         assert told.text == alone(prompt, max_tokens)
         assert len(told.ends) == 1
-
-
-def test_who_matters_least_ends_although_more_important_ones_keep_coming() -> None:
-    """They take its cells, but not again and again."""
-    step = 0
-    world = World(400, 8, 8, clock=lambda: step * 50_000_000)
-    world.context._says = lambda seen: 1 + len(seen) % 4  # nobody ends early
-    low = world.admit([1] * 200, 100, "patient", n_ctx=400, priority="low")
-    while not world.told[low].ends:
-        live = sum(not told.ends for told in world.told.values()) - 1
-        for number in range(len(world.told), len(world.told) + 3 - live):
-            prompt = [5 + number, *[2] * 9]
-            world.admit(prompt, 100, str(number % 5), n_ctx=400, priority="high")
-        world.loop.step()
-        step += 1
-        assert step < 1500

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from puna.runner.protocol import Priority
 from puna.runner.queueing import RISE_NS, Turns, victim
+from tests.fakes.cells import never_end
+from tests.runner.test_loop import World
 
 PRIORITIES: list[Priority] = ["high", "normal", "low"]
 
@@ -133,3 +135,19 @@ def test_whose_client_has_most_gives_way_first() -> None:
     running = [by("a", "1"), by("a", "2", arrived=1), late]
     assert victim(running).name == "2"
     assert victim([*running, by("b", "low", "low")]).name == "low"
+
+
+def test_who_matters_least_ends_although_more_important_ones_keep_coming() -> None:
+    """They take its cells, but not again and again."""
+    step = 0
+    world = World(400, 8, 8, clock=lambda: step * 50_000_000)
+    world.context._says = never_end
+    low = world.admit([1] * 200, 100, "patient", n_ctx=400, priority="low")
+    while not world.told[low].ends:
+        live = sum(not told.ends for told in world.told.values()) - 1
+        for number in range(len(world.told), len(world.told) + 3 - live):
+            prompt = [5 + number, *[2] * 9]
+            world.admit(prompt, 100, str(number % 5), n_ctx=400, priority="high")
+        world.loop.step()
+        step += 1
+        assert step < 1500
