@@ -210,7 +210,8 @@ def _kind(name: str, tensor: Tensor, kind: str) -> str:
         return "F16"
     if len(tensor.shape) < 2 or _ALWAYS_F32.search(name):
         return "F32"
-    return "F32" if kind == "BF16" and _NEVER_BF16.search(name) else kind
+    is_convolution = len(tensor.shape) > 3 or _NEVER_BF16.search(name) is not None
+    return "F32" if kind == "BF16" and is_convolution else kind
 
 
 def _missing(name: str, weights: Mapping[str, Tensor]) -> MissingTensor:

@@ -27,12 +27,12 @@ def _settings(own: Config) -> Config:
     return Config({**own.top, **fixed})
 
 
-def _keys(vision: EncoderConfig) -> Keys:
-    own, images = vision.own, vision.images
-    vision.refuse("spatial_merge_size", _SIDE)
-    vision.refuse("temporal_patch_size", 1)
-    vision.refuse("post_norm", True)
-    vision.refuse("use_bias", False)
+def _keys(encoder: EncoderConfig) -> Keys:
+    own, images = encoder.own, encoder.images
+    encoder.refuse("spatial_merge_size", _SIDE)
+    encoder.refuse("temporal_patch_size", 1)
+    encoder.refuse("post_norm", True)
+    encoder.refuse("use_bias", False)
     return {
         "vision.attention.layer_norm_epsilon": own.positive("rms_eps", 1e-5),
         "vision.projector.scale_factor": _SIDE,
@@ -41,23 +41,23 @@ def _keys(vision: EncoderConfig) -> Keys:
     }
 
 
-def _shapes(vision: EncoderConfig) -> Shapes:
-    width, wide = vision.width, vision.width * _SIDE**2
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    width, wide = encoder.width, encoder.width * _SIDE**2
     return {
-        **patch_shapes(vision),
+        **patch_shapes(encoder),
         "v.patch_embd.bias": (width,),
         **norm("v.pre_ln", width, bias=False),
         **block_shapes(
-            vision, attention_bias=False, ffn_bias=False, norm_bias=False, gate=True, fused=True
+            encoder, attention_bias=False, ffn_bias=False, norm_bias=False, gate=True, fused=True
         ),
         **norm("mm.post_norm", width, bias=False),
         **norm("mm.input_norm", width),
         **linear("mm.0", wide, wide),
-        **linear("mm.2", vision.text_width, wide),
+        **linear("mm.2", encoder.text_width, wide),
     }
 
 
-def _weights(_vision: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     for theirs, ours in _PARTS.items():
         if name.startswith(theirs):
             yield name.replace(theirs, ours, 1), tensor

@@ -18,22 +18,22 @@ def _settings(own: Config) -> Config:
     return Config({**own.top, "intermediate_size": inner})
 
 
-def _shapes(vision: EncoderConfig) -> Shapes:
-    text, width = vision.text_width, vision.width
-    vision.refuse("depth", 2)
-    vision.refuse("use_qk_norm", False)
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    text, width = encoder.text_width, encoder.width
+    encoder.refuse("depth", 2)
+    encoder.refuse("use_qk_norm", False)
     return {
-        **patch_shapes(vision),
+        **patch_shapes(encoder),
         "v.patch_embd.bias": (width,),
-        "v.position_embd.weight": (vision.n_patches**2, width),
-        **block_shapes(vision),
+        "v.position_embd.weight": (encoder.n_patches**2, width),
+        **block_shapes(encoder),
         **norm("v.post_ln", width),
         **linear("mm.0", text, width),
         **linear("mm.1", text, text),
     }
 
 
-def _weights(_vision: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     for theirs, ours in _MATRICES.items():
         if name.startswith(theirs):
             yield name.replace(theirs, ours), tensor

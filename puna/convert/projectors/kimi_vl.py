@@ -24,31 +24,31 @@ def _settings(own: Config) -> Config:
     return Config({"hidden_act": "gelu_pytorch_tanh", **own.top, "image_size": size})
 
 
-def _keys(vision: EncoderConfig) -> Keys:
-    vision.refuse("merge_kernel_size", [_SIDE, _SIDE], _SIDE)
+def _keys(encoder: EncoderConfig) -> Keys:
+    encoder.refuse("merge_kernel_size", [_SIDE, _SIDE], _SIDE)
     return {"vision.projector.scale_factor": _SIDE}
 
 
-def _shapes(vision: EncoderConfig) -> Shapes:
-    width, wide = vision.width, vision.width * _SIDE**2
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    width, wide = encoder.width, encoder.width * _SIDE**2
     return {
-        **patch_shapes(vision),
+        **patch_shapes(encoder),
         "v.patch_embd.bias": (width,),
-        "v.position_embd.weight": (vision.n_patches**2, width),
-        **block_shapes(vision),
+        "v.position_embd.weight": (encoder.n_patches**2, width),
+        **block_shapes(encoder),
         **norm("v.post_ln", width),
         **norm("mm.input_norm", width),
         **linear("mm.1", wide, wide),
-        **linear("mm.2", vision.text_width, wide),
+        **linear("mm.2", encoder.text_width, wide),
     }
 
 
-def _weights(vision: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     """Heads turn by column and by row in turns, where the engine has all columns first."""
     if name.endswith("pos_emb.weight"):
         yield name, tensor.reshaped(-1, tensor.shape[-1])
     elif found := re.fullmatch(r"(.+)\.wqkv\.(weight|bias)", name):
-        width, n_heads = vision.width, vision.own.n_heads
+        width, n_heads = encoder.width, encoder.own.n_heads
         for letter, part in zip("qkv", tensor.split(width, width, width), strict=True):
             if letter != "v":
                 part = part.regrouped((n_heads, width // n_heads // 4, 2, 2), (0, 2, 1, 3))

@@ -27,9 +27,9 @@ _NAMES = {
 }
 
 
-def _version(vision: EncoderConfig) -> int:
+def _version(encoder: EncoderConfig) -> int:
     """What the engine counts the versions by: it decides what stands around an image's slices."""
-    whole = vision.whole
+    whole = encoder.whole
     known = _HEARING_VERSIONS if whole.architecture == "MiniCPMO" else _VERSIONS
     version = str(whole.get("version"))
     if version not in known:
@@ -37,9 +37,9 @@ def _version(vision: EncoderConfig) -> int:
     return known[version]
 
 
-def _placed_keys(vision: EncoderConfig) -> Keys:
+def _placed_keys(encoder: EncoderConfig) -> Keys:
     """Of a tower whose learned places are spread over slices of any size."""
-    whole, own = vision.whole, vision.own
+    whole, own = encoder.whole, encoder.own
     if whole.flag("drop_vision_last_layer"):
         raise whole.bad("drop_vision_last_layer", True, "false")
     if own.whole("image_size") != _PLACES * own.whole("patch_size"):
@@ -47,32 +47,32 @@ def _placed_keys(vision: EncoderConfig) -> Keys:
     return {"use_gelu": True, "vision.image_size": whole.whole("image_size", 448)}
 
 
-def _keys(vision: EncoderConfig) -> Keys:
-    if vision.text_width % _HEAD:
-        raise vision.whole.bad("width", vision.text_width, f"a multiple of {_HEAD}")
+def _keys(encoder: EncoderConfig) -> Keys:
+    if encoder.text_width % _HEAD:
+        raise encoder.whole.bad("width", encoder.text_width, f"a multiple of {_HEAD}")
     return {
-        **_placed_keys(vision),
+        **_placed_keys(encoder),
         "vision.projection_dim": 0,
-        "minicpmv_version": _version(vision),
-        "minicpmv_query_num": vision.whole.whole("query_num", 64),
+        "minicpmv_version": _version(encoder),
+        "minicpmv_query_num": encoder.whole.whole("query_num", 64),
     }
 
 
-def _tower(vision: EncoderConfig) -> Shapes:
+def _tower(encoder: EncoderConfig) -> Shapes:
     return {
-        **patch_shapes(vision),
-        "v.patch_embd.bias": (vision.width,),
-        "v.position_embd.weight": (_PLACES**2, vision.width),
-        **block_shapes(vision),
-        **norm("v.post_ln", vision.width),
+        **patch_shapes(encoder),
+        "v.patch_embd.bias": (encoder.width,),
+        "v.position_embd.weight": (_PLACES**2, encoder.width),
+        **block_shapes(encoder),
+        **norm("v.post_ln", encoder.width),
     }
 
 
-def _shapes(vision: EncoderConfig) -> Shapes:
-    text, width = vision.text_width, vision.width
+def _shapes(encoder: EncoderConfig) -> Shapes:
+    text, width = encoder.text_width, encoder.width
     shapes: dict[str, tuple[int, ...]] = {
-        **_tower(vision),
-        "resampler.query": (vision.whole.whole("query_num", 64), text),
+        **_tower(encoder),
+        "resampler.query": (encoder.whole.whole("query_num", 64), text),
         "resampler.pos_embed_k": (1, text),
         "resampler.proj.weight": (text, text),
         "resampler.kv.weight": (text, width),
@@ -84,12 +84,12 @@ def _shapes(vision: EncoderConfig) -> Shapes:
     return shapes
 
 
-def _weights(vision: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
+def _weights(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     part = name.removeprefix("resampler.")
     if part == name:
         yield name.replace("vpm.", "vision_tower.vision_model.", 1), tensor
     elif part.startswith("attn.in_proj_"):
-        text = vision.text_width
+        text = encoder.text_width
         kind = part.removeprefix("attn.in_proj_")
         for letter, piece in zip("qkv", tensor.split(text, text, text), strict=True):
             yield f"resampler.attn.{letter}.{kind}", piece
@@ -99,9 +99,9 @@ def _weights(vision: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named
         yield f"resampler.{_NAMES.get(part, part)}", tensor
 
 
-def _places(vision: EncoderConfig, _weights: Mapping[str, Tensor]) -> Iterable[Named]:
+def _places(encoder: EncoderConfig, _weights: Mapping[str, Tensor]) -> Iterable[Named]:
     """The engine asks for the queries' table of places, and computes them itself."""
-    yield "resampler.pos_embed_k", made(np.zeros((1, vision.text_width)), "resampler.pos_embed_k")
+    yield "resampler.pos_embed_k", made(np.zeros((1, encoder.text_width)), "resampler.pos_embed_k")
 
 
 def _is_siglip(own: Config) -> bool:
@@ -133,9 +133,9 @@ _LAST = {"pre_norm": "mm.input_norm", "linear_1": "mm.up", "linear_2": "mm.down"
 _MERGER, _BEHIND = "vision_tower.vit_merger.", "merger.mlp.0."
 
 
-def _merged_keys(vision: EncoderConfig) -> Keys:
-    whole, own = vision.whole, vision.own
-    vision.refuse("window_kernel_size", [2, 2])
+def _merged_keys(encoder: EncoderConfig) -> Keys:
+    whole, own = encoder.whole, encoder.own
+    encoder.refuse("window_kernel_size", [2, 2])
     for key, wanted in (
         ("downsample_mode", "16x"),
         ("merge_kernel_size", [2, 2]),
@@ -144,7 +144,7 @@ def _merged_keys(vision: EncoderConfig) -> Keys:
         if whole.has(key) and whole.get(key) != wanted:
             raise whole.bad(key, whole.get(key), str(wanted))
     return {
-        **_placed_keys(vision),
+        **_placed_keys(encoder),
         "vision.projector.scale_factor": 4,
         "vision.wa_layer_indexes": [
             whole.whole("insert_layer_id", own.whole("insert_layer_id", 6))
@@ -152,10 +152,10 @@ def _merged_keys(vision: EncoderConfig) -> Keys:
     }
 
 
-def _merged_shapes(vision: EncoderConfig) -> Shapes:
-    text, width, inner = vision.text_width, vision.width, 4 * vision.own.whole("ffn")
+def _merged_shapes(encoder: EncoderConfig) -> Shapes:
+    text, width, inner = encoder.text_width, encoder.width, 4 * encoder.own.whole("ffn")
     shapes: dict[str, tuple[int, ...]] = {
-        **_tower(vision),
+        **_tower(encoder),
         **norm("v.vit_merger.ln1", width),
         **norm("v.vit_merger.ds_ln", 4 * width),
         **linear("v.vit_merger.ds_ffn_up", inner, 4 * width),
@@ -169,7 +169,7 @@ def _merged_shapes(vision: EncoderConfig) -> Shapes:
     return shapes
 
 
-def _merged(_vision: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
+def _merged(_encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
     for wrapper, places, begin in ((_MERGER, _IN_MERGER, "v.vit_merger."), (_BEHIND, _LAST, "")):
         stem, _, kind = name.removeprefix(wrapper).rpartition(".")
         if name.startswith(wrapper):

@@ -15,6 +15,7 @@ from puna.convert.tensor import Tensor
 __all__ = ["FRAMES", "MERGE", "frame"]
 
 MERGE, FRAMES, _WINDOW = 2, 2, 112  # what the engine computes, and nothing else
+_LEAST, _MOST = 3136, 12_845_056  # pixels, where no file says it
 _IMAGE_SIZE = 560  # pixels; a number that must be there, for images of any size
 
 
@@ -52,6 +53,40 @@ def _qwen2(encoder: EncoderConfig) -> Shapes:
 def _qwen25(encoder: EncoderConfig) -> Shapes:
     last = norm("v.post_ln", encoder.width, bias=False)
     return {**_around(encoder), **last, **block_shapes(encoder, norm_bias=False, gate=True)}
+
+
+def _exaone_keys(encoder: EncoderConfig) -> Keys:
+    images = encoder.images
+    size = images.part("size")
+    return {
+        **_window_keys(encoder),
+        "use_silu": True,
+        "vision.attention.head_count_kv": encoder.own.n_kv_heads,
+        "vision.attention.layer_norm_epsilon": encoder.own.positive("rms_eps", 1e-6),
+        "vision.image_min_pixels": images.whole("min_pixels", size.whole("shortest_edge", _LEAST)),
+        "vision.image_max_pixels": images.whole("max_pixels", size.whole("longest_edge", _MOST)),
+    }
+
+
+def _exaone(encoder: EncoderConfig) -> Shapes:
+    """Several queries go to one key."""
+    last = norm("v.post_ln", encoder.width, bias=False)
+    blocks = block_shapes(encoder, norm_bias=False, gate=True, fused=True)
+    size = encoder.width // encoder.own.n_heads
+    n_rows = encoder.width + 2 * size * encoder.own.n_kv_heads
+    joined = {
+        f"v.blk.{number}.attn_qkv.{kind}": shape
+        for number in range(encoder.own.n_layers)
+        for kind, shape in (("weight", (n_rows, encoder.width)), ("bias", (n_rows,)))
+    }
+    return {**_around(encoder), **last, **blocks, **joined}
+
+
+def _exaone_weights(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
+    if ".attn.qkv." in name:
+        yield name, tensor
+    else:
+        yield from _weights(encoder, name, tensor)
 
 
 def _weights(encoder: EncoderConfig, name: str, tensor: Tensor) -> Iterable[Named]:
@@ -98,6 +133,16 @@ _QWEN25 = (
 )
 
 PROJECTORS = {
+    "Exaone4_5_ForConditionalGeneration": (
+        Projector(
+            "exaone4_5",
+            _exaone,
+            _exaone_keys,
+            _exaone_weights,
+            pixels=CLIP_PIXELS,
+            settings=_sized,
+        ),
+    ),
     "Qwen2_5OmniModel": _QWEN25,
     "Qwen2_5OmniForConditionalGeneration": _QWEN25,
     "Qwen2VLForConditionalGeneration": (

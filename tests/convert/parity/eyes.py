@@ -72,8 +72,6 @@ def _minicpm_v(case: Any, folder: Path, planes: Planes) -> Any:
     queries = _Queries(case.config["query_num"], case.text["hidden_size"], tower.config.hidden_size)
     for model in (text, tower, queries):
         spread(model.eval())
-    with torch.no_grad():  # a sharper choice shows that the engine keeps keys in halves
-        queries.attn.in_proj_weight.mul_(0.25)
     parts = {"llm": text, "vpm": tower, "resampler": queries}
     weights = {
         f"{prefix}.{name}": values.contiguous().clone()

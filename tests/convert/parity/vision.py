@@ -14,6 +14,7 @@ import math
 import sys
 import zlib
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,14 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
     patch = patch[0] if isinstance(patch, (list, tuple)) else patch
     height, width = (int(n) // patch for n in pixels.shape[:2])
     with torch.no_grad():
-        if kind.startswith(("qwen", "glm")):
+        if kind == "hunyuan_vl_vision":
+            flat = planes.reshape(3, height, patch, width, patch).permute(1, 3, 0, 2, 4)
+            sizes = torch.tensor([[1, height, width]])
+            model.model.vision_tower.embeddings.interpolate_pos_encoding = partial(
+                _spread_places, torch, model.model.vision_tower.embeddings
+            )
+            found = model.model.get_image_features(flat.reshape(height * width, -1), sizes)
+        elif kind.startswith(("qwen", "glm", "exaone")):
             sizes = torch.tensor([[1, height, width]])
             found = model.get_image_features(_pairs(torch, planes, patch), image_grid_thw=sizes)
             deep = getattr(found, "deepstack_features", None) or []
@@ -191,6 +199,15 @@ def _features(torch: Any, model: Any, config: Any, pixels: np.ndarray[Any, Any])
 def _embedding(model: Any) -> np.ndarray[Any, Any]:
     values: np.ndarray[Any, Any] = model.get_input_embeddings().weight[_BREAK].detach().numpy()
     return values
+
+
+def _spread_places(torch: Any, tower: Any, _patches: Any, height: int, width: int) -> Any:
+    """HunYuan's places as its maker spreads them, and the engine: by a tenth of a patch more."""
+    side = tower.position_edge
+    places = tower.position_embedding.weight[1:].T.view(1, -1, side, side)
+    scale = ((int(height) + 0.1) / side, (int(width) + 0.1) / side)
+    spread = torch.nn.functional.interpolate(places, scale_factor=scale, mode="bilinear")
+    return spread.flatten(2).transpose(1, 2)
 
 
 def _class_last(torch: Any, model: Any, planes: Any) -> Any:
