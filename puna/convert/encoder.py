@@ -6,7 +6,7 @@ Facts: conversion spec, section 7.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ class Encoder:
         for name, shape in wanted.items():
             if name not in outputs:
                 raise missing_like(name, sources) or _missing(name, weights)
-            if sources[name].shape != shape:
+            if not _fits(sources[name].shape, shape):
                 raise sources[name].bad(
                     f"has shape {list(sources[name].shape)}, where {list(shape)} is expected"
                 )
@@ -212,6 +212,12 @@ def _kind(name: str, tensor: Tensor, kind: str) -> str:
         return "F32"
     is_convolution = len(tensor.shape) > 3 or _NEVER_BF16.search(name) is not None
     return "F32" if kind == "BF16" and is_convolution else kind
+
+
+def _fits(shape: Sequence[int], wanted: Sequence[int]) -> bool:
+    return len(shape) == len(wanted) and all(
+        n in (found, -1) for found, n in zip(shape, wanted, strict=True)
+    )
 
 
 def _missing(name: str, weights: Mapping[str, Tensor]) -> MissingTensor:

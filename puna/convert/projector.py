@@ -18,7 +18,9 @@ from puna.convert.tensor import Tensor
 __all__ = ["CLIP_PIXELS", "HALF_PIXELS", "EncoderConfig", "Pixels", "Projector", "Shapes"]
 
 Shapes = Mapping[str, tuple[int, ...]]
-"""Each tensor's shape by its name in GGUF, the slowest dimension first."""
+"""Each tensor's shape by its name in GGUF, the slowest dimension first; -1 where any number will
+do.
+"""
 
 
 @dataclass(frozen=True, slots=True)

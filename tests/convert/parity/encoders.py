@@ -367,6 +367,24 @@ ENCODERS: Mapping[str, Case] = {
         size=(112, 168),
         processor={"min_pixels": 784, "max_pixels": 1000000},
     ),
+    "nemotron-vl": Case(
+        "NemotronH_Nano_VL_V2",
+        {
+            "model_type": "NemotronH_Nano_VL_V2",
+            "force_image_size": 128,
+            "downsample_ratio": 0.5,
+            "projector_hidden_size": 96,
+        },
+        TEXTS["nemotron-h"].config,
+        {
+            "hidden_size": 48,
+            "intermediate_size": 80,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 3,
+            "patch_size": 16,
+        },
+        size=(128, 128),
+    ),
     "exaone4.5": Case(
         "Exaone4_5_ForConditionalGeneration",
         {"model_type": "exaone4_5"},

@@ -22,6 +22,7 @@ from tests.convert.parity.layers import norm
 __all__ = ["OWN", "spread"]
 
 _HEAD, _PLACES, _EPS = 128, 70, 1e-5
+_LEARNED = 16  # places along a side, of RADIO
 _SIZES = ("hidden_size", "intermediate_size", "num_attention_heads")
 Planes = Any
 Eye = Callable[[Any, Path, Planes], Any]
@@ -238,6 +239,49 @@ def _dots_ocr(case: Any, folder: Path, planes: Planes) -> Any:
     return _linear(weights, f"{tower}.merger.mlp.2", h)
 
 
+def _nemotron_vl(case: Any, folder: Path, planes: Planes) -> Any:
+    """RADIO: vectors of its own stand before the patches, and are left out behind the blocks."""
+    own, tower = case.vision, "vision_model.radio_model.model"
+    width, ffn, n_heads = (own[key] for key in _SIZES)
+    size, n_before, text = own["patch_size"], 10, case.text["hidden_size"]
+    shapes: dict[str, tuple[int, ...]] = {
+        f"{tower}.patch_generator.embedder.weight": (width, 3 * size**2),
+        f"{tower}.patch_generator.pos_embed": (1, _LEARNED**2, width),
+        f"{tower}.patch_generator.cls_token.token": (n_before, width),
+        "mlp1.0.weight": (4 * width,),
+        "mlp1.1.weight": (case.config["projector_hidden_size"], 4 * width),
+        "mlp1.3.weight": (text, case.config["projector_hidden_size"]),
+    }
+    for number in range(own["num_hidden_layers"]):
+        stem = f"{tower}.blocks.{number}"
+        shapes |= _rows(f"{stem}.norm1", width) | _rows(f"{stem}.norm2", width)
+        shapes |= _rows(f"{stem}.attn.qkv", 3 * width, width)
+        shapes |= _rows(f"{stem}.attn.proj", width, width)
+        shapes |= _rows(f"{stem}.mlp.fc1", ffn, width) | _rows(f"{stem}.mlp.fc2", width, ffn)
+    weights = _drawn(shapes)
+    model = transformers.NemotronHForCausalLM(transformers.NemotronHConfig(**case.text))
+    _write(case, folder, model, weights, "language_model.", llm_config=case.text)
+    side = planes.shape[1] // size
+    grid = planes.view(3, side, size, side, size).permute(1, 3, 0, 2, 4).reshape(side**2, -1)
+    learned = weights[f"{tower}.patch_generator.pos_embed"].view(_LEARNED, _LEARNED, width)
+    places = functional.interpolate(
+        learned.permute(2, 0, 1)[None], size=(side, side), mode="bilinear", align_corners=False
+    )
+    x = functional.linear(grid, weights[f"{tower}.patch_generator.embedder.weight"])
+    x = x + places[0].flatten(1).T
+    x = torch.cat([weights[f"{tower}.patch_generator.cls_token.token"], x])
+    for number in range(own["num_hidden_layers"]):
+        stem = f"{tower}.blocks.{number}"
+        joined = _linear(weights, f"{stem}.attn.qkv", _normed(weights, f"{stem}.norm1", x, 1e-6))
+        query, key, value = (part.view(len(x), n_heads, -1) for part in joined.chunk(3, -1))
+        x = x + _linear(weights, f"{stem}.attn.proj", _seen(query, key, value))
+        h = _linear(weights, f"{stem}.mlp.fc1", _normed(weights, f"{stem}.norm2", x, 1e-6))
+        x = x + _linear(weights, f"{stem}.mlp.fc2", functional.gelu(h))
+    x = _merged(x[n_before:], side, side).flatten(1)
+    h = _linear(weights, "mlp1.1", norm(weights, "mlp1.0", x, 1e-6)).relu() ** 2
+    return _linear(weights, "mlp1.3", h)
+
+
 def _rows(name: str, rows: int, *columns: int) -> dict[str, tuple[int, ...]]:
     """A matrix or a norm, and its offset."""
     return {f"{name}.weight": (rows, *columns), f"{name}.bias": (rows,)}
@@ -264,6 +308,7 @@ OWN: Mapping[str, Eye] = MappingProxyType(
         "MiniCPMV": _minicpm_v,
         "KimiVLForConditionalGeneration": _kimi_vl,
         "DotsOCRForCausalLM": _dots_ocr,
+        "NemotronH_Nano_VL_V2": _nemotron_vl,
     }
 )
 """By the architecture what writes a checkpoint and computes."""
