@@ -34,6 +34,11 @@ class Account:
         self._size = 0
         self._counted = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of its body."""
+        return self._size
+
     def add(self, size: int) -> None:
         """Keep `size` bytes more. Raises TooManyBodies, after which nothing more is kept."""
         counted = max(0, self._size + size - FREE_BYTES)

@@ -4,8 +4,8 @@ piece.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import ParamSpec, TypeVar
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -16,8 +16,18 @@ from puna.server.bodies import ACCOUNT, Account
 from puna.server.encodings import decompress
 from puna.threads import in_thread
 
-__all__ = ["JSON_LIMIT", "drain", "read_as", "read_body", "read_chunks", "read_counted"]
+__all__ = [
+    "JSON_LIMIT",
+    "drain",
+    "read_as",
+    "read_body",
+    "read_chunks",
+    "read_counted",
+    "translate",
+]
 
+P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T", bound=Struct)
 
 JSON_LIMIT = 256 * 1024 * 1024
@@ -32,6 +42,14 @@ async def read_as(kind: type[T], request: Request) -> T:
     """The body as what it stands for. Raises as `read_body`, and BadRequest for what it is not."""
     body = await read_body(request)
     return await in_thread(decode, kind, body) if len(body) > _IN_THREAD else decode(kind, body)
+
+
+async def translate(request: Request, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do `work` on what was read of the body: in a thread where that was much."""
+    account: Account = request.scope[ACCOUNT]
+    if account.size > _IN_THREAD:
+        return await in_thread(work, *args, **kwargs)
+    return work(*args, **kwargs)
 
 
 async def read_body(request: Request, limit: int = JSON_LIMIT) -> bytes:

@@ -26,6 +26,10 @@ from puna.service.work import Work, leased
 __all__ = ["Ranked", "Texts", "read_documents"]
 
 
+MOST_TEXT = 2**20
+"""Characters that are cut into tokens for a client: the list of them is many times as large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """The documents, the best first: each one's place in the request, and its score."""
@@ -70,7 +74,9 @@ class Texts:
         return Ranked(best, documents, sum(read.tokens))
 
     async def tokenize(self, order: TokenizeRequest) -> list[int]:
-        """The tokens of a text; control tokens that it spells are tokens."""
+        """The tokens of a text; control tokens that it spells are tokens. Raises BadRequest."""
+        if len(order.text) > MOST_TEXT:
+            raise BadRequest(f"text has more than {MOST_TEXT} characters")
         async with self._model(order, "tokenize") as (lease, _):
             return await lease.engine.tokenize(order.text)
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from puna.api.events import Content, Done, Event, Thinking, ToolCalls
 from puna.api.requests import ChatRequest, GenerateRequest
-from puna.errors import Busy, Cancelled, PunaError
+from puna.errors import Busy, Cancelled, NotFound, PunaError, StartFailed, quoted
 from puna.metrics import Metrics, Operation, Outcome
 from puna.runner.protocol import Generation
 from puna.scheduler.clock import Clock
 from puna.scheduler.lease import Lease, Ticket
 from puna.scheduler.loop import Scheduler
 from puna.scheduler.state import SECOND_NS, Need
+from puna.threads import in_thread
 from puna.tracing import LISTENER, Phase, Story, Value
 
 __all__ = ["Work", "asked", "leased"]
@@ -193,11 +195,18 @@ async def asked(
     scheduler: Scheduler, clock: Clock, need: Need, operation: Operation, started: float
 ) -> AsyncIterator[tuple[Ticket, Work]]:
     """Ask for the model of a request that came at `started`, and tell of the work with it. When the
-    model is there is the caller's to say. Raises as Scheduler.lease.
+    model is there is the caller's to say. Raises as Scheduler.lease, and NotFound for a model that
+    was deleted before it was loaded.
     """
     with Work(scheduler.metrics, clock, need, operation, started) as work:
-        async with scheduler.ask(need) as ticket:
-            yield ticket, work
+        try:
+            async with scheduler.ask(need) as ticket:
+                yield ticket, work
+        except StartFailed as failed:
+            if await in_thread(_are_there, need.plan.weights):
+                raise
+            text = f"model {quoted(need.name)} was deleted while this request waited for it"
+            raise NotFound(text) from failed
 
 
 @asynccontextmanager
@@ -209,6 +218,10 @@ async def leased(
         lease = await ticket.lease()
         work.leased(lease)
         yield lease, work
+
+
+def _are_there(paths: Iterable[str]) -> bool:
+    return all(map(os.path.exists, paths))
 
 
 def _messages(order: ChatRequest | GenerateRequest) -> list[dict[str, Any]]:

@@ -79,6 +79,11 @@ def test_tokens_and_back(server: Server) -> None:
     assert server.post("/api/tokenize", model="tiny", text="").json == {"tokens": []}
 
 
+def test_a_text_of_more_characters_than_tokens_are_told_of(server: Server) -> None:
+    answer = server.post("/api/tokenize", model="tiny", text="a" * (2**20 + 1))
+    assert (answer.status, answer.error) == (400, "text has more than 1048576 characters")
+
+
 def test_a_token_that_the_model_does_not_have(server: Server) -> None:
     answer = server.post("/api/detokenize", model="tiny", tokens=[2**30])
     assert answer.status == 400

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.api.events import Done
+from puna.api.events import Done, Event
+from puna.api.requests import ChatRequest
 from puna.errors import TooManyBodies
 from puna.server.bodies import FREE_BYTES, Account, Bodies
 from tests.server.scripted import Held, client, run, said
@@ -88,5 +90,24 @@ def test_others_have_their_turns_while_a_body_of_many_values_is_read() -> None:
             other.cancel()
         assert reply.status == 200
         assert turns > 300
+
+    run(scene())
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+def test_large_bodies_are_translated_like_small_ones(path: str) -> None:
+    heard: list[str] = []
+
+    async def chat(order: ChatRequest) -> AsyncIterator[Event]:
+        heard.extend(message.content for message in order.messages)
+        yield Done("stop")
+
+    async def scene() -> None:
+        parts = [{"role": "user", "content": "x" * 1000}, {"role": "assistant", "content": "y"}]
+        key = "input" if path.endswith("responses") else "messages"
+        body = {"model": "m", "max_tokens": 1, key: parts * 100}
+        reply = await client(chat=chat).request("POST", path, body)
+        assert reply.status == 200
+        assert heard == ["x" * 1000, "y"] * 100
 
     run(scene())

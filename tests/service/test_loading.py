@@ -184,6 +184,22 @@ def test_a_load_that_fails(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_model_that_is_deleted_while_others_wait_for_it_is_not_there(tmp_path: Path) -> None:
+    async def scene(w: World) -> None:
+        hold = Hold()
+        w.launcher.will_launch(hold, StartFailed("no such file"))
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(complaint(w.generate(prompt="x")))
+            await hold.reached()
+            (digest,) = w.layers()["model"]
+            (w.root / "blobs" / f"sha256-{digest}").unlink()
+            hold.release()
+        text = 'model "m:latest" was deleted while this request waited for it'
+        assert waiting.result() == (404, text)
+
+    play(tmp_path, scene)
+
+
 @pytest.mark.parametrize("said", [(), ("fo",)])
 def test_a_dead_engine_is_replaced(tmp_path: Path, said: tuple[str, ...]) -> None:
     async def scene(w: World) -> None:

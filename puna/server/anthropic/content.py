@@ -18,24 +18,29 @@ __all__ = ["read_blocks", "read_messages", "text_of"]
 def read_messages(entries: Sequence[InputMessage]) -> list[Message]:
     """The messages of a conversation, in order. Raises BadRequest for what they cannot hold."""
     names: dict[str, str] = {}
-    out: list[Message] = []
+    out: list[list[Message]] = []
     for entry in entries:
         for message in _read_message(entry, names):
-            if not (out and _joined(out[-1], message)):
-                out.append(message)
-    return out
+            if out and _goes_on(out[-1][-1], message):
+                out[-1].append(message)
+            else:
+                out.append([message])
+    return [_joined(each) for each in out]
 
 
-def _joined(last: Message, message: Message) -> bool:
-    """Whether the message was added to the one before: turns of one side that follow each other are
-    one, as the API has it. Calls and thoughts keep their own.
+def _goes_on(last: Message, message: Message) -> bool:
+    """Whether both are one turn: those of one side that follow each other are, as the API has it.
+    Calls and thoughts keep their own.
     """
     is_plain = not any((last.tool_calls, last.thinking, message.tool_calls, message.thinking))
-    if last.role != message.role or last.role not in {"user", "assistant"} or not is_plain:
-        return False
-    last.content = "\n\n".join(filter(None, (last.content, message.content)))
-    last.images += message.images
-    return True
+    return last.role == message.role and last.role in {"user", "assistant"} and is_plain
+
+
+def _joined(turn: list[Message]) -> Message:
+    if len(turn) > 1:
+        turn[0].content = "\n\n".join(each.content for each in turn if each.content)
+        turn[0].images = [image for each in turn for image in each.images]
+    return turn[0]
 
 
 def read_blocks(content: Any) -> list[Block]:
@@ -66,6 +71,7 @@ def _read_message(entry: InputMessage, names: dict[str, str]) -> list[Message]:
     What a user says comes after the results that it goes with.
     """
     message = Message(role=entry.role)
+    texts: list[str] = []
     results: list[Message] = []
     for block in read_blocks(entry.content):
         match block.type:
@@ -78,7 +84,8 @@ def _read_message(entry: InputMessage, names: dict[str, str]) -> list[Message]:
                 found = _found(block.content)
                 results.append(Message(role="tool", content=found, tool_call_id=block.tool_use_id))
             case _:
-                _add(block, message)
+                texts.append(_add(block, message))
+    message.content = "".join(texts)
     said = [message] if _says_something(message) else []
     return [*results, *said] if message.role == "user" else [*said, *results]
 
@@ -87,21 +94,24 @@ def _says_something(message: Message) -> bool:
     return bool(message.content or message.images or message.tool_calls or message.thinking)
 
 
-def _add(block: Block, message: Message) -> None:
-    """Blocks of other types are left out: there is nothing in them for this model."""
+def _add(block: Block, message: Message) -> str:
+    """The block's text; what else it has is put into the message. Blocks of other types are left
+    out: there is nothing in them for this model.
+    """
     match block.type:
         case "text":
-            message.content += block.text
+            return block.text
         case "thinking":
             message.thinking = block.thinking
         case "image":
             message.images.append(_image(block.source, "image"))
         case "document":
-            message.content += _titled(shown_name(block.title), _document(block.source))
+            return _titled(shown_name(block.title), _document(block.source))
         case "tool_reference":
-            message.content += f"{block.tool_name}\n"
+            return f"{block.tool_name}\n"
         case "search_result":
-            message.content += _titled(block.title, text_of(block.content))
+            return _titled(block.title, text_of(block.content))
+    return ""
 
 
 def _call(block: Block) -> ToolCall:
@@ -117,11 +127,13 @@ def _result(block: Block, names: dict[str, str]) -> Message:
     result = Message(
         role="tool", tool_call_id=block.tool_use_id, tool_name=names.get(block.tool_use_id, "")
     )
+    texts: list[str] = []
     for part in read_blocks(block.content or ""):
         if part.type == "image":
             result.images.append(_image(part.source, "tool_result image"))
         else:
-            _add(part, result)
+            texts.append(_add(part, result))
+    result.content = "".join(texts)
     if block.is_error and not result.content.lower().startswith("error"):
         result.content = f"Error: {result.content}"
     return result

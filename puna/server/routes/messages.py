@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from puna.api.anthropic import MessagesRequest
 from puna.server.anthropic.reply import TokenCount, messages_wire
 from puna.server.anthropic.request import check, to_chat
-from puna.server.body import read_as
+from puna.server.body import read_as, translate
 from puna.server.clients import sign
 from puna.server.faults import ANTHROPIC
 from puna.server.image_urls import fill_images
@@ -29,7 +29,7 @@ async def create(request: Request, kit: Kit) -> ASGIApp:
     asked = await read_as(MessagesRequest, request)
     check(asked)
     await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
-    order = to_chat(asked)
+    order = await translate(request, to_chat, asked)
     order.model = await kit.services.local_name(asked.model)
     sign(order, request)
     events = kit.services.chat(order)
@@ -41,7 +41,7 @@ async def count_tokens(request: Request, kit: Kit) -> ASGIApp:
     asked = await read_as(MessagesRequest, request)
     check(asked, counts=True)
     await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
-    order = to_chat(asked)
+    order = await translate(request, to_chat, asked)
     order.model = await kit.services.local_name(asked.model)
 
     async def count() -> AsyncIterator[int]:

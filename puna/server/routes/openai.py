@@ -15,7 +15,7 @@ from puna.api.requests import DeleteRequest, ShowRequest
 from puna.fmt import SECOND
 from puna.models.name import DEFAULT_NAMESPACE, split_name
 from puna.server.anthropic.models import ModelInfo, model_page, speaks_anthropic
-from puna.server.body import read_as
+from puna.server.body import read_as, translate
 from puna.server.clients import sign
 from puna.server.faults import OPENAI
 from puna.server.image_urls import fill_images
@@ -66,7 +66,7 @@ async def chat(request: Request, kit: Kit) -> ASGIApp:
     await fill_images(asked.messages, kit.services.fetch_image, request.receive, kit.closing)
     model = await kit.services.local_name(asked.model)
     answers = []
-    for order in chat_orders(asked):
+    for order in await translate(request, chat_orders, asked):
         order.model = model
         order.priority = asked.priority
         sign(order, request)

@@ -14,7 +14,7 @@ from puna.api.events import Done, Event
 from puna.api.openai_responses import ResponsesRequest
 from puna.errors import BadRequest, InvalidField
 from puna.fmt import SECOND
-from puna.server.body import read_as
+from puna.server.body import read_as, translate
 from puna.server.clients import client_of, sign
 from puna.server.faults import OPENAI
 from puna.server.image_urls import with_images
@@ -59,7 +59,7 @@ async def _read(request: Request, kit: Kit) -> tuple[ResponsesRequest, list[Item
     shown = await with_images(
         [earlier, items], kit.services.fetch_image, request.receive, kit.closing
     )
-    asked = read_request(order, *shown)
+    asked = await translate(request, read_request, order, *shown)
     asked.order.model = await kit.services.local_name(order.model)
     return order, items, asked
 
