@@ -180,14 +180,14 @@ def test_what_is_computed_apart_is_the_same(
     expected = read(pool, MINE, 0, TOKENS, n_used=0)
     pool.remove(MINE)
     try:
-        np.testing.assert_allclose(way(pool, OTHERS), expected, atol=1e-4)
+        np.testing.assert_allclose(way(pool, OTHERS), expected, atol=1e-3)
         # the cells in the pool are whole: what follows is computed from all of them
         after = read(pool, MINE, LENGTH, [11], n_used=0)
     finally:
         pool.remove(MINE)
     alone = read(pool, MINE, 0, [*TOKENS, 11], n_used=0)
     pool.remove(MINE)
-    np.testing.assert_allclose(after, alone, atol=1e-4)
+    np.testing.assert_allclose(after, alone, atol=1e-3)
 
 
 def test_the_pool_is_as_before_where_there_is_no_room(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_the_pool_is_as_before_where_there_is_no_room(tmp_path: Path) -> None:
         context.add(MINE, 300, TOKENS[300:700], logits=1)
         assert context.decode() is Decoded.NO_CELLS
         again = read(context, MINE, 300, [11], n_used=0)
-        np.testing.assert_allclose(again, expected, atol=1e-4)
+        np.testing.assert_allclose(again, expected, atol=1e-3)
     finally:
         context.close()
         model.close()
