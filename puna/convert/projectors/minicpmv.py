@@ -115,7 +115,7 @@ _RESAMPLER = Projector(
     _weights,
     _places,
     pixels=HALF_PIXELS,
-    drop=r"^resampler\.pos_embed$",
+    drop=r"^resampler\.(?:temporal_)?pos_embed$|^(?:apm|audio_\w+|tts)\.",
     suits=_is_siglip,
 )
 

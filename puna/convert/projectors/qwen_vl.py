@@ -128,7 +128,7 @@ _QWEN25 = (
         _weights,
         pixels=CLIP_PIXELS,
         settings=_sized,
-        drop=r"(?:^|\.)audio_tower\.",
+        drop=r"(?:^|\.)audio_tower\.|^(?:talker|token2wav)\.",
     ),
 )
 

@@ -137,7 +137,7 @@ _QWEN3 = (
         norm_eps=1e-5,
         settings=_settings,
         sense="audio",
-        drop=r"(?:^|\.)visual\.",
+        drop=r"(?:^|\.)visual\.|^(?:talker|code2wav)\.",
     ),
 )
 
