@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from puna.convert.adapter_base import base_config, base_family
 from puna.convert.check import check_adapter
@@ -36,8 +37,10 @@ _NEVER = re.compile(
 )
 """Weights that the engine multiplies by without looking for an adapter."""
 
-_NEVER_IN_ATTENTION = frozenset({"kimi-linear"})
-"""Architectures where it does so with all weights of attention."""
+_NEVER_IN_ATTENTION: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {"kimi-linear": re.compile(r"\.attn_"), "plm": re.compile(r"\.attn_(q|kv_b)\.weight$")}
+)
+"""Architectures where it does so with more weights of attention, and those."""
 
 _SETTINGS = "adapter_config.json"
 
@@ -62,7 +65,7 @@ def _convert(folder: Path, base: Path, target: Path, tell: Callable[[int, int], 
     architecture = str(header.metadata.get("general.architecture", ""))
     settings = _Settings(folder)
     products = {f"{name}.weight": each for name, each in _products(folder, settings).items()}
-    planned = map_weights(base_family(header), base_config(header), products, "F32")
+    planned = map_weights(base_family(header, products), base_config(header), products, "F32")
     outputs = list(_factors(planned, header))
     keys: dict[str, Value] = {
         "general.architecture": architecture,
@@ -184,8 +187,8 @@ def _factors(planned: Iterable[Output], header: Header) -> Iterable[Output]:
             raise product.bad(
                 f"is for a weight of {list(product.shape)}, the model's is {list(shape[::-1])}"
             )
-        deaf = architecture in _NEVER_IN_ATTENTION and ".attn_" in output.name
-        if len(shape) != 2 or deaf or _NEVER.search(output.name):
+        more = _NEVER_IN_ATTENTION.get(architecture, _NEVER)
+        if len(shape) != 2 or _NEVER.search(output.name) or more.search(output.name):
             raise product.bad(f"the engine lays no adapter over {output.name}")
         yield replace(output, name=f"{output.name}.lora_a", tensor=product.a, kind="F32")
         yield replace(output, name=f"{output.name}.lora_b", tensor=product.b, kind="F32")

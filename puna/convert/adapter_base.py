@@ -6,7 +6,7 @@ Only tensors are changed by it: what a family says of keys, or adds to the weigh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -53,8 +53,10 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """By GGUF's keys, what makers call the same number."""
 
 
-def base_family(header: Header) -> Family:
-    """What the base's weights were changed by. Raises ConvertError where that cannot be known."""
+def base_family(header: Header, modules: Iterable[str] = ()) -> Family:
+    """What the base's weights were changed by, for an adapter of these. Raises ConvertError
+    where that cannot be known.
+    """
     architecture = str(header.metadata.get("general.architecture", ""))
     if architecture in _FOLDED:
         raise ConvertError(
@@ -67,6 +69,9 @@ def base_family(header: Header) -> Family:
             break
     else:
         family = family_writing(architecture)
+    if any(name.startswith("layers.") for name in modules):  # of the model without its head
+        alike = (each for each in families().values() if each.architecture == architecture)
+        family = replace(family, prefix=max((each.prefix for each in alike), default=""))
     return replace(
         family,
         architecture=architecture,

@@ -157,3 +157,9 @@ def test_of_families_with_one_architecture_the_one_that_turns_rows_is_taken() ->
     for architecture, rotates in {"llama": True, "qwen2": False, "qwen3": False}.items():
         header = saying({"general.architecture": architecture, f"{architecture}.block_count": 2})
         assert base_family(header).unrotate == rotates
+
+
+def test_an_adapter_of_a_model_without_its_head_names_layers_alone() -> None:
+    header = saying({"general.architecture": "lfm2"})
+    assert base_family(header, ["layers.0.conv.out_proj.weight"]).prefix == "model."
+    assert not base_family(header, ["model.layers.0.conv.out_proj.weight"]).prefix

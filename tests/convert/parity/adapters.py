@@ -45,10 +45,19 @@ _MODULE = re.compile(
 )
 """What people train adapters of: the matrices of attention and of plain networks."""
 
-_SELDOM = re.compile(r"experts|visual|vision|router|classifier|pooler|rel|conv")
-_REFUSED = frozenset({"falcon-h1", "rwkv6", "kimi-linear", "llama3.2-vision, text"})
-"""Models whose weights conversion multiplies, or over whose attention the engine lays no adapter,
-or whose adapters are of layers that conversion leaves out: they cannot be converted.
+_SELDOM = re.compile(r"experts|visual|vision|generation|router|classifier|pooler|rel|conv")
+_REFUSED = frozenset(
+    {
+        "falcon-h1",
+        "rwkv6",
+        "kimi-linear",
+        "plm",
+        "bitnet",
+        "llama3.2-vision, text",
+    }
+)
+"""Models whose weights conversion multiplies or rounds, or over whose attention the engine lays
+no adapter, or whose adapters are of layers that conversion leaves out: they cannot be converted.
 """
 
 _FARTHER = {"gemma3n, shared keys": 0.1}

@@ -367,6 +367,20 @@ ENCODERS: Mapping[str, Case] = {
         size=(112, 168),
         processor={"min_pixels": 784, "max_pixels": 1000000},
     ),
+    "qwen2.5-omni": Case(
+        "Qwen2_5OmniModel",
+        {
+            "model_type": "qwen2_5_omni_thinker",
+            "audio_config": TEXTS["qwen2.5-omni, text"].config["audio_config"],
+        },
+        {**_TEXT, "rope_parameters": _MROPE},
+        {
+            **TEXTS["qwen2.5-omni, text"].config["vision_config"],
+            "depth": 4,
+            "fullatt_block_indexes": [1, 3],
+        },
+        size=(112, 168),
+    ),
     "nemotron-vl": Case(
         "NemotronH_Nano_VL_V2",
         {

@@ -40,6 +40,18 @@ _MLA: Mapping[str, Any] = {
 }
 
 
+_NEOBERT: Mapping[str, Any] = {
+    "vocab_size": BASE["vocab_size"],
+    "hidden_size": 64,
+    "intermediate_size": 100,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_length": 256,
+    "norm_eps": 1e-6,
+    "pad_token_id": 0,
+}
+
+
 def _twin(architecture: str, model_type: str, twin: str, **config: Any) -> Case:
     return Case(model_type, architecture, {**BASE, **config}, twin=twin)
 
@@ -117,20 +129,45 @@ REMOTE: Mapping[str, Case] = {
         "nanbeige", "NanbeigeForCausalLM", {**_PLAIN, "num_loops": 2, "skip_loop_final_norm": False}
     ),
     "bitnet": Case("bitnet", "BitnetForCausalLM", {**_TIED, "num_key_value_heads": 4}),
-    "neobert": Case(
+    "neobert": Case("neobert", "NeoBERT", _NEOBERT, tokenizer="words"),
+    "neobert, scores": Case(
         "neobert",
-        "NeoBERT",
-        {
-            "vocab_size": BASE["vocab_size"],
-            "hidden_size": 64,
-            "intermediate_size": 100,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 4,
-            "max_length": 256,
-            "norm_eps": 1e-6,
-            "pad_token_id": 0,
-        },
+        "NeoBERTForSequenceClassification",
+        {**_NEOBERT, "num_labels": 3},
         tokenizer="words",
+        scores=True,
+    ),
+    "qwen2.5-omni, text": Case(
+        "qwen2_5_omni_thinker",
+        "Qwen2_5OmniModel",
+        {
+            "text_config": {
+                **BASE,
+                "rms_norm_eps": 1e-12,  # the engine reads none for this architecture
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 10000.0,
+                    "mrope_section": [3, 3, 2],
+                },
+            },
+            "vision_config": {
+                "depth": 2,
+                "hidden_size": 64,
+                "intermediate_size": 80,
+                "num_heads": 2,
+                "out_hidden_size": 64,
+                "fullatt_block_indexes": [1],
+            },
+            "audio_config": {
+                "d_model": 32,
+                "encoder_ffn_dim": 64,
+                "encoder_layers": 1,
+                "encoder_attention_heads": 2,
+                "output_dim": 64,
+            },
+        },
+        tokenizer="images",
+        twin="Qwen2_5OmniThinkerForConditionalGeneration",
     ),
     "kormo": _twin("KORMoForCausalLM", "llama", "LlamaForCausalLM"),
     "chatglm": _twin("ChatGLMModel", "glm", "GlmForCausalLM", head_dim=16, attention_bias=True),

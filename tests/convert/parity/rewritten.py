@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tests.convert.parity.twins import TWINS
+
 __all__ = ["REWRITTEN"]
 
 Weights = dict[str, npt.NDArray[np.float32]]
@@ -119,8 +121,20 @@ def _as_deepseek_ocr(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(changed))
 
 
+def _as_omni(folder: Path) -> None:
+    """The one that thinks, of a model that speaks, too."""
+    numbers = importlib.import_module("safetensors.numpy")
+    weights: Weights = numbers.load_file(folder / "model.safetensors")
+    settings = json.loads((folder / "config.json").read_text())
+    settings, weights = TWINS["Qwen2_5OmniModel"](settings, weights)
+    numbers.save_file(weights, folder / "model.safetensors")
+    settings["architectures"] = ["Qwen2_5OmniModel"]
+    (folder / "config.json").write_text(json.dumps(settings))
+
+
 REWRITTEN: Mapping[str, tuple[str, Callable[[Path], None]]] = {
     "InternVLChatModel": ("InternVLForConditionalGeneration", _as_chat_model),
+    "Qwen2_5OmniModel": ("Qwen2_5OmniThinkerForConditionalGeneration", _as_omni),
     "DeepseekOCRForCausalLM": ("UnlimitedOcrForConditionalGeneration", _as_deepseek_ocr),
 }
 """By a maker's architecture the class that computes the same, and what rewrites its folder."""

@@ -220,7 +220,13 @@ SEEING: Mapping[str, Case] = {
         "exaone4_5",
         "Exaone4_5_ForConditionalGeneration",
         {"model_type": "exaone4", "sliding_window": None, "layer_types": ["full_attention"] * 3},
-        {**_QWEN_EYE, "hidden_size": 48, "num_heads": 4, "num_key_value_heads": 2},
+        {
+            **_QWEN_EYE,
+            "hidden_size": 48,
+            "num_heads": 4,
+            "num_key_value_heads": 2,
+            "fullatt_block_indexes": [1],
+        },
     ),
     "paddleocr-vl, text": _case(
         "paddleocr_vl",

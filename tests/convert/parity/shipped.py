@@ -346,6 +346,25 @@ def _neobert(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
     return norm(weights, "layer_norm", x)
 
 
+def _neobert_scores_shapes(config: Settings) -> Shapes:
+    width = config["hidden_size"]
+    shapes = {f"model.{name}": shape for name, shape in _neobert_shapes(config).items()}
+    return shapes | {
+        "dense.weight": (width, width),
+        "dense.bias": (width,),
+        "classifier.weight": (config["num_labels"], width),
+        "classifier.bias": (config["num_labels"],),
+    }
+
+
+def _neobert_scores(config: Settings, weights: Weights, tokens: Tensor) -> Tensor:
+    """Of the first token's vector."""
+    inner = {name.removeprefix("model."): values for name, values in weights.items()}
+    x = _neobert(config, inner, tokens)[0]
+    x = functional.linear(x, weights["dense.weight"], weights["dense.bias"]).tanh()
+    return functional.linear(x, weights["classifier.weight"], weights["classifier.bias"])
+
+
 SHIPPED: Mapping[str, Original] = MappingProxyType(
     {
         "SmallThinkerForCausalLM": (_smallthinker_shapes, _smallthinker),
@@ -356,5 +375,6 @@ SHIPPED: Mapping[str, Original] = MappingProxyType(
         "NanbeigeForCausalLM": (_network_shapes, _nanbeige),
         "BitnetForCausalLM": (_bitnet_shapes, _bitnet),
         "NeoBERT": (_neobert_shapes, _neobert),
+        "NeoBERTForSequenceClassification": (_neobert_scores_shapes, _neobert_scores),
     }
 )

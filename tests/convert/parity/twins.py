@@ -261,6 +261,19 @@ def _minicpm_v(settings: Settings, weights: Weights) -> tuple[Settings, Weights]
     return {**own, "version": _MINICPM_V[settings["model_type"]]}, whole
 
 
+def _omni(settings: Settings, weights: Weights) -> tuple[Settings, Weights]:
+    """The one that thinks, of a model that speaks, too."""
+    names = {
+        "model.language_model.": "model.",
+        "model.visual.": "visual.",
+        "model.audio_tower.": "audio_tower.",
+    }
+    whole = {f"thinker.{name}": values for name, values in _renamed(weights, names).items()}
+    return {"thinker_config": settings, "model_type": "qwen2_5_omni"}, whole | {
+        "talker.codec_head.weight": np.ones((4, 4), np.float32)
+    }
+
+
 def _seeing(
     *eyes: str, part: str = "", prefix: str = ""
 ) -> Callable[[Settings, Weights], tuple[Settings, Weights]]:
@@ -302,6 +315,7 @@ TWINS: Mapping[str, Callable[[Settings, Weights], tuple[Settings, Weights]]] = M
         "PanguEmbeddedForCausalLM": _pangu,
         "KORMoForCausalLM": _kormo,
         "MiniCPMV": _minicpm_v,
+        "Qwen2_5OmniModel": _omni,
         "ChatGLMModel": _chatglm,
         "JinaEmbeddingsV5Model": _seeing(),
         "DotsOCRForCausalLM": _seeing("vision_tower.patch_embed.patchifier.proj.weight"),
