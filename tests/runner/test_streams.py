@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,41 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_llama(tmp_path_factory.mktemp("m") / "m.gguf")
 
 
-def open_context(path: Path, **fields: Any) -> tuple[Model, Context]:
+class AtOnce(Executor):
+    """Does what it is told at once, or, while it is `held`, when it is released."""
+
+    def __init__(self) -> None:
+        self.held = False
+        self._waiting: list[Callable[[], None]] = []
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def do() -> None:
+            try:
+                future.set_result(work(*args, **more))
+            except EngineError as error:
+                future.set_exception(error)
+
+        self._waiting.append(do)
+        if not self.held:
+            self.release()
+        return future
+
+    def release(self) -> None:
+        while self._waiting:
+            self._waiting.pop(0)()
+
+
+def open_context(path: Path, maker: Executor | None = None, **fields: Any) -> tuple[Model, Context]:
+    """A context whose streams are there as soon as they are wanted."""
     whole = {"n_ctx": 1024, "n_parallel": 4, "kv_type": "f32", "flash_attention": False, **fields}
     plan = LoadPlan(model=str(path), **whole)
     model = Model(plan, lambda _: None)
-    return model, Context(model, plan, 1)
+    context = Context(model, plan, 1)
+    if context._streams is not None:
+        context._streams._maker = maker or AtOnce()
+    return model, context
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +264,52 @@ def test_who_comes_later_comes_in(context: Context) -> None:
     assert words(world, 4, 1, 2, 3, n_used=CROWDED)  # where 0 makes room
     assert words(world, 0, 1, 2, 3, n_used=CROWDED)
     world.end()
+
+
+def test_all_are_in_the_pool_while_streams_are_made(path: Path) -> None:
+    maker = AtOnce()
+    model, context = open_context(path, maker)
+    try:
+        world = crowd(context, [300] * 5)
+        while not quick_words(world, 0, 1, n_used=CROWDED):
+            pass
+        maker.held = True
+        for _ in range(3):
+            assert not words(world, 0, 1, 2, n_used=CROWDED)
+        assert context._streams is not None
+        assert not context._streams.prepare()
+        maker.release()
+        assert words(world, 0, 1, 2, n_used=CROWDED), "nobody pays for it again"
+        assert not words(world, 0, 1, 2, 3, 4, n_used=CROWDED)
+        context.remove(4)
+        world.texts[4] = []
+        maker.release()
+        world.end()
+    finally:
+        maker.release()
+        context.close()
+        model.close()
+
+
+def test_streams_that_cannot_be_made_leave_everything_in_the_pool(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, context = open_context(path)
+    streams = context._streams
+    assert streams is not None
+
+    def fail(*_: object) -> None:
+        raise EngineError("no room")
+
+    streams._make = fail  # type: ignore[method-assign, assignment]
+    try:
+        world = crowd(context, [300] * 2)
+        assert not any(words(world, 0, 1, n_used=CROWDED) for _ in range(3))
+        assert caplog.text.count("no room") == 1
+        world.end()
+    finally:
+        context.close()
+        model.close()
 
 
 def test_who_outgrows_a_stream_gets_a_longer_one(path: Path) -> None:
@@ -430,7 +507,10 @@ def running(model: Model, number: int, prompt: list[int]) -> Running:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("n_parallel", [2, 3, 8], ids=["half the cells", "too few", "enough"])
 def test_answers_are_those_of_each_alone(path: Path, n_parallel: int, seed: int) -> None:
-    model, context = open_context(path, n_parallel=n_parallel)
+    """Streams are made in a thread; where there are enough, they are there before."""
+    model, context = open_context(path, ThreadPoolExecutor(1), n_parallel=n_parallel)
+    while n_parallel == 8 and context.prepare():
+        pass
     told: dict[int, tuple[int, ...]] = {}
 
     def hear(news: Step | Refused) -> None:

@@ -38,7 +38,7 @@ class EngineLog:
         self._level = INFO
         self._partial = ""
         self._errors: deque[str] = deque(maxlen=8)
-        self._part = ""
+        self._parts = threading.local()  # what each thread allocates is counted with
         self._buffers = Buffers()
         self._sink: Callable[[int, str], None] = lambda level, line: None
         # ctypes keeps no reference of its own: without this one the callback would be freed
@@ -56,7 +56,11 @@ class EngineLog:
     def count(self, device: str, component: str, n_bytes: int) -> None:
         """Count a buffer of which the library says nothing."""
         line = f"{device} {component} buffer size = {n_bytes / 1024 / 1024:.4f} MiB"
-        self._buffers.read(line, self._part)
+        self._read(line)
+
+    def _read(self, line: str) -> None:
+        with self._lock:
+            self._buffers.read(line, getattr(self._parts, "name", ""))
 
     def _receive(self, level: int, text: bytes, _: object) -> None:
         with self._lock:
@@ -70,24 +74,25 @@ class EngineLog:
     def _line(self, level: int, line: str) -> None:
         if level == ERROR and line.strip():
             self._errors.append(line.strip())
-        self._buffers.read(line, self._part)
+        self._read(line)
         self._sink(level, line)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Count what is allocated meanwhile beside the rest, and not at all when it fails."""
-        self._part = name
+        """Count what this thread allocates meanwhile beside the rest; not at all when it fails."""
+        self._parts.name = name
         try:
             yield
         except BaseException:
-            self._buffers.forget(name)
+            self.forget_part(name)
             raise
         finally:
-            self._part = ""
+            self._parts.name = ""
 
     def forget_part(self, name: str) -> None:
         """What was allocated as this part is free again."""
-        self._buffers.forget(name)
+        with self._lock:
+            self._buffers.forget(name)
 
     @property
     def errors(self) -> str:
@@ -106,11 +111,13 @@ class EngineLog:
     @property
     def cells(self) -> int:
         """Bytes of the cells of all contexts."""
-        return self._buffers.cells
+        with self._lock:
+            return self._buffers.cells
 
     def allocated(self) -> tuple[int, int]:
         """Bytes in all buffers, and bytes of those that are on graphics cards."""
-        sizes = self._buffers.sizes()
+        with self._lock:
+            sizes = self._buffers.sizes()
         return sizes.total, sizes.on_cards
 
 

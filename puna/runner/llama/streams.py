@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,9 @@ class _Guest:
 
 
 class Streams:
-    """The context with streams. It is made when needed, if not before, and again where more are."""
+    """The context with streams. It is made when needed, if not before, and again where more are: in
+    a thread of its own, as that takes as long as many words. All are in the pool until it is there.
+    """
 
     def __init__(
         self,
@@ -101,6 +104,8 @@ class Streams:
         self._lookers: set[int] = set()  # those
         self._run = min(_DEAREST_RUN, _ANOTHER_RUN * n_threads)  # looks that one costs
         self._lost = 0  # looks that gaps between the streams in use have cost
+        self._maker: Executor = ThreadPoolExecutor(1, "streams")  # its thread comes when needed
+        self._making: Future[Any] | None = None  # a context of the shape that is noted already
         self.handle: Any = None
         """libllama's pointer, None before it is needed."""
 
@@ -117,10 +122,10 @@ class Streams:
         is there already, or cannot be."""
         count = min(MOST, _power_of_two(max(_USUAL * self._times, self._plan.n_parallel)))
         size = self._longest(count)
-        if self.handle or not size or not self._is_usable:
+        if self.handle or self._making or not size or not self._is_usable:
             return False
         self._scratch.prepare(size * self._cells_size // self._n_cells)
-        return self._reopen(count, size, _PART_AHEAD, _MOST_AHEAD)
+        return self._reopen(count, size, _PART_AHEAD, _MOST_AHEAD) and self._is_there(wait=True)
 
     def enter(self, demands: Sequence[Demand], n_used: int, n_runs: int, saved: int = 0) -> bool:
         """Whether these, which is everybody who gets logits, go on here; then they are here.
@@ -128,6 +133,8 @@ class Streams:
         `n_used` cells of the pool are in use, and the layers run `n_runs` times for others, who
         save `saved` looks if these go. The pool must have all cells of those that are not here yet.
         """
+        if not self._is_there():
+            return False
         gain = self._gain(demands, n_used, n_runs) + saved
         shape = self._shape(demands) if gain > 0 else None
         if shape is None:
@@ -185,8 +192,9 @@ class Streams:
 
     def close(self) -> None:
         """Free the context. Idempotent."""
-        if self.handle:
-            lib.llama_free(self.handle)
+        self._is_there(wait=True)
+        self._maker.shutdown()
+        _free(self.handle)
         self.handle = None
         self._count = self._size = 0
         self._guests.clear()
@@ -236,9 +244,14 @@ class Streams:
 
     def _admit(self, demands: Sequence[Demand], shape: tuple[int, int]) -> bool:
         """Make a place for everybody, and load those who are not here."""
-        if shape != (self._count, self._size) and not self._reopen(*shape, _PART_OF_FREE):
-            return False
         present = {each.sequence for each in demands}
+        if shape != (self._count, self._size):
+            if not self._reopen(*shape, _PART_OF_FREE):
+                return False
+            self._looks, self._lookers = sys.maxsize, set(present)  # they come as soon as they can
+        if not self._is_there():
+            return False
+        self._looks = 0
         for each in [each for each in demands if not self._holds(each)]:
             self.forget(each.sequence)
             stream = self._free_stream(present)
@@ -284,35 +297,52 @@ class Streams:
             guest.stream = stream
 
     def _reopen(self, count: int, size: int, part: float, most: int = sys.maxsize) -> bool:
-        """Make the context anew in another shape; False when that cannot be, or its cells would
-        take more than a `part` of the memory that is free, or `most` bytes."""
+        """Begin to make the context anew in another shape; False when that cannot be, or its cells
+        would take more than a `part` of the memory that is free, or `most` bytes."""
         if not self.settle():
             return False
-        self.close()
-        needed = count * size * self._cells_size // self._n_cells
+        needed, had = self._bytes(count, size), self._bytes(self._count, self._size)
         free = available_memory()
-        if needed > most or (free is not None and needed > free * part):
+        if needed > most or (free is not None and needed > (free + had) * part):
             return False
+        old, self.handle = self.handle, None
+        self._guests.clear()
+        self._count, self._size = count, size
+        self._making = self._maker.submit(self._make, old, count, size)
+        return True
+
+    def _bytes(self, count: int, size: int) -> int:
+        return count * size * self._cells_size // self._n_cells
+
+    def _is_there(self, *, wait: bool = False) -> bool:
+        """False while a context is made, and where none could be."""
+        if self._making is None:
+            return True
+        if not (wait or self._making.done()):
+            return False
+        making, self._making = self._making, None
         try:
-            with LOG.part("streams"):
-                LOG.forget_part("streams")
-                self._open(count, size)
+            self.handle = making.result()
         except EngineError as error:
             log.warning("sequences cannot be computed each for itself: %s", error)
-            self.close()
+            self._count = self._size = 0
             self._is_usable = False
         return self._is_usable
 
-    def _open(self, count: int, size: int) -> None:
+    def _make(self, old: Any, count: int, size: int) -> Any:
+        """libllama's pointer to a new context instead of the old one. Runs in a thread."""
+        _free(old)
         params = make_params(self._plan, self._n_threads)
         params.kv_unified = False
         params.n_ctx, params.n_seq_max = count * size, count
         params.n_batch = params.n_ubatch = _MOST_TOKENS
-        self.handle = lib.llama_init_from_model(self._model.handle, params) or None
-        if self.handle is None:
-            raise start_failure("failed to create a context of streams")
-        apply_adapters(self.handle, self._model, self._plan.adapters)
-        self._count, self._size = count, size
+        with LOG.part("streams"):
+            LOG.forget_part("streams")
+            handle = lib.llama_init_from_model(self._model.handle, params) or None
+            if handle is None:
+                raise start_failure("failed to create a context of streams")
+            apply_adapters(handle, self._model, self._plan.adapters)
+        return handle
 
     def _load(self, demand: Demand, stream: int) -> bool:
         """Copy what the pool has of a sequence."""
@@ -337,6 +367,11 @@ class Streams:
         lib.llama_memory_seq_cp(pool, self._spare, sequence, guest.settled, guest.length)
         lib.llama_memory_seq_rm(pool, self._spare, -1, -1)
         return True
+
+
+def _free(handle: Any) -> None:
+    if handle:
+        lib.llama_free(handle)
 
 
 def _power_of_two(least: int) -> int:
