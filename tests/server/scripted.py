@@ -231,10 +231,10 @@ def client(
 
 
 def run(scene: Coroutine[Any, Any, T]) -> T:
-    """Run a scene to its end, which must come within 20 seconds."""
+    """Run a scene to its end, which must come within a minute."""
 
     async def limited() -> T:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await scene
 
     return asyncio.run(limited())

@@ -122,11 +122,21 @@ def test_hanging_up_on_a_socket_cancels() -> None:
     assert held.cancelled
 
 
+def connections() -> int:
+    """The server's connections that something holds."""
+    gc.collect()
+    return sum(isinstance(each, HttpToolsProtocol) for each in gc.get_objects())
+
+
 def kept() -> tuple[int, int, int]:
     """Tasks, the server's connections and descriptors of this process (Linux)."""
-    gc.collect()
-    connections = sum(isinstance(each, HttpToolsProtocol) for each in gc.get_objects())
-    return len(asyncio.all_tasks()), connections, len(list(Path("/proc/self/fd").iterdir()))
+    held = connections()
+    return len(asyncio.all_tasks()), held, len(list(Path("/proc/self/fd").iterdir()))
+
+
+def exceeds(now: tuple[int, ...], before: tuple[int, ...]) -> bool:
+    """Whether there is more of anything; what other tests left may go at any time."""
+    return any(a > b for a, b in zip(now, before, strict=True))
 
 
 RESETS: dict[str, tuple[str, bytes]] = {
@@ -138,19 +148,21 @@ RESETS: dict[str, tuple[str, bytes]] = {
 @pytest.mark.parametrize(("method", "end"), RESETS.values(), ids=RESETS)
 def test_nothing_stays_of_a_connection_that_is_reset(method: str, end: bytes) -> None:
     async def scene(port: int) -> None:
+        others = connections()
         await ask(port, "GET", "/")  # what is kept on purpose is there now
+        while connections() > others:  # noqa: ASYNC110 - the server may not have looked yet
+            await asyncio.sleep(0.01)
         before = kept()
         path, body = ("/api/chat", {"model": "m"}) if method == "POST" else ("/", None)
         reader, writer = await connect(port, method, path, body, "keep-alive")  # type: ignore[arg-type]
         await reader.readuntil(end)
-        assert kept() > before
+        assert exceeds(kept(), before)
         at_once = struct.pack("ii", 1, 0)  # closing sends a reset instead of a farewell
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         writer.transport.abort()
         del reader, writer
-        async with asyncio.timeout(5):
-            while kept() != before:  # noqa: ASYNC110 - nothing tells of it
-                await asyncio.sleep(0.01)
+        while exceeds(kept(), before):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
 
     held = Held(Content("a"))
     serve(replace(NOBODY, chat=held), scene)
