@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from puna.runner.cells import Cells
 from puna.runner.prefix import common_length
-from puna.runner.queueing import Turns
+from puna.runner.queueing import Turns, weight
 from puna.runner.running import Running
 
-__all__ = ["Admission", "is_led"]
+__all__ = ["Admission", "leaders"]
 
 _MARGIN = 32  # cells left free for each sequence when one more is admitted
 _WORTH = 16  # common tokens from which on it pays to wait for somebody else's
@@ -23,19 +23,27 @@ class Admission:
         self._cells = cells
         self._n_live = n_live
         self._turns = Turns()
+        self._leaders: list[Running] = []
         self.waiting: list[Running] = []
         """Those that have no sequence: new ones, and ones that gave their cells to others."""
 
     def admit(self, running: Sequence[Running], now: int) -> Iterator[Running]:
         """Each that may begin, which does not wait any more. It must be among `running`, with its
-        sequence, before the next is asked for."""
+        sequence, before the next is asked for. Who is waited for is read as fast as the weightiest
+        of those would be."""
+        for each in self._leaders:
+            each.followed = 0
+        self._leaders.clear()
         if not self.waiting:
             return
         for candidate in self._turns.order(tuple(self.waiting), tuple(running), now):
             if len(running) >= self._n_live or not self._cells.has_number:
                 return
             reusable = self._cells.reusable(candidate.tokens, candidate.spans)
-            if is_led(candidate, running, reusable):
+            if found := leaders(candidate, running, reusable):
+                for each in found:
+                    each.followed = max(each.followed, weight(candidate.priority))
+                self._leaders += found
                 continue
             if running and not self._has_room(running, len(candidate.tokens) - reusable):
                 return  # nobody overtakes the one whose turn it is and who waits for room
@@ -55,11 +63,12 @@ class Admission:
         return self._cells.obtainable() - promised >= count + margin
 
 
-def is_led(candidate: Running, running: Sequence[Running], reusable: int) -> bool:
-    """Whether somebody is reading a beginning that the candidate can use when it is read."""
-    return any(
-        (common := common_length(each.tokens, candidate.tokens)) >= _WORTH
-        and common > max(reusable, each.n_cached)
+def leaders(candidate: Running, running: Sequence[Running], reusable: int) -> list[Running]:
+    """Who is reading a beginning that the candidate can use when it is read."""
+    return [
+        each
         for each in running
         if each.pending > 1
-    )
+        and (common := common_length(each.tokens, candidate.tokens)) >= _WORTH
+        and common > max(reusable, each.n_cached)
+    ]

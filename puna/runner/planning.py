@@ -152,4 +152,5 @@ class Planning:
 def _want(each: Running) -> Want:
     is_new = each.n_cached <= each.n_reused
     pending = each.readable if each.media else each.pending
-    return Want(each.id, pending, weight(each.priority), each.client, is_new, each.n_cached)
+    share = max(weight(each.priority), each.followed)
+    return Want(each.id, pending, share, each.client, is_new, each.n_cached)

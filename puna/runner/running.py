@@ -76,6 +76,8 @@ class Running:
     n_accepted: int = 0
     n_preempted: int = 0
     """How often its cells were taken for others."""
+    followed: int = 0
+    """The weight of the weightiest that waits for what it reads; 0 when nobody does."""
     arrived_ns: int = 0
     started_ns: int = 0
     first_ns: int = 0

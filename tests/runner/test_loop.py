@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from puna.runner.admission import is_led
+from puna.runner.admission import leaders
 from puna.runner.loop import Loop
 from puna.runner.media import Media
 from puna.runner.protocol import Finished, Generation, Priority
@@ -386,7 +386,7 @@ def test_no_client_crowds_out_another(asked: list[Any], n_cells: int, n_live: in
     def watched(chosen: Running) -> None:
         loads = Counter(each.client for each in loop._running)
         for other in loop._waiting:
-            if not is_led(other, loop._running, loop._cells.reusable(other.tokens)):
+            if not leaders(other, loop._running, loop._cells.reusable(other.tokens)):
                 assert loads[chosen.client] <= loads[other.client]
         place(chosen)
 
@@ -400,3 +400,19 @@ def test_no_client_crowds_out_another(asked: list[Any], n_cells: int, n_live: in
     for told, (_, prompt, max_tokens, _) in zip(world.told.values(), asked, strict=True):
         assert told.text == alone(prompt, max_tokens)
         assert len(told.ends) == 1
+
+
+def test_who_is_waited_for_is_read_as_fast_as_who_waits_would_be() -> None:
+    shared = [1, 2, 3] * 1000
+
+    def read_of_another(follower: Priority) -> int:
+        world = World(n_cells=20_000, n_batch=64)
+        leader = world.admit(shared, 1, "a", n_ctx=9000, priority="low")
+        another = world.admit([4, 1, 2] * 2500, 1, "b", n_ctx=9000)
+        world.loop.step()
+        world.admit([*shared, 4], 1, "c", n_ctx=9000, priority=follower)
+        while world.has(leader):
+            world.loop.step()
+        return next(each.n_cached for each in world.loop._running if each.id == another)
+
+    assert read_of_another("high") < read_of_another("low") / 2
