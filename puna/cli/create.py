@@ -57,7 +57,7 @@ def COMMAND(
     with connect(read_settings()) as client, progress(as_json=json) as shown:
         gathering = Spinner("gathering model components")
         shown.add(gathering)
-        plan = read_plan(Path(file or "Modelfile"), may_be_missing=not file)
+        plan = read_plan(Path(file or "Modelfile"))
         if draft_quantize and not plan.drafts:
             raise BadRequest("--draft-quantize requires a DRAFT model")
         matrix = [_matrix(imatrix, quantize)] if imatrix else []
@@ -87,15 +87,11 @@ def _matrix(text: str, quantize: str) -> Path:
     return path
 
 
-def read_plan(path: Path, *, may_be_missing: bool = False) -> CreatePlan:
-    """Read a Modelfile; where it may be missing, take the files of its folder instead. Raises
-    OSError, BadRequest.
-    """
+def read_plan(path: Path) -> CreatePlan:
+    """Read a Modelfile; without one, take the files of its folder. Raises OSError, BadRequest."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        if not may_be_missing:
-            raise BadRequest(f"{path}: no such file") from None
         raw = NO_MODELFILE
     return make_create_plan(parse_modelfile(raw), path.absolute().parent)
 
