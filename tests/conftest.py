@@ -27,9 +27,10 @@ _OF_THE_USER = re.compile(
 
 def _seal() -> None:
     """What a shell has set decides nothing here: settings of Puna, proxies, how a terminal is."""
-    for name in filter(_OF_THE_USER.match, list(os.environ)):  # noqa: TID251 - of all tests
-        del os.environ[name]  # noqa: TID251
-    os.environ["TERM"] = "xterm-256color"  # noqa: TID251
+    environ = os.environ  # noqa: TID251 - of all tests, before any reads it
+    for name in filter(_OF_THE_USER.match, list(environ)):
+        del environ[name]
+    environ["TERM"] = "xterm-256color"
 
 
 _seal()

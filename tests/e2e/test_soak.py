@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,11 @@ from bench.soak import flood, kept
 from tests.e2e.server import Server, until
 
 pytestmark = pytest.mark.e2e
+
+
+def is_told(server: Server, line: bytes) -> bool:
+    """Whether the metrics have it."""
+    return line in server.get("/metrics").body
 
 
 def test_nothing_stays_of_many_requests(server: Server) -> None:
@@ -27,6 +33,6 @@ def test_nothing_stays_of_many_requests(server: Server) -> None:
     after = kept(server.pid)
     for state in ("running", "waiting"):
         none = f"puna_{state}_requests 0.0".encode()
-        until(lambda none=none: none in server.get("/metrics").body, f"nobody is {state}")  # type: ignore[misc]
+        until(partial(is_told, server, none), f"nobody is {state}")
     assert after.threads <= before.threads + 2
     assert after.children <= before.children

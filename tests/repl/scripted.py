@@ -1,8 +1,10 @@
-"""What the scripted server of these tests says."""
+"""What the scripted server of these tests says, and what was said to it."""
 
 from __future__ import annotations
 
-from tests.fakes.http_server import Json
+from typing import Any
+
+from tests.fakes.http_server import Json, ScriptedServer
 
 MODEL: Json = {
     "capabilities": ["completion"],
@@ -15,3 +17,9 @@ ANSWER: list[Json] = [
     {"message": {"content": "you"}},
     {"message": {"content": ""}, "done": True, "total_duration": 1_000_000_000},
 ]
+
+
+def said_to(server: ScriptedServer) -> list[str]:
+    """The newest message of each chat."""
+    bodies: list[Any] = [*server.requests("/api/chat")]
+    return [body["messages"][-1]["content"] for body in bodies]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.cli.terminal import ENTER, PROMPT, Start, leave
 from tests.fakes.http_server import Reply, ScriptedServer
+from tests.repl.scripted import said_to
 
 
 def test_several_lines(start: Start, server: ScriptedServer) -> None:
@@ -24,7 +25,7 @@ def test_several_lines(start: Start, server: ScriptedServer) -> None:
     child.expect_exact("Hello you")
     child.expect_exact(PROMPT)
     leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
+    said = said_to(server)
     assert said == ["one\ntwo", "three\nfour", "five\nsix"]
 
 
@@ -63,7 +64,7 @@ def test_recall_and_editor(start: Start, server: ScriptedServer, tmp_path: Path)
     child.expect_exact("Hello you")
     child.expect_exact(PROMPT)
     leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
+    said = said_to(server)
     assert said == ["first", "first and more", "second and more!"]
 
 
@@ -91,7 +92,7 @@ def test_tab_completes(start: Start, server: ScriptedServer, tmp_path: Path) -> 
         child.expect_exact("Hello you")
         child.expect_exact(PROMPT)
     leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
+    said = said_to(server)
     assert said == [f"read {tmp_path}/a\\ \\(b\\).txt", "one        two"]
 
 
@@ -108,7 +109,7 @@ def test_history_is_searched(start: Start, server: ScriptedServer) -> None:
     child.expect_exact("Hello you")
     child.expect_exact(PROMPT)
     leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
+    said = said_to(server)
     assert said == ["apple", "berry", "apple pie"]
 
 
@@ -136,5 +137,5 @@ def test_keys(start: Start, server: ScriptedServer) -> None:
         child.expect_exact("Hello you")
         child.expect_exact(PROMPT)
     leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
+    said = said_to(server)
     assert said == [text for _, text in KEYS.values()]

@@ -13,7 +13,7 @@ from tests.cli.support import environment
 from tests.cli.terminal import ENTER, PROMPT, Start, leave, terminals
 from tests.fakes.http_server import Reply, ScriptedServer
 from tests.fakes.projectors import make_image
-from tests.repl.scripted import ANSWER, MODEL
+from tests.repl.scripted import ANSWER, MODEL, said_to
 
 
 def test_a_conversation(start: Start, server: ScriptedServer, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_is_typed_during_an_answer_stands_in_the_next_prompts(
     child.expect_exact("you")
     child.expect_exact(PROMPT)
     leave(child)
-    said = [body["messages"][-1]["content"] for body in server.requests("/api/chat")]  # type: ignore[index]
+    said = said_to(server)
     assert said == ["hi", "one\ntwo", "a\nb", "three"]
 
 

@@ -301,6 +301,7 @@ def test_streams_that_cannot_be_made_leave_everything_in_the_pool(
     def fail(*_: object) -> None:
         raise EngineError("no room")
 
+    # no memory can be short here, so the engine's refusal is played
     streams._make = fail  # type: ignore[method-assign, assignment]
     try:
         world = crowd(context, [300] * 2)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["BASE", "PROMPT_LENGTH", "VOCAB", "WINDOW", "Case", "but", "case"]
+__all__ = ["BASE", "MLA", "PROMPT_LENGTH", "VOCAB", "WINDOW", "Case", "but", "case"]
 
 VOCAB = 320
 PROMPT_LENGTH = 41
@@ -60,6 +60,15 @@ BASE: Mapping[str, Any] = {
     "pad_token_id": 1,
     "tie_word_embeddings": False,
 }
+MLA: Mapping[str, Any] = {
+    "num_key_value_heads": 4,
+    "q_lora_rank": 32,
+    "kv_lora_rank": 64,
+    "qk_nope_head_dim": 16,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 16,
+}
+"""Attention of DeepSeek 2's kind, whose keys and values come of one small vector."""
 
 
 def but(row: Case, **changes: Any) -> Case:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from tests.convert.parity.case import BASE, VOCAB, WINDOW, Case, but, case
+from tests.convert.parity.case import BASE, MLA, VOCAB, WINDOW, Case, but, case
 from tests.convert.parity.hybrids import HYBRIDS
 from tests.convert.parity.newer import NEWER
 from tests.convert.parity.others import OTHERS
@@ -30,12 +30,7 @@ _NO_INNER = {"intermediate_size": None, "num_key_value_heads": None}
 _MOE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48}
 
 _MLA = {
-    "num_key_value_heads": 4,
-    "q_lora_rank": 32,
-    "kv_lora_rank": 64,
-    "qk_nope_head_dim": 16,
-    "qk_rope_head_dim": 8,
-    "v_head_dim": 16,
+    **MLA,
     "n_routed_experts": 8,
     "num_experts_per_tok": 2,
     "moe_intermediate_size": 48,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.convert.parity.cases import CASES as TEXTS
+from tests.convert.parity.seeing import JANUS_QUANTIZER
 
 __all__ = ["ENCODERS", "Case"]
 
@@ -303,17 +304,7 @@ ENCODERS: Mapping[str, Case] = {
         "JanusForConditionalGeneration",
         {
             "model_type": "janus",
-            "vq_config": {
-                "base_channels": 32,
-                "channel_multiplier": [1, 1],
-                "num_res_blocks": 1,
-                "embed_dim": 8,
-                "num_embeddings": 16,
-                "latent_channels": 32,
-                "num_patches": 4,
-                "projection_dim": 64,
-                "image_token_embed_dim": 64,
-            },
+            "vq_config": JANUS_QUANTIZER,
         },
         {**_TEXT, "model_type": "llama"},
         {**_EYE, "projection_dim": 64},

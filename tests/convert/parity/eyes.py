@@ -45,7 +45,7 @@ def spread(model: Any) -> None:
                 bound.fill_(-3.0 if name.endswith("min") else 3.0)
 
 
-class _Queries(nn.Module):  # type: ignore[misc]
+class _Queries(nn.Module):  # type: ignore[misc] # torch is not there when types are checked
     """Learned queries that look at patches, each of which has its place added to it."""
 
     def __init__(self, n_queries: int, text: int, width: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.convert.parity.case import WINDOW, Case, case
+from tests.convert.parity.case import MLA, WINDOW, Case, case
 
 __all__ = ["NEWER"]
 
@@ -30,12 +30,7 @@ _GRANITE: Mapping[str, Any] = {
 }
 _MLA: Mapping[str, Any] = {
     **_SHARED,
-    "num_key_value_heads": 4,
-    "q_lora_rank": 32,
-    "kv_lora_rank": 64,
-    "qk_nope_head_dim": 16,
-    "qk_rope_head_dim": 8,
-    "v_head_dim": 16,
+    **MLA,
     "first_k_dense_replace": 1,
 }
 _YARN: Mapping[str, float] = {"factor": 4.0, "beta_fast": 32.0, "beta_slow": 1.0}

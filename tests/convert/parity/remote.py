@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.convert.parity.case import BASE, Case
+from tests.convert.parity.case import BASE, MLA, Case
 
 __all__ = ["REMOTE"]
 
@@ -23,12 +23,7 @@ _PLAIN: Mapping[str, Any] = {**BASE, "rms_norm_eps": 1e-6}
 _TIED: Mapping[str, Any] = {**_PLAIN, "tie_word_embeddings": True}
 
 _MLA: Mapping[str, Any] = {
-    "num_key_value_heads": 4,
-    "q_lora_rank": 32,
-    "kv_lora_rank": 64,
-    "qk_nope_head_dim": 16,
-    "qk_rope_head_dim": 8,
-    "v_head_dim": 16,
+    **MLA,
     "n_routed_experts": 4,
     "num_experts_per_tok": 4,  # all: F16 would move a close choice
     "moe_intermediate_size": 48,

@@ -7,7 +7,20 @@ from typing import Any
 
 from tests.convert.parity.case import BASE, WINDOW, Case, but
 
-__all__ = ["SEEING"]
+__all__ = ["JANUS_QUANTIZER", "SEEING"]
+
+JANUS_QUANTIZER: Mapping[str, Any] = {
+    "base_channels": 32,
+    "channel_multiplier": [1, 1],
+    "num_res_blocks": 1,
+    "embed_dim": 8,
+    "num_embeddings": 16,
+    "latent_channels": 32,
+    "num_patches": 4,
+    "projection_dim": 64,
+    "image_token_embed_dim": 64,
+}
+"""Of the images that Janus makes, which conversion leaves out."""
 
 _EYE: Mapping[str, Any] = {
     "hidden_size": 48,
@@ -268,17 +281,7 @@ SEEING: Mapping[str, Case] = {
         "JanusForConditionalGeneration",
         {"model_type": "llama"},
         {**_EYE, "projection_dim": 64},
-        vq_config={
-            "base_channels": 32,
-            "channel_multiplier": [1, 1],
-            "num_res_blocks": 1,
-            "embed_dim": 8,
-            "num_embeddings": 16,
-            "latent_channels": 32,
-            "num_patches": 4,
-            "projection_dim": 64,
-            "image_token_embed_dim": 64,
-        },
+        vq_config=JANUS_QUANTIZER,
     ),
     "minicpm-v 4.6, text": _case(
         "minicpmv4_6",
