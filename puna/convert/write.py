@@ -188,4 +188,7 @@ def _array(key: str, values: Sequence[object]) -> bytes:
     if all(isinstance(value, bytes) for value in values):
         raise ConvertError(f"{key}: bytes are no strings")
     kind, dtype = (_I32, "<i4") if all(isinstance(v, int) for v in values) else (_F32, "<f4")
-    return struct.pack("<I", kind) + count + np.array(values, dtype).tobytes()
+    try:
+        return struct.pack("<I", kind) + count + np.array(values, dtype).tobytes()
+    except OverflowError:
+        raise ConvertError(f"{key}: a number is out of bounds") from None

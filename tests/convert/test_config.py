@@ -89,6 +89,14 @@ ROWS = {
 }
 
 
+def test_a_number_too_large_for_a_list_of_the_file_is_an_error(folder: Path) -> None:
+    place = ("text_config", "rope_parameters", "mrope_section", 0)
+    config = with_change(ROWS["qwen2-vl, text"], place, 2**31)
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConvertError, match="out of bounds"):
+        prepare(folder)
+
+
 @given(data=st.data())
 def test_any_configuration_goes_on_or_is_an_error(folder: Path, data: st.DataObject) -> None:
     config = ROWS[data.draw(st.sampled_from(list(ROWS)))]
